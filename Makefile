@@ -1,0 +1,59 @@
+# `make` explains itself. Without make (Windows): the same steps as plain commands are in README.md.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# A no-go (exit code 2) is a result of the journey, not an error of make.
+NO_GO_IS_A_RESULT := || [ $$? -eq 2 ]
+# Where `make demo` puts its project; empty means a new temporary folder.
+OUT ?=
+
+# ydata-profiling calls home without a timeout unless told not to.
+export YDATA_PROFILING_NO_ANALYTICS = 1
+# Kernels of the environment win over those registered for the user.
+export JUPYTER_PREFER_ENV_PATH = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lab record lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env:  ## create or update .venv from requirements.lock (PYTHON=python3.12 chooses the Python)
+	@$(PYTHON) -c "" 2>/dev/null || { \
+	  echo "$(PYTHON) does not run. Install Python 3.11, 3.12 or 3.13, for example:"; \
+	  echo "    Debian, Ubuntu   sudo apt install python3 python3-venv"; \
+	  echo "    Fedora           sudo dnf install python3.13"; \
+	  echo "    macOS            brew install python@3.13"; \
+	  echo "or name one that is there: make env PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) src/lab2live/environment.py
+
+demo: env  ## generate the demo project, run its four notebooks, show the verdict (OUT=folder keeps it there)
+	@out="$(OUT)"; [ -n "$$out" ] || out=$$(mktemp -d "$${TMPDIR:-/tmp}/lab2live-XXXXXX"); \
+	project="$$out/telecom-churn"; \
+	if [ -d "$$project" ]; then echo "Using the project that is already there: $$project"; \
+	else $(BIN)/python -m cookiecutter --no-input --default-config --output-dir "$$out" . project_slug=telecom-churn \
+	  || exit 1; fi; \
+	project=$$(cd "$$project" && pwd); \
+	PYTHONPATH="$$project/src" $(BIN)/python -m lab2live run --project "$$project" $(NO_GO_IS_A_RESULT)
+
+test: env  ## run every check: style, types, tests, notebooks against their stored outputs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+lab: env  ## open JupyterLab on the notebooks, reachable from this machine only
+	$(BIN)/python -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
+	  $(if $(filter 0,$(shell id -u)),--allow-root)
+
+record: env  ## run the notebooks and store their outputs as the new reference (then look at the diff)
+	$(BIN)/lab2live record
+
+lock: env  ## renew requirements.lock after a change of requirements.in (UPGRADE=1 takes the newest versions)
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 $(if $(UPGRADE),--upgrade) --quiet \
+	  --custom-compile-command "make lock" -o requirements.lock requirements.in
+
+clean:  ## remove runs, caches and build leftovers (not .venv)
+	rm -rf runs build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests notebooks template \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
