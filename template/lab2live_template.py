@@ -1,0 +1,134 @@
+"""What the template needs beyond Jinja: the repository it lies in, the answers checked, the user's table looked at.
+
+cookiecutter and cruft load this extension, in whatever Python they run in: only the standard library is imported.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import lab2live_template_checks as checks
+import lab2live_template_table as table
+from jinja2.ext import Extension
+from lab2live_template_checks import ROOT
+
+
+class Lab2Live(Extension):
+    """Adds the globals and filters that the template uses."""
+
+    def __init__(self, environment):
+        super().__init__(environment)
+        environment.globals.update(
+            template_root=ROOT.as_posix(),
+            canonical=canonical,
+            checked=checked,
+            columns=columns,
+            not_inputs=not_inputs,
+            rule=rule,
+        )
+        environment.filters.update(
+            quoted=quoted,
+            answer=lambda text: f" {quoted(text)}" if text else "",  # what follows `field:`, where nothing is an answer
+            answered=answered,
+            python=python,
+            python_tuple=python_tuple,
+            source_name=source_name,
+            project_slug=checks.project_slug,
+            package_name=checks.package_name,
+        )
+        # `cruft update` renders two versions of the template in one process: each has to meet its own extension.
+        for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
+            del sys.modules[name]
+
+
+def canonical(path):
+    """The text of a file at the repository's root: one source of truth for the template and for its own tests."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def checked(answers):
+    """Refuse answers that cannot work, while nothing has been written yet; freeze where a relative data_path points.
+
+    The frozen path replaces the answer, so that a replay or `cruft update` from another folder means the same file.
+    """
+    if answers["data_source"] in ("file", "sql"):
+        answers["data_path"] = from_here(answers["data_path"])
+    # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
+    if not updating():
+        checks.check(answers)
+    return ""
+
+
+def from_here(path):
+    """Make a file's path absolute against the folder where the user stands; addresses stay as they are."""
+    if not path or "://" in path or "${" in path:
+        return path
+    return Path(os.path.abspath(os.path.expanduser(path))).as_posix()
+
+
+def updating():
+    """Whether `cruft update` or `cruft diff` renders a project that exists already, told by who is calling."""
+    frame = sys._getframe()
+    while frame:
+        if frame.f_globals.get("__name__", "").startswith("cruft.") and frame.f_code.co_name in ("update", "diff"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def columns(answers):
+    """The names of the input columns, or nothing when they cannot be known, or are too many to be listed in code."""
+    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
+    inputs = found.inputs(besides=not_inputs(answers)) if found else []
+    return inputs if len(inputs) <= 40 else []
+
+
+def rule(answers):
+    """A first business rule picked from the user's own table, or None when there is nothing to pick it from."""
+    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
+    if not found or answers["target"] not in found.header:
+        return None
+    return table.pick_rule(
+        found, answers["problem_type"], answers["target"], answers["positive_class"], not_inputs(answers)
+    )
+
+
+def not_inputs(answers):
+    return [answers[name] for name in ("target", "id_column", "time_column") if answers[name]]
+
+
+def answered(text, **answers):
+    """Put answers into the `project:` block of the demo's charter; empty ones leave what stands there."""
+    for name, answer in answers.items():
+        if answer:
+            line = f"  {name}: {quoted(answer)}"
+            text = re.sub(rf"^  {name}: .*$", lambda _, line=line: line, text, count=1, flags=re.MULTILINE)
+    return text
+
+
+def quoted(text):
+    """A string literal that means the same in YAML, TOML and JSON, whatever the text holds."""
+    literal = json.dumps(text, ensure_ascii=False)
+    return re.sub("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", literal)
+
+
+def python(text):
+    """A Python string literal, with the quotes that `ruff format` would choose."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    letters = [repr(letter)[1:-1] if letter not in "'\"" else letter for letter in text]
+    return quote + "".join("\\" + letter if letter == quote else letter for letter in letters) + quote
+
+
+def python_tuple(texts):
+    """A Python tuple, laid out as `ruff format` would."""
+    if len(texts) == 1:
+        return f"({python(texts[0])},)"
+    return "\n".join(["(", *(f"    {python(text)}," for text in texts), ")"])
+
+
+def source_name(address):
+    """A short name for a source: what its file or database is called."""
+    stem = re.split(r"[?#]", address)[0].rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    return re.sub(r"\W+", "_", stem).strip("_").lower() or "data"

@@ -1,0 +1,181 @@
+"""A look at the user's table with the standard library: its columns, and a first rule as a worked example."""
+
+import csv
+import functools
+import gzip
+import io
+import itertools
+import math
+import statistics
+import zlib
+from collections import Counter
+from pathlib import Path
+
+ROWS = 1000
+LIMIT = 20_000_000  # characters, so that a bake stays quick on any file
+TEXT_FILES = (".csv", ".tsv", ".txt", ".gz")
+BLANK = ("", "na", "n/a", "nan", "null", "none")
+
+csv.field_size_limit(2**31 - 1)  # the default refuses a cell of more than 128 KB
+
+
+class Table:
+    """The header and some rows of a text file."""
+
+    def __init__(self, header, rows):
+        self.header = header
+        self.rows = [row for row in rows if len(row) == len(header)]
+
+    def column(self, name):
+        """Its values, blank ones as None."""
+        place = self.header.index(name)
+        return [None if row[place].strip().lower() in BLANK else row[place].strip() for row in self.rows]
+
+    def inputs(self, besides):
+        """The columns that can be addressed by name and are no answer to the question."""
+        return [name for name in self.header if name and self.header.count(name) == 1 and name not in besides]
+
+
+def is_text(path):
+    """Whether a path names a text file whose columns can be read here, unlike folders, Parquet, Excel and addresses."""
+    return bool(path) and "://" not in path and path.lower().endswith(TEXT_FILES) and not Path(path).is_dir()
+
+
+@functools.lru_cache
+def read(path):
+    """The table behind a path, or None when it is not a text file or cannot be read."""
+    if not is_text(path):
+        return None
+    for encoding in ("utf-8-sig", "latin-1"):
+        try:
+            with (gzip.open if path.lower().endswith(".gz") else open)(path, "rb") as file:
+                return parse(beginning(io.TextIOWrapper(file, encoding=encoding, newline="")))
+        except UnicodeDecodeError:
+            continue
+        except (OSError, EOFError, zlib.error, csv.Error):
+            return None
+    return None
+
+
+def beginning(lines):
+    """The lines up to LIMIT characters, without blank ones in front of the header."""
+    size = 0
+    for line in lines:
+        if size or line.strip():
+            size += len(line)
+            yield line
+        if size > LIMIT:
+            return
+
+
+def parse(lines):
+    """Split lines into columns by the delimiter under which the first rows agree best with the header."""
+    first = list(itertools.islice(lines, 50))
+    if not first:
+        return None
+
+    def agreement(delimiter):
+        header, *rows = csv.reader(first, delimiter=delimiter)
+        alike = sum(len(row) == len(header) for row in rows) / max(1, len(rows))
+        return (len(header) > 1, alike, len(header))
+
+    rows = csv.reader(itertools.chain(first, lines), delimiter=max(",;\t|", key=agreement))
+    return Table(next(rows), spread(rows))
+
+
+def spread(rows):
+    """From ROWS to twice as many rows, evenly spread: files are often sorted, and their first rows are all alike."""
+    kept, step = [], 1
+    for place, row in enumerate(rows):
+        if place % step == 0:
+            kept.append(row)
+        if len(kept) == 2 * ROWS:
+            kept, step = kept[::2], 2 * step
+    return kept
+
+
+def number(text):
+    """The number a cell holds, else None."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def pick_rule(table, problem_type, target, positive_class, not_inputs):
+    """The one split of one numeric column that says most about the target.
+
+    Returns a dict: column, split, what to answer above, below and where the value is missing, and what the answers are
+    (`share` of a class, `mean`, or `label`); None where no column says anything.
+    """
+    kind, known, outcome, summary = outcomes(table.column(target), problem_type, positive_class)
+    if kind is None:
+        return None
+    best = None
+    for name in table.inputs(besides=not_inputs):
+        cells = table.column(name)
+        values = [number(cell) for cell in cells]
+        filled = [value for value in values if value is not None]
+        # One text among the numbers makes it a text column, and half of it blank makes it a poor first example.
+        if len(filled) < max(2, len(values) / 2) or len(filled) < sum(cell is not None for cell in cells):
+            continue
+        pairs = [(value, outcome[row]) for row, value in enumerate(values) if value is not None and row in known]
+        for split in (statistics.median(filled), statistics.mean(filled)):  # the mean splits flags that are mostly 1
+            split = float(f"{split:.6g}")
+            above = [result for value, result in pairs if value > split]
+            below = [result for value, result in pairs if value <= split]
+            if min(len(above), len(below)) >= max(1, len(pairs) // 20):
+                # Weighted by how even the split is: five strange rows make a large difference and a bad rule.
+                even = math.sqrt(len(above) * len(below)) / len(pairs)
+                differ = even * difference(above, below, kind)
+                if differ > 0 and (best is None or differ > best["differ"]):
+                    best = {"differ": differ, "column": name, "split": split, "kind": kind}
+                    best |= {"above": summary(above), "below": summary(below)}
+                break
+    if best is None:
+        return None
+    return best | {"missing": summary([outcome[row] for row in known])}
+
+
+def outcomes(cells, problem_type, positive_class):
+    """What the target's cells mean: the kind of answer, rows with an answer, the answers, and how to sum them up."""
+    known = [row for row, cell in enumerate(cells) if cell is not None]
+    if problem_type == "regression":
+        values = dict(enumerate(map(number, cells)))
+        known = [row for row in known if values[row] is not None]
+        return ("mean" if known else None), set(known), values, average
+    classes = Counter(cells[row] for row in known)
+    if len(classes) < 2:
+        return None, set(), {}, None
+    if len(classes) == 2:
+        positive = [name for name in classes if same(name, positive_class)] if positive_class else None
+        positive = positive[:1] if positive is not None else [min(sorted(classes), key=classes.__getitem__)]
+        values = {row: float(cells[row] in positive) for row in known}
+        return ("share" if positive else None), set(known), values, average
+    as_numbers = [number(name) for name in classes]
+    convert = str
+    if None not in as_numbers:
+        convert = int if all(name.lstrip("+-").isdigit() for name in classes) else float
+    return "label", set(known), {row: convert(cells[row]) for row in known}, most_frequent
+
+
+def same(cell, answer):
+    """Whether a cell and an answer name the same class: `1` and `1.0`, `True` and `true` do."""
+    return cell.lower() == answer.strip().lower() or (number(cell) is not None and number(cell) == number(answer))
+
+
+def average(values):
+    return float(f"{statistics.fmean(values):.4g}")
+
+
+def most_frequent(labels):
+    return Counter(sorted(labels)).most_common(1)[0][0]
+
+
+def difference(above, below, kind):
+    """How far apart two groups are: their means, or the share of labels that would have to change."""
+    if kind != "label":
+        return abs(statistics.fmean(above) - statistics.fmean(below))
+    one, other = Counter(above), Counter(below)
+    return sum(abs(one[label] / len(above) - other[label] / len(below)) for label in one | other) / 2

@@ -1,0 +1,1 @@
+"""What belongs to this project alone: `features.py` (the inputs) and `rules.py` (the business rule). Yours to edit."""

@@ -1,0 +1,566 @@
+"""Generating projects: what comes out, whatever the answers, and what is refused."""
+
+import compileall
+import importlib.metadata
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from nbconvert.preprocessors import ClearOutputPreprocessor
+
+from .conftest import HOSTILE, IDENTIFIER, MOMENT, ROOT, TARGET, commit, git
+
+ROOT_FILES = {
+    *(".gitignore", ".pre-commit-config.yaml", "LICENSE", "Makefile", "README.md", "project.yaml", "pyproject.toml"),
+    *("environment.yml", "requirements.in", "requirements.lock", "data/README.md", "tests/reference/README.md"),
+    *("tests/test_features.py", "tests/test_notebooks.py", "tests/test_rules.py"),
+}
+BRANCHES = ["demo", "hostile", "regression", "classes", "sql", "simulate"]
+
+
+def tree(folder):
+    """Every file below a folder with its bytes, without what tools leave behind."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != ".cruft.json"}
+
+
+def charter(project):
+    return yaml.safe_load((project / "project.yaml").read_text(encoding="utf-8"))
+
+
+def refusal(bake, output, **answers):
+    """The message with which answers are refused. Nothing may be left behind."""
+    output.mkdir(exist_ok=True)
+    before = sorted(output.parent.rglob("*"))
+    with pytest.raises(SystemExit) as stop:
+        bake(output, **answers)
+    assert sorted(output.parent.rglob("*")) == before
+    message = stop.value.code
+    assert "found:" in message
+    assert "fix:" in message
+    return message
+
+
+# --- what comes out -------------------------------------------------------------------------------------------------
+
+
+def test_the_defaults_give_the_demo_with_exactly_these_files(projects, repository):
+    notebooks = [path.name for path in (repository / "notebooks").glob("*.ipynb")]
+    machinery = [path for path in tree(repository) if path.startswith("src/lab2live/")]
+    own = [f"src/telecom_churn/{name}.py" for name in ("__init__", "features", "rules")]
+    copies = [f"{folder}/{name}" for folder in ("notebooks", "tests/reference") for name in notebooks]
+    assert set(tree(projects["demo"])) == {*ROOT_FILES, ".github/workflows/ci.yml", *machinery, *own, *copies}
+    assert projects["demo"].name == "telecom-churn"
+
+
+def test_a_project_on_own_data_has_no_reference_outputs_yet(projects):
+    for branch in BRANCHES[1:]:
+        assert [path.name for path in (projects[branch] / "tests/reference").iterdir()] == ["README.md"]
+
+
+def test_a_choice_of_ci_leaves_no_file_and_no_folder_of_the_other(projects):
+    assert (projects["demo"] / ".github/workflows/ci.yml").is_file()
+    assert (projects["regression"] / ".gitlab-ci.yml").is_file()
+    assert not (projects["regression"] / ".github").exists()
+    assert not {".github", ".gitlab-ci.yml"} & {path.name for path in projects["classes"].iterdir()}
+
+
+def test_the_canonical_rooms_are_copied_byte_for_byte(projects, repository):
+    original, copy = tree(repository), tree(projects["hostile"])
+    shared = [name for name in copy if name.startswith(("src/lab2live/", "requirements.")) or name == "environment.yml"]
+    assert len(shared) > 10
+    assert [name for name in shared if copy[name] != original[name]] == []
+
+
+def test_notebooks_are_stripped_as_jupyter_would_and_references_keep_their_outputs(projects, repository):
+    for original in (repository / "notebooks").glob("*.ipynb"):
+        notebook, _ = ClearOutputPreprocessor().preprocess(nbformat.read(original, as_version=4), {})
+        stripped = (projects["demo"] / "notebooks" / original.name).read_text(encoding="utf-8")
+        assert stripped == nbformat.writes(notebook) + "\n"
+        assert (projects["demo"] / "tests/reference" / original.name).read_bytes() == original.read_bytes()
+
+
+def test_the_demo_charter_is_the_one_the_template_is_tested_on(projects, repository):
+    original = (repository / "src/lab2live/demo/project.yaml").read_text(encoding="utf-8").splitlines()
+    baked = (projects["demo"] / "project.yaml").read_text(encoding="utf-8").splitlines()
+    assert [pair for pair in zip(original, baked, strict=True) if pair[0] != pair[1]] == [
+        ("  package: lab2live.demo", '  package: "telecom_churn"')
+    ]
+    for name in ("features.py", "rules.py"):
+        own = projects["demo"] / "src/telecom_churn" / name
+        assert own.read_bytes() == (repository / "src/lab2live/demo" / name).read_bytes()
+
+
+def test_answers_about_the_project_reach_the_demo_charter(bake):
+    project = charter(bake(**HOSTILE))["project"]
+    assert (project["name"], project["description"]) == (HOSTILE["project_name"], HOSTILE["business_problem"])
+    assert project["owner"] == HOSTILE["author"]
+
+
+@pytest.mark.parametrize("branch", BRANCHES[1:])
+def test_the_demo_does_not_leak_into_other_projects(projects, branch):
+    words = ["churn", "telecom", "customer_id", "tariff", "Okafor", "retention", "demo://", "EUR_", "8000", "60000"]
+    for name, content in tree(projects[branch]).items():
+        if not name.startswith(("src/lab2live/", "notebooks/", "requirements")):
+            assert [word for word in words if word in content.decode()] == [], name
+
+
+def test_hostile_answers_come_through_unchanged(projects, tables):
+    project = projects["hostile"]
+    written = charter(project)
+    assert written["project"]["name"] == HOSTILE["project_name"]
+    assert written["project"]["description"] == HOSTILE["business_problem"]
+    assert written["project"]["owner"] == HOSTILE["author"]
+    for question in ("customer_experience", "return_on_investment", "process_improvement"):
+        assert written["business"][question]["answer"] == HOSTILE[question]
+    prediction = written["prediction"]
+    assert (prediction["target"], prediction["id_column"], prediction["time_column"]) == (TARGET, IDENTIFIER, MOMENT)
+    assert written["sources"] == [
+        {"name": "hostile", "uri": f"{tables.as_posix()}/hostile.csv", "key": IDENTIFIER, "access": "granted"}
+    ]
+    assert tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] == project.name
+    assert HOSTILE["project_name"] in (project / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_every_charter_is_accepted_by_the_machinery(projects, branch):
+    from lab2live.charter import read
+
+    assert (
+        read(projects[branch] / "project.yaml").prediction.target == charter(projects[branch])["prediction"]["target"]
+    )
+
+
+def test_unanswered_questions_stay_open(projects):
+    from lab2live.charter import read
+
+    asked = read(projects["regression"] / "project.yaml")
+    assert asked.business.customer_experience.answer is None
+    assert asked.business.value.cases_per_month is None
+    assert not asked.team
+    assert not asked.fallback
+
+
+def test_a_relative_path_counts_from_where_the_user_stands(bake, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tables)
+    project = bake(tmp_path, data_source="file", data_path="kinds.csv", target="kind")
+    assert charter(project)["sources"][0]["uri"] == f"{tables.as_posix()}/kinds.csv"
+
+
+@pytest.mark.parametrize("address", ["https://example.org/data/My%20table.csv?x=1", "s3://bucket/a.parquet"])
+def test_an_address_stays_as_it_is_and_is_not_looked_up(bake, address):
+    project = bake(data_source="file", data_path=address, target="y")
+    assert charter(project)["sources"][0]["uri"] == address
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_no_template_syntax_is_left(projects, branch):
+    allowed = {"features.py": r"\{\{ cookiecutter\.x \}\} \{% if", "rules.py": r"\{\{ cookiecutter\.x \}\} \{% if"}
+    allowed |= dict.fromkeys(("test_rules.py", "test_features.py"), allowed["rules.py"]) if branch == "hostile" else {}
+    for name, content in tree(projects[branch]).items():
+        if not name.startswith(("src/lab2live/", "notebooks/", "requirements.lock")):
+            text = re.sub(allowed.get(Path(name).name, "$^"), "", content.decode())
+            assert not re.search(r"\{\{ ?cookiecutter|\{%|%\}|\{#", text), name
+            assert name.startswith(".github/") or "{{" not in text.replace("${{", ""), name
+
+
+def test_every_ci_file_is_valid_yaml_and_github_gets_its_own_braces(projects):
+    workflow = (projects["demo"] / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    assert "${{ !cancelled() }}" in workflow
+    steps = yaml.safe_load(workflow)["jobs"]["journey"]["steps"]
+    assert [step["run"] for step in steps if "run" in step][:3] == ["make env", "make test", "make smoke"]
+    assert "make smoke" in yaml.safe_load((projects["regression"] / ".gitlab-ci.yml").read_text())["journey"]["script"]
+
+
+# --- the generated code ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_the_generated_code_is_clean(projects, branch, run):
+    project = projects[branch]
+    assert compileall.compile_dir(project, quiet=1, legacy=False)
+    own = [*sorted({path.parent for path in project.glob("src/*/rules.py")}), project / "tests"]
+    # by its own rules and by the template's; E501 because nobody can wrap the name of a column
+    for rules in ([], ["--config", ROOT / "pyproject.toml", "--ignore", "E501"]):
+        linted = run("ruff", "check", "--no-cache", *rules, *own, cwd=project)
+        assert linted.returncode == 0, linted.stdout
+    formatted = run("ruff", "format", "--no-cache", "--diff", *own, cwd=project)
+    assert formatted.returncode == 0, formatted.stdout
+
+
+def test_the_tests_of_every_project_pass_right_away(projects, run, tmp_path):
+    files = [
+        project / "tests" / name for project in projects.values() for name in ("test_features.py", "test_rules.py")
+    ]
+    sources = os.pathsep.join(str(project / "src") for project in projects.values())
+    options = [
+        "-q",
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        tmp_path / "none.toml",
+        "--rootdir",
+        "/",
+    ]
+    (tmp_path / "none.toml").touch()
+    done = run("python", "-m", "pytest", *options, *files, cwd=tmp_path, PYTHONPATH=sources)
+    assert done.returncode == 0, done.stdout
+    assert f"{11 * len(projects)} passed" in done.stdout
+
+
+def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake, projects, run):
+    command = ["python", "-m", "pytest", "-p", "no:cacheprovider", "tests/test_notebooks.py", "-k", "probe or none"]
+    project = bake()
+    assert "2 passed" in run(*command, cwd=project).stdout
+
+    notebook = project / "notebooks/99_probe.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("print(1", "print(2"), encoding="utf-8")
+    changed = run(*command, cwd=project)
+    assert changed.returncode == 1
+    assert "re-record: lab2live record" in changed.stdout
+
+    shutil.copyfile(notebook, project / "tests/reference/99_probe.ipynb")  # now the same sources, but never executed
+    assert "this reference never ran, re-record" in run(*command, cwd=project).stdout
+
+    nothing = run(*command, cwd=projects["regression"])
+    assert nothing.returncode == 0
+    assert "NOTHING IS COMPARED: no reference outputs yet" in nothing.stdout
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_make_explains_itself_and_does_not_take_a_no_go_for_an_error(bake, run):
+    project = bake(environment="pip")
+
+    def make(target):
+        return subprocess.run(["make", target], cwd=project, capture_output=True, text=True)
+
+    targets = re.findall(r"^  make (\w+)", make("help").stdout, re.MULTILINE)
+    assert targets == ["help", "env", "run", "smoke", "test", "lab", "record", "lock"]
+
+    tool = project / ".venv/bin/lab2live"
+    tool.parent.mkdir(parents=True)
+    (project / ".venv/installed").touch()
+    for code, errors in ((0, 0), (2, 0), (1, 2)):
+        tool.write_text(f"#!/bin/sh\nexit {code}\n")
+        tool.chmod(0o755)
+        assert [make("run").returncode, make("smoke").returncode] == [errors, errors]
+
+
+def generated(project, name):
+    return runpy.run_path(str(next(project.glob(f"src/[!l]*/{name}.py"))))
+
+
+def test_the_first_rule_is_picked_from_the_users_own_columns(projects):
+    rule = generated(projects["hostile"], "rules")
+    assert rule["COLUMN"] == "{{ cookiecutter.x }} {% if"
+    assert 0 <= rule["BELOW"] < rule["MISSING"] < rule["ABOVE"] <= 1
+    frame = pd.DataFrame({rule["COLUMN"]: ["0.9", 0.1, None, "many"]})
+    expected = [rule["ABOVE"], rule["BELOW"], rule["MISSING"], rule["MISSING"]]
+    assert rule["score"](frame).tolist() == expected
+
+
+def test_the_first_rule_of_a_regression_answers_in_the_unit_of_the_target(projects):
+    rule = generated(projects["regression"], "rules")
+    assert rule["COLUMN"] == "age"
+    assert rule["BELOW"] == pytest.approx(2.5, abs=0.3)
+    assert rule["ABOVE"] == pytest.approx(7.5, abs=0.3)
+
+
+def test_the_first_rule_for_several_classes_answers_with_classes(projects):
+    rule = generated(projects["classes"], "rules")
+    assert (rule["COLUMN"], rule["BELOW"], rule["ABOVE"]) == ("age", 1, 3)
+    assert rule["score"](pd.DataFrame({"age": [0.1, 0.9]})).tolist() == [1, 3]
+
+
+def test_the_first_rule_is_not_misled_by_a_sorted_file(bake, tmp_path):
+    rows = [f"{'yes' if n < 3000 else 'no'},{n % 7},{n % 10 + (n < 3000)}" for n in range(10_000)]
+    (tmp_path / "sorted.csv").write_text("\n".join(["left,noise,signal", *rows]))
+    rule = generated(bake(data_source="file", data_path=str(tmp_path / "sorted.csv"), target="left"), "rules")
+    assert rule["COLUMN"] == "signal"
+    assert rule["MISSING"] == pytest.approx(0.3, abs=0.02)
+
+
+def test_without_known_columns_the_rule_says_that_nothing_has_been_stated(projects):
+    assert generated(projects["sql"], "rules")["score"](pd.DataFrame({"x": [1, 2]})).tolist() == [0.5, 0.5]
+    assert generated(projects["simulate"], "rules")["score"](pd.DataFrame({"x": [1, 2]})).tolist() == [0.0, 0.0]
+
+
+def test_features_never_look_at_the_target_the_identifier_or_the_time(projects):
+    inputs = generated(projects["hostile"], "features")["INPUTS"]
+    assert inputs == ("líne\nbreak", "a\\b", "{{ cookiecutter.x }} {% if", '"')
+    add_features = generated(projects["sql"], "features")["add_features"]
+    assert add_features(pd.DataFrame({"a": [None, 1], "y": [None, None]}))["missing_answers"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("semicolons.csv", "a;b;y\n1,5;2;no\n2,5;x;yes\n"),
+        ("tabs.tsv", "a\tb\ty\n1\t2\tno\n2\tx\tyes\n"),
+        ("pipes.txt", "a|b|y\n1|2|no\n2|x|yes\n"),
+        ("latin.csv", "a,b,y\n1,é,no\n2,x,yes\n".encode("latin-1")),
+        ("two rows.csv", "a,b,y\n1,1,no\n2,2,yes\n"),
+        ("header only.csv", "a,b,y\n"),
+        ("one class.csv", "a,b,y\n1,2,no\n"),
+        ("ragged.csv", "a,b,y\n1,2\n1,2,3,4\n2,3,yes\n"),
+        ("twice.csv", "a,a,y\n1,2,yes\n3,4,no\n"),
+        ("alone.csv", "y\n1\n2\n"),
+    ],
+)
+def test_any_readable_table_can_be_baked(bake, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    project = bake(data_source="file", data_path=str(path), target="y")
+    frame = pd.DataFrame({"a": [1.0, None], "b": ["2", None], "y": [1, 0]})
+    scores = generated(project, "rules")["score"](generated(project, "features")["add_features"](frame))
+    assert np.isfinite(scores).all()
+
+
+def test_the_positive_class_decides_what_a_high_score_means(bake, tables):
+    answers = {"data_source": "file", "data_path": f"{tables}/hostile.csv", "target": TARGET}
+    for given, rises in (("", True), ("yes", True), ("no", False)):
+        rule = generated(bake(**answers, positive_class=given), "rules")
+        assert (rule["ABOVE"] > rule["BELOW"]) is rises
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["😀", "Pandas", "statistics", "3 little pigs", "class", "日本 2", "con", "x" * 300])
+def test_any_project_name_has_usable_defaults(bake, name):
+    project = bake(project_name=name)
+    assert charter(project)["project"]["name"] == name
+    assert len(project.name) <= 64
+
+
+@pytest.mark.parametrize(
+    "slug", ["../x", "a/b", "/tmp/x", "..", ".", "", "a b", "a\\b", "nul", "-x", "x.", "é", "x" * 65]
+)
+def test_a_slug_that_is_no_plain_folder_name_is_refused(bake, tmp_path, slug):
+    assert "project_slug:" in refusal(bake, tmp_path / "out", project_slug=slug)
+
+
+@pytest.mark.parametrize("slug", ["pandas", "scikit-learn", "lab2live"])
+def test_a_slug_that_would_replace_a_dependency_is_refused(bake, tmp_path, slug):
+    assert "project_slug:" in refusal(bake, tmp_path / "out", project_slug=slug)
+
+
+@pytest.mark.parametrize("name", ["", "2x", "a-b", "class", "None", "é", "a.b", "../x", "x y", "_x", "x" * 65])
+def test_a_package_name_that_python_cannot_import_is_refused(bake, tmp_path, name):
+    assert "package_name:" in refusal(bake, tmp_path / "out", package_name=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["json", "pandas", "Pandas", "sklearn", "yaml", "lab2live", "tests", "notebooks", "data"]
+)
+def test_a_package_name_that_hides_another_module_is_refused(bake, tmp_path, name):
+    message = refusal(bake, tmp_path / "out", package_name=name)
+    assert f"package_name={name}_project" in message
+
+
+def test_no_module_of_any_dependency_can_be_hidden(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "template")
+    import lab2live_template_checks as checks
+
+    locked = checks.distributions()
+    owners = importlib.metadata.packages_distributions()
+    modules = {name for name in owners if {checks.import_name(owner) for owner in owners[name]} & locked}
+    hidden = {name.lower() for name in modules if checks.is_package_name(name)} - checks.taken()
+    for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
+        del sys.modules[name]
+    assert hidden == set()
+
+
+def test_a_name_has_one_line(bake, tmp_path):
+    assert "project_name:" in refusal(bake, tmp_path / "out", project_name="two\nlines")
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+def test_own_data_need_a_path(bake, tmp_path):
+    assert "data_path:" in refusal(bake, tmp_path / "out", data_source="file", target="y")
+    assert "data_path:" in refusal(bake, tmp_path / "out", data_source="sql", target="y")
+
+
+def test_a_file_that_is_not_there_is_refused(bake, tmp_path):
+    message = refusal(bake, tmp_path / "out", data_source="file", data_path="nowhere.csv", target="y")
+    assert "data_path: there is no such file" in message
+    assert "nowhere.csv" in message
+
+
+def test_a_target_is_needed(bake, tmp_path, tables):
+    message = refusal(bake, tmp_path / "out", data_source="file", data_path=f"{tables}/visits.csv")
+    assert "target:" in message
+
+
+@pytest.mark.parametrize("field", ["target", "id_column", "time_column"])
+def test_an_unknown_column_is_refused_with_the_ones_that_are_there(bake, tmp_path, tables, field):
+    answers = {"data_source": "file", "data_path": f"{tables}/visits.csv", "target": "visits"} | {field: "Visitz"}
+    message = refusal(bake, tmp_path / "out", **answers)
+    assert message.strip().startswith(f"{field}:")
+    assert "age, noise, visits" in message
+    assert f"{field}=visits" in message
+
+
+def test_a_regression_on_text_is_refused(bake, tmp_path, tables):
+    answers = {"data_source": "file", "data_path": f"{tables}/hostile.csv", "target": TARGET}
+    assert "problem_type:" in refusal(bake, tmp_path / "out", **answers, problem_type="regression")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\x1f\x8b\x08broken"])
+def test_a_file_that_is_no_table_is_refused(bake, tmp_path, content):
+    path = tmp_path / ("broken.csv.gz" if content.startswith(b"\x1f") else "broken.csv")
+    path.write_bytes(content)
+    message = refusal(bake, tmp_path / "out", data_source="file", data_path=str(path), target="y")
+    assert "data_path: this file cannot be read as a table" in message
+
+
+def test_data_that_nobody_would_read_are_refused(bake, tmp_path, tables):
+    assert "data_source:" in refusal(bake, tmp_path / "out", data_path=f"{tables}/visits.csv")
+    assert "target:" in refusal(bake, tmp_path / "out", target="visits")
+
+
+def test_a_password_is_not_written_down(bake, tmp_path):
+    address = "postgresql://me:hunter2@host/sales"
+    message = refusal(bake, tmp_path / "out", data_source="sql", data_path=address, target="y")
+    assert "hunter2" not in message
+    assert "${DB_PASSWORD}" in message
+
+
+# --- every way to generate ------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_answer_on_the_command_line_is_one_message_and_exit_code_1(repository, run, tmp_path):
+    done = run("cookiecutter", "--no-input", repository, "project_slug=../x", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("project_slug:")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path.parent / "x").exists()
+
+
+def test_enter_at_every_question_gives_the_demo(repository, run, projects, tmp_path):
+    done = run("cookiecutter", repository, cwd=tmp_path, input="\n" * 20)
+    assert done.returncode == 0, done.stderr
+    assert "Which column is to be predicted? (churned)" in done.stdout
+    assert tree(tmp_path / "telecom-churn") == tree(projects["demo"])
+
+
+def test_a_wrong_choice_names_the_choices_and_leaves_nothing(repository, run, tmp_path):
+    done = run("cookiecutter", "--no-input", repository, "problem_type=clustering", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "problem_type, but the choices are ['classification', 'regression']" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_exists_is_not_touched(repository, run, tmp_path):
+    (tmp_path / "telecom-churn").mkdir()
+    (tmp_path / "telecom-churn" / "mine.txt").write_text("mine")
+    done = run("cookiecutter", "--no-input", repository, cwd=tmp_path)
+    assert done.returncode == 1
+    assert [path.name for path in (tmp_path / "telecom-churn").iterdir()] == ["mine.txt"]
+
+
+def test_a_copy_of_the_template_folder_alone_says_what_is_missing(repository, bake, tmp_path):
+    shutil.copytree(repository / "template", tmp_path / "alone")
+    assert "template: the template is incomplete" in refusal(bake, tmp_path / "out", template=tmp_path / "alone")
+
+
+@pytest.mark.parametrize("branch", ["demo", "file"])
+def test_every_way_to_generate_gives_the_same_files(repository, bake, run, tables, tmp_path, branch):
+    answers = {}
+    if branch == "file":
+        answers = {"data_source": "file", "data_path": f"{tables}/kinds.csv", "target": "kind"}
+    expected = tree(bake(**answers))
+
+    (tmp_path / "zip").mkdir()
+    git("archive", "--prefix=lab2live/", f"--output={tmp_path}/zip/template.zip", "HEAD", cwd=repository)
+    ways = {
+        "directory": bake(tmp_path / "directory", directory="template", **answers),
+        "zip": bake(tmp_path / "zip", template=tmp_path / "zip/template.zip", **answers),
+        "git": bake(tmp_path / "git", template=f"git+file://{repository}", **answers),
+    }
+    words = ["--no-input", "--directory", "template", "--output-dir", tmp_path, "--extra-context", json.dumps(answers)]
+    done = run("cruft", "create", repository, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    ways["cruft"] = tmp_path / ways["git"].name
+    done = run(
+        "cookiecutter", "--replay", "--directory", "template", "-o", tmp_path / "replay", repository, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    ways["replay"] = tmp_path / "replay" / ways["git"].name
+    for way, project in ways.items():
+        assert tree(project) == expected, way
+
+
+def test_an_update_renews_the_machinery_and_leaves_what_is_the_users(repository, run, tables, tmp_path):
+    template = tmp_path / "lab2live"
+    git("clone", "--quiet", repository, template, cwd=tmp_path)
+    data = tmp_path / "data.csv"
+    shutil.copyfile(tables / "kinds.csv", data)
+    answers = {"data_source": "file", "data_path": "data.csv", "target": "kind", "project_slug": "mine"}
+    words = ["--no-input", "--directory", "template", "--extra-context", json.dumps(answers)]
+    assert run("cruft", "create", template, *words, cwd=tmp_path).returncode == 0
+    project = tmp_path / "mine"
+    assert json.loads((project / ".cruft.json").read_text())["context"]["cookiecutter"]["data_path"] == data.as_posix()
+
+    features = project / "src/mine/features.py"
+    features.write_text(features.read_text() + "\n# my own line\n")
+    (project / "project.yaml").write_text((project / "project.yaml").read_text().replace("owner:", "owner: me", 1))
+    (project / "tests/reference/01_mine.ipynb").write_text("{}")
+    commit(project)
+    own = {name: (project / name).read_bytes() for name in ("src/mine/features.py", "project.yaml")}
+
+    # The template moves on: the machinery, a file of the project, its own extension, and what a bake gives the user.
+    changes = {
+        "src/lab2live/__init__.py": "\nNEW = True\n",
+        "template/{{cookiecutter.project_slug}}/.gitignore": "{{ new_global }}\n",
+        "template/{{cookiecutter.project_slug}}/src/{{cookiecutter.package_name}}/features.py": "# new example\n",
+        "template/{{cookiecutter.project_slug}}/project.yaml": "# new question\n",
+    }
+    for name, text in changes.items():
+        with (template / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    extension = template / "template/lab2live_template.py"
+    known = "template_root=ROOT.as_posix(),"
+    extension.write_text(extension.read_text().replace(known, known + ' new_global="a-new-line",'))
+    commit(template)
+
+    data.unlink()  # the update may run where the data are not
+    assert run("cruft", "check", cwd=project).returncode == 1
+    done = run("cruft", "update", "--skip-apply-ask", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert (project / "src/lab2live/__init__.py").read_text().endswith("NEW = True\n")
+    assert (project / ".gitignore").read_text().endswith("a-new-line\n")
+    assert {name: (project / name).read_bytes() for name in own} == own
+    assert (project / "tests/reference/01_mine.ipynb").is_file()
+    assert list(project.rglob("*.rej")) == []
+
+    assert run("cruft", "check", cwd=project).returncode == 0
+    unchanged = run("cruft", "diff", "--exit-code", cwd=project)
+    assert (unchanged.returncode, unchanged.stdout) == (0, "")
+
+
+def test_git_tracks_every_file_of_the_template(repository):
+    tracked = git("-c", "core.quotePath=false", "ls-files", "template", cwd=repository).splitlines()
+    assert {*tracked} == {name for name in tree(repository) if name.startswith("template/")}
+
+
+def test_a_bake_takes_less_than_three_seconds(bake):
+    started = time.monotonic()
+    bake()
+    assert time.monotonic() - started < 3
