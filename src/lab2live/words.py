@@ -1,0 +1,114 @@
+"""Values, statuses and durations as people read them: plain text, used on pages, in notebooks and on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
+_MISSING = "–"
+
+
+def plain(value: object, digits: int = 3) -> str:
+    """One value as people read it.
+
+    Parameters
+    ----------
+    value
+        Anything; not escaped.
+    digits
+        Significant digits of a number with a fraction; whole thousands are never cut.
+
+    Returns
+    -------
+    str
+        `1,234`, `0.123`, `yes`, or `–` for what is missing.
+
+    Examples
+    --------
+    >>> plain(1234), plain(0.12345), plain(98765.4), plain(True), plain(None)
+    ('1,234', '0.123', '98,765', 'yes', '–')
+    """
+    if is_missing(value):
+        return _MISSING
+    if _is_bool(value):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if isinstance(value, (Real, Decimal)):
+        return _real(float(value), digits)
+    return str(value)
+
+
+def short(value: object, digits: int = 3) -> str:
+    """As `plain`, without trailing zeros: for a number in a sentence or at a bar, where no column must line up.
+
+    Examples
+    --------
+    >>> short(0.05), short(200.0), short(1234.5)
+    ('0.05', '200', '1,234')
+    """
+    text = plain(value, digits)
+    fraction = isinstance(value, (Real, Decimal)) and "." in text and "e" not in text
+    return text.rstrip("0").rstrip(".") if fraction else text
+
+
+def status(word: str) -> str:
+    """A gate's status as symbol and word, such as `✔ pass`."""
+    return f"{SYMBOLS.get(word, '?')} {word}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def measure(gate: Any) -> str:
+    """What a gate measured against which limit, or an empty string when it measured nothing."""
+    value, threshold = of(gate, "value"), of(gate, "threshold")
+    if is_missing(value):
+        return ""
+    return f"measured {short(value)}" + ("" if is_missing(threshold) else f", limit {short(threshold)}")
+
+
+def is_numeric(values: Sequence[object]) -> bool:
+    """Whether a column holds numbers, missing ones aside."""
+    present = [value for value in values if not is_missing(value)]
+    return bool(present) and all(isinstance(value, (Real, Decimal)) and not _is_bool(value) for value in present)
+
+
+def of(gate: Any, name: str) -> Any:
+    """A field of a gate, be it an object or a mapping read from JSON."""
+    return gate.get(name) if isinstance(gate, Mapping) else getattr(gate, name)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is None, NaN, or one of pandas' own."""
+    # By name, so that this module needs no pandas (the command line imports it too).
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, Real) and math.isnan(value)
+
+
+def _real(value: float, digits: int) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    rounded = float(f"{value:.{digits}g}")
+    if rounded == 0:
+        return "0"
+    magnitude = math.log10(abs(rounded))  # infinite where rounding the largest numbers overflows
+    if not -5 <= magnitude < 15:
+        return f"{value:.{digits}g}"
+    return f"{value:,.{max(digits - 1 - math.floor(magnitude), 0)}f}"
