@@ -1,0 +1,187 @@
+"""The charter: `project.yaml`, found, read and explained when it is wrong; and the questions it leaves open."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lab2live.errors import UserError
+from lab2live.schema import Block, Charter, nearest
+
+FILE = "project.yaml"
+DEMO = "demo"
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.2's idea of true and false: `on:` is a join key and `yes` a class, as whoever wrote them meant."""
+
+
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def find(project: str | os.PathLike[str] | None = None) -> Charter:
+    """Find and read the charter.
+
+    Parameters
+    ----------
+    project
+        A project folder or its `project.yaml`; `"demo"` for the embedded demo; `None` for the environment variable
+        `LAB2LIVE_PROJECT`, else the nearest `project.yaml` above the working directory, else above this package, else,
+        inside the template's own checkout, the demo.
+
+    Returns
+    -------
+    Charter
+
+    Raises
+    ------
+    UserError
+        If there is no charter, it cannot be read, or another copy of this package would run than the project's own.
+    """
+    wanted = str(project) if project is not None else os.environ.get("LAB2LIVE_PROJECT") or None
+    if wanted == DEMO:
+        return read(PACKAGE_FOLDER / DEMO / FILE, folder=Path.cwd())
+    if wanted is not None:
+        path = Path(wanted)
+        charter = read(path if path.suffix in (".yaml", ".yml") else path / FILE)
+    else:
+        charter = _nearest_charter()
+    _own_machinery(charter.folder)
+    return charter
+
+
+def _nearest_charter() -> Charter:
+    for start in (Path.cwd(), PACKAGE_FOLDER):
+        for folder in (start, *start.parents):
+            if (folder / FILE).is_file() and not folder.is_relative_to(PACKAGE_FOLDER):
+                return read(folder / FILE)
+            if (folder / "template" / "cookiecutter.json").is_file():  # the mark of the template's own checkout
+                return read(PACKAGE_FOLDER / DEMO / FILE, folder=folder)
+    raise UserError(
+        f"No {FILE} was found, so it is not known which project is meant.",
+        where=f"{Path.cwd()} and the folders above it",
+        expected=f"a {FILE}, the charter of a project",
+        fix="go into the project's folder, or name it: --project DIR, the notebook's `project` parameter, or the "
+        "environment variable LAB2LIVE_PROJECT; `demo` means the embedded demo",
+    )
+
+
+def _own_machinery(folder: Path) -> None:
+    """Refuse to run a project on somebody else's copy of this package: its results would not be the project's."""
+    own = folder / "src" / "lab2live"
+    if own.is_dir() and own.resolve() != PACKAGE_FOLDER:
+        raise UserError(
+            "This project has its own copy of lab2live, and another one is running.",
+            where=folder,
+            found=PACKAGE_FOLDER,
+            expected=own,
+            fix="use the project's own environment (`make env`, then .venv/bin/lab2live in the project), or put the "
+            "project's src folder first: PYTHONPATH=src python -m lab2live ...",
+        )
+
+
+def read(path: Path, folder: Path | None = None) -> Charter:
+    """Read one charter file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    folder
+        Where paths in it resolve; by default the file's own folder.
+
+    Raises
+    ------
+    UserError
+        Naming the field, what was found and the fix.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+    except FileNotFoundError:
+        raise UserError(f"There is no {FILE} here.", where=path, fix="check the path given for the project") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("The charter cannot be read.", where=path, found=error, expected="a UTF-8 text file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(
+            "The charter is not valid YAML.",
+            where=f"{path}{line}",
+            found=getattr(error, "problem", None) or error,
+            expected="`field: value` lines, nested by spaces",
+            fix='look at that line and the one above: indentation, a missing colon, or a text that needs "quotes"',
+        ) from None
+    if not isinstance(raw, dict):
+        raise UserError(
+            "The charter is empty or not a mapping.", where=path, expected="at least prediction: and sources:"
+        )
+    try:
+        return Charter.model_validate({**raw, "folder": (folder or path.parent).resolve()})
+    except ValidationError as error:
+        raise _explain(error, path, raw) from None
+
+
+def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserError:
+    """Turn pydantic's first complaint into one a product manager can act on; the others are counted."""
+    # A field nobody knows comes first: it is often the typo that makes another one seem to be missing.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    first = problems[0]
+    field = _field(first["loc"], raw)
+    more = f" ({len(problems) - 1} more below it)" if len(problems) > 1 else ""
+    where = f"{path}, field `{field}`" if field else path
+    if first["type"] == "missing":
+        return UserError(f"A field is missing in the charter{more}.", where=where, fix=f"add `{field}:`")
+    if first["type"] == "extra_forbidden":
+        hint = nearest(str(first["loc"][-1]), _fields_beside(first["loc"]))
+        return UserError(
+            f"The charter has a field nobody knows{more}.",
+            where=where,
+            found=f"`{first['loc'][-1]}`",
+            fix=f"remove it or correct its name{hint}",
+        )
+    fix = "correct it; `lab2live charter` checks the file again"
+    if first["type"] == "value_error":  # our own checks say it in a whole sentence
+        message = first["msg"].removeprefix("Value error, ")
+        return UserError(f"The charter contradicts itself{more}: {message}.", where=where, fix=fix)
+    found = first["input"] if not isinstance(first["input"], dict | list) else None
+    expected = first["msg"].removeprefix("Input should be ")
+    return UserError(
+        f"A field of the charter cannot be used{more}.", where=where, found=found, expected=expected, fix=fix
+    )
+
+
+def _field(location: tuple[str | int, ...], raw: Any) -> str:
+    """Name a field the way it reads in the file: `sources[1] (billing).uri`."""
+    name = ""
+    for part in location:
+        if isinstance(part, int):
+            raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
+            label = raw.get("name") if isinstance(raw, dict) else None
+            name += f"[{part}]" + (f" ({label})" if label else "")
+        elif part != "[key]":
+            raw = raw.get(part) if isinstance(raw, dict) else None
+            name += ("." if name else "") + part
+    return name
+
+
+def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
+    """List the fields a block knows, found by walking the location down the model."""
+    block: Any = Charter
+    for part in location[:-1]:
+        if isinstance(part, str) and isinstance(block, type) and part in block.model_fields:
+            block = block.model_fields[part].annotation
+            arguments = [item for item in getattr(block, "__args__", (block,)) if isinstance(item, type)]
+            block = next((item for item in arguments if issubclass(item, Block)), None)
+    return list(block.model_fields) if block else []

@@ -1,0 +1,227 @@
+"""`lab2live ...`: thin commands over the rooms. Exit codes: 0 go or conditional, 1 error, 2 no-go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lab2live import charter as charters
+from lab2live import journey, questions, verdict
+from lab2live.errors import UserError
+
+app = typer.Typer(
+    help="Carry a machine-learning project from the lab to live.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
+DECISIONS = {"go": "[bold green]GO[/]", "conditional": "[bold yellow]CONDITIONAL[/]", "no-go": "[bold red]NO-GO[/]"}
+
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", help="The project's folder, or `demo`.", metavar="DIR", show_default=False)
+]
+
+
+@app.command()
+def charter(project: ProjectOption = None) -> None:
+    """Should you start? Open questions, feasibility, priority, and lessons of other projects."""
+    found = charters.find(project)
+    console.print(f"[bold]{escape(found.project.name)}[/]  {escape(found.project.description)}")
+    console.print(f"The charter is valid: {escape(str(found.folder / charters.FILE))}\n" if not found.is_demo else "")
+    open_ones = questions.unanswered(found)
+    table = Table(title=f"Open questions ({len(open_ones)})", title_justify="left", expand=False)
+    for column in ("id", "question", "answer it in"):
+        table.add_column(column, overflow="fold")
+    for question in open_ones:
+        table.add_row(question.requirement, escape(question.text), escape(question.field))
+    console.print(table if open_ones else "Every question of the charter is answered.")
+    console.print("\n[bold]Feasibility[/]")
+    for line in questions.feasibility(found):
+        console.print(f"  {SYMBOLS[line.status]} {escape(line.text)}", style=STYLES[line.status])
+    console.print("\n[bold]Priority[/]")
+    for text in questions.priority(found):
+        console.print(f"  {escape(text)}")
+    lessons = questions.lessons(found)
+    if lessons:
+        console.print("\n[bold]Lessons of other projects[/]")
+        for text in lessons:
+            console.print(f"  - {escape(text)}")
+
+
+@app.command()
+def run(
+    project: ProjectOption = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Execute this stage alone: eda, poc, explainability or handoff.")
+    ] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Small samples and few repetitions, for CI.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Execute also what is up to date.")] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Do not stop at a failed must-pass gate.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A notebook's parameter.", metavar="STAGE.PARAM=VALUE")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's own folder.", metavar="DIR", show_default=False)
+    ] = None,
+) -> None:
+    """Execute the journey, or one stage of it, and print the verdict."""
+    found = charters.find(project)
+    if stage is not None and stage not in journey.STAGES:
+        raise UserError("There is no such stage.", where="--stage", found=stage, expected=", ".join(journey.STAGES))
+    with ConsoleProgress() as progress:
+        folder = journey.run(
+            found,
+            only=stage,
+            run_dir=run_dir,
+            smoke=smoke,
+            force=force,
+            keep_going=keep_going,
+            overrides=parse_settings(settings or []),
+            progress=progress,
+        )
+    content = verdict.read(folder)
+    show(content)
+    console.print(f"\nOpen this page:  {escape(str(folder / 'index.html'))}")
+    raise typer.Exit(verdict.exit_code(content))
+
+
+@app.command(name="verdict")
+def show_verdict(
+    run: Annotated[Path | None, typer.Argument(help="A run's folder; the newest by default.", metavar="[RUN]")] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Print the gates and the decision of a run."""
+    folder = run or journey.latest(charters.find(project))
+    if folder is None:
+        raise UserError("There is no run yet.", fix="start one: lab2live run")
+    content = verdict.read(folder)
+    show(content)
+    raise typer.Exit(verdict.exit_code(content))
+
+
+@app.command()
+def record(project: ProjectOption = None) -> None:
+    """Renew the stored reference outputs that nbval compares."""
+    from lab2live import references
+
+    with ConsoleProgress() as progress:
+        for path in references.record(charters.find(project), progress):
+            console.print(f"recorded {escape(str(path))}")
+    console.print("Look at the difference before you commit it: git diff")
+
+
+class ConsoleProgress(journey.Progress):
+    """One line per notebook, with a bar while it runs."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description:<18}"), BarColumn(30), TextColumn("{task.fields[state]}"))
+        self._bars = Progress(*columns, TimeElapsedColumn(), console=errors)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> ConsoleProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def started(self, node: journey.Node) -> None:
+        self._tasks[node.stage] = self._bars.add_task(node.title, total=1, state="starting")
+        if not errors.is_terminal:
+            errors.print(f"{node.title}: started")
+
+    def cell(self, node: journey.Node, done: int, total: int) -> None:
+        self._bars.update(self._tasks[node.stage], completed=done, total=total, state=f"cell {done + 1} of {total}")
+
+    def ended(self, node: journey.Node, record: Mapping[str, Any]) -> None:
+        state = record["status"] + (f" in {record['seconds']:.0f} s" if record["seconds"] is not None else "")
+        if node.stage in self._tasks:
+            self._bars.update(self._tasks[node.stage], completed=1, total=1, state=state)
+            self._bars.stop_task(self._tasks[node.stage])
+        elif errors.is_terminal:
+            self._bars.add_task(node.title, total=1, completed=0, start=False, state=state)
+        if not errors.is_terminal:
+            errors.print(f"{node.title}: {state}")
+
+
+def show(content: Mapping[str, Any]) -> None:
+    """Print a verdict: the gates, then what broke, then the decision with its reasons."""
+    table = Table(title="Gates (* must pass)", title_justify="left")
+    for column, justify in (
+        ("", "left"),
+        ("gate", "left"),
+        ("req.", "left"),
+        ("value", "right"),
+        ("what was found", "left"),
+    ):
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for gate in content["gates"]:
+        value = "" if gate["value"] is None else f"{gate['value']:.4g}"
+        status, star = gate["status"], "*" if gate["must_pass"] else ""
+        table.add_row(
+            f"{SYMBOLS[status]} {status}",
+            f"{gate['id']}{star}",
+            gate["requirement"],
+            value,
+            escape(gate["message"]),
+            style=STYLES[status],
+        )
+    console.print(table)
+    for record in content["run"]["stages"]:
+        error = record["error"]
+        if error:
+            console.print(
+                f"\n[bold red]{record['title']} broke[/] in cell {error['cell']} ({error['cell_id']}): {error['name']}"
+            )
+            console.print(escape(error["message"]), style="red")
+            console.print("Everything computed before is kept; mend it and run again to continue.")
+    console.print(f"\nDecision: {DECISIONS[content['decision']]}")
+    for reason in content["reasons"]:
+        console.print(f"  - {escape(reason)}")
+
+
+def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
+    """Read `stage.param=value`; the value is YAML, so that 5, 0.1, true and null are what they look like."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        stage, dot, parameter = name.strip().partition(".")
+        if not (equals and dot and parameter):
+            raise UserError("A setting cannot be read.", where="--set", found=text, expected="stage.param=value")
+        try:
+            found.setdefault(stage, {})[parameter] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            found.setdefault(stage, {})[parameter] = value
+    return found
+
+
+def main() -> int:
+    """Run the command line and give its exit code; a message for people instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a Windows console may not know every character
+    try:
+        result = typer.main.get_command(app).main(prog_name="lab2live", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except UserError as error:
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}")
+    except click.ClickException as error:
+        error.show()
+    except (click.Abort, KeyboardInterrupt):
+        errors.print("Stopped. What was finished is kept; run again to continue.")
+    return 1

@@ -1,0 +1,1 @@
+"""What the data are worth: the silos, their quality, their profile."""

@@ -1,0 +1,122 @@
+"""The profile report: ydata-profiling, minimal, in a process of its own so that the other checks go on meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+
+from lab2live import files
+from lab2live.errors import UserError
+
+# Above this many rows a sample says the same and takes a fraction of the time.
+LARGEST = 100_000
+
+
+@dataclass
+class Job:
+    """A profile being made."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    work: tempfile.TemporaryDirectory[str]
+    html: Path
+
+
+def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
+    """Begin to profile a table in the background.
+
+    Parameters
+    ----------
+    table
+        The joined table; above `LARGEST` rows a sample of it is profiled.
+    html
+        Where the report goes.
+    title
+        Its title.
+
+    Returns
+    -------
+    Job
+        To be given to `finish`.
+    """
+    work = tempfile.TemporaryDirectory(prefix="lab2live-profile-")
+    sample = table.sample(LARGEST, random_state=seed) if len(table) > LARGEST else table
+    mixed = {name: sample[name].map(str, na_action="ignore") for name in sample if sample[name].dtype == object}
+    # The report escapes values but neither column names nor its title.
+    safe = sample.assign(**mixed).rename(columns=lambda name: escape(str(name)))
+    safe.to_parquet(Path(work.name) / "table.parquet")
+    log = (Path(work.name) / "log").open("w+b")
+    command = [sys.executable, "-m", "lab2live.eda.profile", work.name, escape(title)]
+    source = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(part for part in (source, os.environ.get("PYTHONPATH")) if part)
+    environment = {**os.environ, "YDATA_PROFILING_NO_ANALYTICS": "1", "MPLBACKEND": "agg", "PYTHONPATH": path}
+    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+    return Job(process, log, work, html)
+
+
+def finish(job: Job, timeout: float = 900) -> Counter[str]:
+    """Wait for the report and move it to its place.
+
+    Parameters
+    ----------
+    job
+        What `start` gave.
+    timeout
+        Seconds after which the report is given up.
+
+    Returns
+    -------
+    Counter
+        How many columns each kind of alert names.
+
+    Raises
+    ------
+    UserError
+        With the last line the profiler wrote, if it failed.
+    """
+    with job.work, job.log:
+        try:
+            failed = job.process.wait(timeout) != 0
+        except subprocess.TimeoutExpired:
+            job.process.kill()
+            job.process.wait()
+            failed = True
+        if failed:
+            job.log.seek(0)
+            lines = job.log.read().decode(errors="replace").strip().splitlines() or ["it took too long"]
+            raise UserError("The profile report could not be made.", where=job.html, found=lines[-1])
+        work = Path(job.work.name)
+        files.write_bytes(job.html, (work / "profile.html").read_bytes())
+        return Counter(files.read_json(work / "alerts.json"))
+
+
+def _make(work: Path, title: str) -> None:
+    # The name that `fg-data-profiling` keeps when the switch comes; only this line knows it.
+    from ydata_profiling import ProfileReport
+
+    report = ProfileReport(
+        pd.read_parquet(work / "table.parquet"),
+        title=title,
+        minimal=True,
+        progress_bar=False,
+        html={"inline": True},
+        # Rows of people do not belong into a report that is passed around.
+        samples=None,
+        duplicates=None,
+    )
+    report.to_file(work / "profile.html", silent=True)
+    alerts = Counter(alert.alert_type.name.lower() for alert in report.get_description().alerts)
+    files.write_json(work / "alerts.json", dict(alerts))
+
+
+if __name__ == "__main__":
+    _make(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,66 @@
+"""Writing files so that a reader, or a crash in the middle, never sees half of one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lab2live.errors import UserError
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write through a temporary file beside the target and move it there, which is atomic on one file system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_text(path: Path, content: str) -> Path:
+    """Write UTF-8 with `\\n` line ends on every system, atomically."""
+    return write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write JSON that any reader takes: NaN and infinity become null, numpy numbers become numbers."""
+    return write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or say which file is broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "A file of the run cannot be read.", where=path, found=error, expected="JSON", fix="run the stage again"
+        ) from None
+
+
+def plain(value: Any) -> Any:
+    """Turn numpy and pandas scalars, paths, dates and NaN into what JSON knows."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, str | bool):
+        return value
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return str(value)

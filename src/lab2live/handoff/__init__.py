@@ -1,0 +1,1 @@
+"""A model that somebody else can run: the bundle and its card."""

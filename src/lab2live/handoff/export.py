@@ -1,0 +1,268 @@
+"""The model as a file that needs no Python to trust: ONNX when it decides exactly like the original, else skops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import modelling
+from lab2live.modelling import MISSING, OTHER, Columns, Dataset, Split
+from lab2live.poc.ladder import TRUSTED
+from lab2live.schema import Charter
+
+# The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
+TOLERANCE = 1e-5
+# Bound on the threads of one prediction: a service answers many at once.
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How an exported model compares with the original.
+
+    Attributes
+    ----------
+    rows
+        How many rows both were asked.
+    disagreeing
+        On how many they differ by more than `TOLERANCE` or decide differently.
+    largest
+        The largest difference.
+    problem
+        Why there is no exported model; empty if there is one.
+    """
+
+    rows: int
+    disagreeing: int
+    largest: float
+    problem: str = ""
+
+    @property
+    def exact(self) -> bool:
+        return not self.problem and self.disagreeing == 0
+
+
+def to_onnx(model: Any, columns: Columns) -> bytes:
+    """Convert a fitted pipeline, one input per column: `x0`, `x1`, ... in the order of `columns.kinds`."""
+    from skl2onnx import to_onnx as convert
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    names = input_names(columns)
+    kinds = [
+        (name, StringTensorType([None, 1]) if kind == "category" else FloatTensorType([None, 1]))
+        for name, kind in zip(names.values(), columns.kinds.values(), strict=True)
+    ]
+    options = {"zipmap": False} if hasattr(model, "predict_proba") else {}
+    renamed = _renamed(model, names)
+    converted = convert(renamed, initial_types=kinds, options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+    content: bytes = converted.SerializeToString()
+    return content
+
+
+def input_names(columns: Columns) -> dict[str, str]:
+    """Give every column a name that ONNX takes, whatever the column itself is called."""
+    return {column: f"x{number}" for number, column in enumerate(columns.kinds)}
+
+
+def _renamed(model: Any, names: dict[str, str]) -> Any:
+    """Copy a pipeline with its columns renamed: the converter matches them with the inputs by name."""
+    import copy
+
+    copied = copy.deepcopy(model)
+    encode = copied[0]
+    encode.transformers_ = [
+        (part, transformer, [names.get(column, column) for column in columns])
+        for part, transformer, columns in encode.transformers_
+    ]
+    encode.feature_names_in_ = np.array([names[column] for column in encode.feature_names_in_], dtype=object)
+    return copied
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A converted model in memory."""
+
+    session: Any
+    columns: Columns
+
+    def predict(self, inputs: pd.DataFrame) -> np.ndarray:
+        """Answer like `modelling.predict`, from the same prepared inputs."""
+        feed = {
+            name: inputs[[column]].to_numpy(dtype=object if kind == "category" else np.float32)
+            for (column, kind), name in zip(self.columns.kinds.items(), input_names(self.columns).values(), strict=True)
+        }
+        outputs = self.session.run(None, feed)
+        if len(outputs) == 1:
+            values: np.ndarray = np.asarray(outputs[0], dtype=float).reshape(-1)
+            return values
+        probabilities = np.asarray(outputs[1], dtype=float)
+        return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class SkopsModel:
+    """A scikit-learn model read from a file, for what ONNX cannot hold exactly."""
+
+    model: Any
+
+    def predict(self, inputs: pd.DataFrame) -> np.ndarray:
+        """Answer like `modelling.predict`, from the same prepared inputs."""
+        return modelling.predict(self.model, inputs)
+
+
+def load_onnx(content: bytes, columns: Columns) -> OnnxModel:
+    """Load a converted model for this process's processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return OnnxModel(session, columns)
+
+
+def load_skops(content: bytes) -> SkopsModel:
+    """Load a scikit-learn model made of nothing but reviewed types."""
+    import skops.io
+
+    return SkopsModel(skops.io.loads(content, trusted=list(TRUSTED)))
+
+
+def compare(first: np.ndarray, second: np.ndarray, data: Dataset, threshold: float) -> Parity:
+    """Compare the answers of two models to the same rows.
+
+    Parameters
+    ----------
+    first, second
+        Answers of shape (rows,), see `modelling.predict`.
+    data
+        Knows the kind of problem, and the spread of a regression's outcome.
+    threshold
+        Above it the business acts: a difference that crosses it is a different decision, however small. Only a
+        probability within `TOLERANCE` of the threshold itself may fall on either side.
+    """
+    difference = np.abs(first - second)
+    if data.problem == "regression":
+        difference = difference / np.maximum(np.abs(first), float(np.std(data.outcome)) or 1.0)
+    differs = ~(difference <= TOLERANCE)  # NaN is a difference
+    if data.problem == "binary":
+        flips = (first >= threshold) != (second >= threshold)
+        differs |= flips & (np.abs(first - threshold) > TOLERANCE)
+    largest = float(np.nanmax(difference)) if len(difference) else 0.0
+    return Parity(len(first), int(differs.sum()), largest)
+
+
+def edge_rows(data: Dataset) -> pd.DataFrame:
+    """Make rows that models meet once they are live: everything missing, extremes, categories never seen."""
+    columns = data.columns
+    typical = data.inputs.iloc[[len(data.inputs) // 2]]
+    rows = [typical.assign(**dict.fromkeys(columns.numbers, np.nan), **dict.fromkeys(columns.categories, MISSING))]
+    rows.append(typical.assign(**dict.fromkeys(columns.categories, OTHER)))
+    for name in columns.numbers:
+        low, high = float(data.inputs[name].min()), float(data.inputs[name].max())
+        extremes = (np.nan, 0.0, low, high, low - 1000 * (high - low), high + 1000 * (high - low))
+        rows += [typical.assign(**{name: value}) for value in extremes]
+    for name in columns.categories:
+        rows += [typical.assign(**{name: value}) for value in (MISSING, OTHER, "", "never seen", *columns.levels[name])]
+    return pd.concat(rows, ignore_index=True)
+
+
+def probe_rows(data: Dataset, rows: int, seed: int) -> pd.DataFrame:
+    """Draw rows to ask both models: real ones, real values in new combinations, and the edge rows."""
+    random = np.random.default_rng(seed)
+    real = data.inputs.sample(rows // 2, replace=True, random_state=seed)
+    mixed = pd.DataFrame(
+        {
+            name: data.inputs[name].to_numpy()[random.integers(len(data.inputs), size=rows - len(real))]
+            for name in data.inputs
+        }
+    )
+    return pd.concat([real, mixed, edge_rows(data)], ignore_index=True)
+
+
+def export(
+    model: Any, data: Dataset, threshold: float, *, rows: int = 10_000, seed: int = 0
+) -> tuple[str, bytes, Parity]:
+    """Export a model to ONNX if that decides exactly like it, else to skops.
+
+    Returns
+    -------
+    format, content, parity
+        `onnx` or `skops`, the file's content, and how ONNX compared.
+    """
+    import skops.io
+
+    probes = probe_rows(data, rows, seed)
+    try:
+        content = to_onnx(model, data.columns)
+        answers = load_onnx(content, data.columns).predict(probes)
+    except Exception as error:  # whatever the converter cannot do, skops can
+        problem = (
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+        )
+        return "skops", skops.io.dumps(model), Parity(len(probes), len(probes), float("nan"), problem)
+    parity = compare(modelling.predict(model, probes), answers, data, threshold)
+    return ("onnx", content, parity) if parity.exact else ("skops", skops.io.dumps(model), parity)
+
+
+def describe_inputs(data: Dataset, train: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+    """Write the input contract: per column its kind, whether it may be empty, and what it was trained on."""
+    contract = []
+    seen = data.inputs.iloc[train]
+    for name, kind in data.columns.kinds.items():
+        column = seen[name]
+        entry: dict[str, Any] = {"name": name, "kind": kind}
+        if kind == "category":
+            entry |= {"nullable": bool((column == MISSING).any()), "categories": list(data.columns.levels[name])}
+        else:
+            entry |= {"nullable": bool(column.isna().any()), "min": float(column.min()), "max": float(column.max())}
+        contract.append(entry)
+    return contract
+
+
+def contract(charter: Charter, data: Dataset, split: Split, threshold: float) -> dict[str, Any]:
+    """Write what goes into the model and what comes out, as `contract.json` holds it."""
+    known = data.outcome[split.train]
+    baseline = int(np.bincount(known).argmax()) if data.problem == "multiclass" else float(known.mean())
+    return {
+        "problem": data.problem,
+        "target": charter.prediction.target,
+        "classes": list(data.classes),
+        "threshold": threshold if data.problem == "binary" else None,
+        "baseline": baseline,
+        "inputs": describe_inputs(data, split.train),
+    }
+
+
+def contract_table(contract: dict[str, Any]) -> pd.DataFrame:
+    """Show the inputs of a contract."""
+    return pd.DataFrame(
+        [
+            {
+                "column": entry["name"],
+                "kind": entry["kind"],
+                "may be empty": entry["nullable"],
+                "from": entry.get("min"),
+                "to": entry.get("max"),
+                "categories": ", ".join(entry.get("categories", [])),
+            }
+            for entry in contract["inputs"]
+        ]
+    )
+
+
+def sentence(kind: str, parity: Parity) -> str:
+    """Say in what format the model leaves, and why."""
+    if parity.problem:
+        return f"Leaves as {kind}: ONNX cannot hold this model ({parity.problem})."
+    if parity.exact:
+        return f"Leaves as {kind}: the same decision as the tested model on all {parity.rows:,} rows."
+    return f"Leaves as {kind}: as ONNX it would differ on {parity.disagreeing:,} of {parity.rows:,} rows."
+
+
+def as_dict(parity: Parity) -> dict[str, Any]:
+    """Give what belongs into the results."""
+    return asdict(parity)

@@ -1,0 +1,88 @@
+"""What answers when the model cannot (L1): the charter's policy, and whether it works on real cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from lab2live.handoff.bundle import Bundle
+from lab2live.schema import Charter, Trigger
+
+TRIGGERS: dict[str, str] = {
+    "invalid_input": "the input breaks the contract",
+    "out_of_distribution": "the model has never seen anything like it",
+    "low_confidence": "the model is not sure enough",
+    "model_error": "the model fails",
+    "time_out": "the model takes too long",
+    "integrity": "the model's file is missing or was changed",
+    "drift": "the data are declared to have drifted",
+}
+assert set(TRIGGERS) == set(get_args(Trigger))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One trigger and what happens then. `works` is `None` where nothing is settled or a person answers."""
+
+    trigger: str
+    when: str
+    answer: str
+    works: bool | None
+    note: str
+
+
+def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
+    """Look up what the charter wants per trigger, and let the business rule answer real cases from the bundle.
+
+    Parameters
+    ----------
+    charter
+        Its `fallback` block.
+    bundle
+        Holds the rule that would answer, and the baseline.
+    raw
+        Cases to try it on.
+    """
+    rule_problem = _problem_of_rule(bundle, raw)
+    baseline = bundle.contract.get("baseline")
+    found = []
+    for trigger, when in TRIGGERS.items():
+        answer = charter.fallback.get(trigger)  # type: ignore[call-overload]
+        if answer is None:
+            found.append(Plan(trigger, when, "not settled", None, "the charter says nothing"))
+        elif answer == "review":
+            found.append(Plan(trigger, when, answer, None, "a person decides"))
+        elif answer == "baseline":
+            found.append(Plan(trigger, when, answer, baseline is not None, f"always {baseline}"))
+        else:
+            note = rule_problem or f"answered {len(raw):,} of {len(raw):,} cases"
+            found.append(Plan(trigger, when, answer, not rule_problem, note))
+    return found
+
+
+def _problem_of_rule(bundle: Bundle, raw: pd.DataFrame) -> str:
+    try:
+        answers = bundle.rule(raw)
+    except Exception as error:  # the user's code, or no rule at all
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    empty = int(pd.isna(np.asarray(answers)).sum()) + len(raw) - len(answers)
+    return f"no answer for {empty:,} of {len(raw):,} cases" if empty else ""
+
+
+def table(plans: Sequence[Plan]) -> pd.DataFrame:
+    """Show the policy, one trigger a line."""
+    return pd.DataFrame([{"when": plan.when, "who answers": plan.answer, "tried": plan.note} for plan in plans])
+
+
+def unsettled(charter: Charter, plans: Sequence[Plan]) -> tuple[int | None, str]:
+    """Count the triggers for which nothing is settled, or what is settled does not work."""
+    if not charter.fallback:
+        return None, "The charter settles no fallback at all."
+    broken = [plan for plan in plans if plan.works is False or plan.answer == "not settled"]
+    if not broken:
+        return 0, f"Settled for all {len(plans)} moments, and the rule answers every case it was tried on."
+    return len(broken), "; ".join(f"{plan.trigger}: {plan.answer}, {plan.note}" for plan in broken)

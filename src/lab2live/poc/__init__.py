@@ -1,0 +1,1 @@
+"""Whether a model solves the business ask: the ladder of models and what a decision is worth."""

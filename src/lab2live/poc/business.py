@@ -1,0 +1,46 @@
+"""The business case (B1-B3): what the charter promises, and whether anybody could later check it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lab2live.questions import BUSINESS
+from lab2live.schema import Answer, Charter
+
+
+def promises(charter: Charter) -> pd.DataFrame:
+    """Show the three business questions with answer, measure, current value and target."""
+    lines = []
+    for name, (requirement, question) in BUSINESS.items():
+        answer: Answer = getattr(charter.business, name)
+        lines.append(
+            {
+                "": requirement,
+                "question": question,
+                "answer": answer.answer or "open",
+                "measured by": answer.measure or "open",
+                "now": answer.current,
+                "target": answer.target,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def completeness(answer: Answer) -> tuple[float | None, str]:
+    """Count how much of a promise is stated.
+
+    Returns
+    -------
+    value, message
+        The number of parts stated out of answer, measure, current and target; 0 if the target is where things stand
+        already; `None` if nothing is stated at all: an open question is no evidence against the project.
+    """
+    parts = {"answer": answer.answer, "measure": answer.measure, "current": answer.current, "target": answer.target}
+    gaps = [name for name, value in parts.items() if value is None]
+    if len(gaps) == len(parts):
+        return None, "An open question: the charter does not answer it."
+    if answer.current is not None and answer.current == answer.target:
+        return 0, f"The target is where things stand already ({answer.target:g}): nothing would be gained."
+    if gaps:
+        return len(parts) - len(gaps), f"Not stated yet: {', '.join(gaps)}."
+    return len(parts), f"{answer.measure}: from {answer.current:g} to {answer.target:g}."

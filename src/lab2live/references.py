@@ -1,0 +1,72 @@
+"""The stored outputs that nbval compares: recorded by executing the notebooks, written so that a diff means a change."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from lab2live import files, journey, verdict
+from lab2live.charter import FILE
+from lab2live.errors import UserError
+from lab2live.schema import Charter
+
+
+def record(charter: Charter, progress: journey.Progress | None = None) -> Iterator[Path]:
+    """Execute all notebooks in a run of their own and store what they show.
+
+    In a project the references are `tests/reference/*.ipynb`; in the template's own checkout the notebooks themselves.
+
+    Yields
+    ------
+    Path
+        Every file written.
+
+    Raises
+    ------
+    UserError
+        If a notebook breaks: then nothing is written.
+    """
+    home = journey.notebooks_of(charter)
+    target = charter.folder / "tests" / "reference" if (charter.folder / FILE).is_file() else home
+    with tempfile.TemporaryDirectory(prefix="lab2live-record-") as work:
+        run = journey.run(charter, run_dir=Path(work) / "run", force=True, keep_going=True, progress=progress)
+        for stage in verdict.read(run)["run"]["stages"]:
+            if stage["error"]:
+                raise UserError(
+                    "A notebook breaks, so nothing was recorded.",
+                    where=f"{stage['notebook']}, cell {stage['error']['cell']}",
+                    found=f"{stage['error']['name']}: {stage['error']['message']}",
+                    fix="mend it: lab2live run shows the whole error",
+                )
+        for node in journey.JOURNEY:
+            yield files.write_text(target / node.notebook, normalised(run / node.notebook, node.stage))
+
+
+def normalised(notebook: Path, stage: str) -> str:
+    """Give an executed notebook without whatever differs between two equal runs.
+
+    Cells get ids by position (`eda-03`); injected parameters and the times of the run go; outputs and counts stay.
+    """
+    content = nbformat.read(notebook, as_version=4)
+    content.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": journey.KERNEL},
+            "language_info": {"name": "python"},
+        }
+    )
+    content.cells = [cell for cell in content.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    count = 0
+    for number, cell in enumerate(content.cells):
+        cell.id = f"{stage}-{number:02d}"
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = count
+    return nbformat.writes(content, version=4) + "\n"

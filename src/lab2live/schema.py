@@ -1,0 +1,324 @@
+"""What the charter may say: every block of `project.yaml` as a typed, frozen model."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lab2live import gates, metrics
+from lab2live.errors import UserError
+
+DEMO_SCHEME = "demo://"
+
+Trigger = Literal[
+    "invalid_input", "out_of_distribution", "low_confidence", "model_error", "time_out", "integrity", "drift"
+]
+Access = Literal["granted", "requested", "refused", "simulated"]
+
+
+class Block(BaseModel):
+    """A block of the charter. Unknown fields are errors (a typo must not go unnoticed); an empty field is a missing one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, value: Any) -> Any:
+        """Treat `field:` with nothing behind it like a field that is not there: a commented-out block leaves one."""
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if item is not None and item != ""}
+        return {} if value is None else value
+
+
+class Project(Block):
+    """Who and what."""
+
+    name: str = "Unnamed project"
+    description: str = ""
+    owner: str | None = None
+    package: str | None = None
+    lessons: list[str] = []
+
+
+class Answer(Block):
+    """One business question (B1-B3): answered in words, measured in numbers."""
+
+    answer: str | None = None
+    measure: str | None = None
+    current: float | None = None
+    target: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether somebody could later check if the promise was kept."""
+        return None not in (self.answer, self.measure, self.current, self.target)
+
+
+class PerCase(Block):
+    """What one decision is worth in money, against doing nothing."""
+
+    true_positive: float
+    false_positive: float
+    false_negative: float
+    true_negative: float
+
+
+class Value(Block):
+    """Money and volumes."""
+
+    currency: str = "EUR"
+    per_case: PerCase | None = None
+    cost_matrix: list[list[float]] | None = None
+    cost_per_unit_under: float | None = Field(None, ge=0)
+    cost_per_unit_over: float | None = Field(None, ge=0)
+    cases_per_month: float | None = Field(None, gt=0)
+    capacity_per_month: float | None = Field(None, gt=0)
+    build_cost: float | None = Field(None, ge=0)
+    run_cost_per_month: float | None = Field(None, ge=0)
+    review_cost_per_case: float | None = Field(None, ge=0)
+    horizon_months: float | None = Field(None, gt=0)
+
+
+class Business(Block):
+    """B1-B3 and the money behind them."""
+
+    customer_experience: Answer = Answer()
+    return_on_investment: Answer = Answer()
+    process_improvement: Answer = Answer()
+    value: Value = Value()
+
+    @field_validator("customer_experience", "return_on_investment", "process_improvement", mode="before")
+    @classmethod
+    def _plain_sentence(cls, value: Any) -> Any:
+        return {"answer": value} if isinstance(value, str) else value
+
+
+class Feasibility(Block):
+    """B4: can it be done?"""
+
+    skills: list[str] = []
+    deadline: dt.date | None = None
+
+
+class Prediction(Block):
+    """What is predicted, from what, and how well it has to be."""
+
+    problem_type: Literal["classification", "regression"]
+    target: str
+    positive_class: str | int | float | bool | None = None
+    id_column: str | None = None
+    time_column: str | None = None
+    group_column: str | None = None
+    metric: str | None = None
+    required_score: float | None = None
+    decision_level: float | None = None
+    label_delay_days: float | None = Field(None, ge=0)
+    labelers: list[str] = []
+    immutable: list[str] = []
+    direction: dict[str, Literal["increase", "decrease"]] = {}
+    derived: dict[str, str] = {}
+    sensitive: list[str] = []
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, value: str | None) -> str | None:
+        if value is not None and value not in metrics.METRICS:
+            raise ValueError(f"prediction.metric `{value}` is not known{nearest(value, metrics.METRICS)}")
+        return value
+
+
+class Column(Block):
+    """What a column of a source should look like."""
+
+    type: str | None = None
+    min: float | None = None
+    max: float | None = None
+    unit: str | None = None
+
+
+class Source(Block):
+    """One silo (G1): where it lies, who owns it, whether we may use it."""
+
+    name: str
+    uri: str | None = None
+    table: str | None = None
+    key: str | None = None
+    owner: str | None = None
+    access: Access = "granted"
+    requested_on: dt.date | None = None
+    granted_on: dt.date | None = None
+    stand_in: str | None = None
+    personal_data: bool | None = None
+    critical: list[str] = []
+    columns: dict[str, Column] = {}
+    expected: dict[str, list[Any] | str] = {}
+    snapshot: str | None = None
+    fresh_within_days: float | None = Field(None, gt=0)
+    date_column: str | None = None
+    aggregate: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Source:
+        if self.uri is None and self.stand_in is None:
+            raise ValueError("a source needs a `uri`, or a `stand_in` while you wait for access")
+        if self.aggregate and self.key is None:
+            raise ValueError("`aggregate` needs a `key`: one row per key comes out of it")
+        return self
+
+    @property
+    def on_stand_in(self) -> bool:
+        """Whether the journey must not or cannot read the real thing, and reads the stand-in."""
+        return self.stand_in is not None and (self.uri is None or self.access in ("requested", "refused"))
+
+    @property
+    def address(self) -> str:
+        """What is read: the stand-in as long as the real source is not ours to read."""
+        address = self.stand_in if self.on_stand_in else self.uri
+        assert address is not None  # _reachable
+        return address
+
+
+class Join(Block):
+    """How the sources become one table."""
+
+    base: str
+    on: str | list[str]
+    how: Literal["left", "inner"] = "left"
+
+
+class Member(Block):
+    """Somebody who owns a part (T4)."""
+
+    who: str | None = None
+    signs_off: bool = False
+
+
+class Deployment(Block):
+    """L5: where the model has to live, and within which limits."""
+
+    target: Literal["service", "batch", "both"] | None = None
+    platform: str | None = None
+    latency_ms: float | None = Field(None, gt=0)
+    memory_mb: float | None = Field(None, gt=0)
+    requests_per_second: float | None = Field(None, gt=0)
+    python: str | None = None
+
+    @field_validator("python", mode="before")
+    @classmethod
+    def _version_is_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) else value
+
+
+class GateOverride(Block):
+    """Limits of one gate that differ from the default."""
+
+    warn: float | None = None
+    fail: float | None = None
+    must_pass: bool | None = None
+
+
+class Charter(Block):
+    """The whole file. `folder` is where it lies: paths in it resolve against that folder."""
+
+    project: Project = Project()
+    business: Business = Business()
+    feasibility: Feasibility = Feasibility()
+    prediction: Prediction
+    sources: list[Source] = Field(min_length=1)
+    join: Join | None = None
+    team: dict[str, Member] = {}
+    deployment: Deployment = Deployment()
+    fallback: dict[Trigger, Literal["rule", "baseline", "review"]] = {}
+    gates: dict[str, GateOverride] = {}
+    folder: Path = Field(Path("."), exclude=True)
+
+    @field_validator("gates")
+    @classmethod
+    def _known_gates(cls, value: dict[str, GateOverride]) -> dict[str, GateOverride]:
+        for gate_id in value:
+            if gate_id not in gates.CATALOGUE:
+                raise ValueError(f"unknown gate `{gate_id}`{nearest(gate_id, gates.CATALOGUE)}")
+        return value
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Charter:
+        names = [source.name for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two sources share a name: {', '.join(names)}")
+        if len(names) > 1 and self.join is None:
+            raise ValueError("several sources need a `join` block: {base: <source>, on: <key>, how: left}")
+        if self.join and self.join.base not in names:
+            raise ValueError(f"join.base names `{self.join.base}`, the sources are {', '.join(names)}")
+        metric, kind = self.prediction.metric, self.prediction.problem_type
+        if metric and metrics.METRICS[metric].problem_type != kind:
+            fitting = ", ".join(name for name, known in metrics.METRICS.items() if known.problem_type == kind)
+            raise ValueError(f"prediction.metric `{metric}` is not for {kind}: use one of {fitting}")
+        return self
+
+    @property
+    def base(self) -> Source:
+        """The source that has one row per case."""
+        name = self.join.base if self.join else self.sources[0].name
+        return next(source for source in self.sources if source.name == name)
+
+    @property
+    def join_keys(self) -> list[str]:
+        """The columns on which the sources are joined; empty when there is one source."""
+        if self.join is None:
+            return []
+        return [self.join.on] if isinstance(self.join.on, str) else list(self.join.on)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether any number computed from this charter is about the simulated demo."""
+        return any(source.address.startswith(DEMO_SCHEME) for source in self.sources)
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """Sources that are not the real thing: on a stand-in, or simulated."""
+        return [source.name for source in self.sources if source.on_stand_in or source.access == "simulated"]
+
+    def locate(self, address: str) -> Path | str:
+        """Resolve an address of the charter.
+
+        Parameters
+        ----------
+        address
+            A `uri`, `stand_in` or `snapshot`. `${NAME}` is replaced by that environment variable.
+
+        Returns
+        -------
+        Path or str
+            A path, resolved against the charter's folder, or a URL as it stands.
+
+        Raises
+        ------
+        UserError
+            If an environment variable in it is not set.
+        """
+        for name in re.findall(r"\$\{(\w+)\}", address):
+            if name not in os.environ:
+                raise UserError(
+                    "An address in the charter needs an environment variable that is not set.",
+                    where=address,
+                    expected=f"the environment variable {name}",
+                    fix=f"set it before you start, e.g. export {name}=...",
+                )
+            address = address.replace("${" + name + "}", os.environ[name])
+        if address.startswith("file://"):
+            return Path(address.removeprefix("file://"))
+        return address if "://" in address else (self.folder / address).resolve()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Suggest the closest known name, or list the known ones."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(names[:30])}"

@@ -1,0 +1,119 @@
+"""The project's own package: its derived columns and its business rule, found through the charter."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from lab2live.charter import FILE
+from lab2live.errors import UserError
+from lab2live.schema import Charter
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+def module(charter: Charter, name: str) -> ModuleType | None:
+    """Import one module of the project's package.
+
+    Parameters
+    ----------
+    charter
+        Names the package in `project.package`.
+    name
+        `features` or `rules`.
+
+    Returns
+    -------
+    module or None
+        `None` when the charter names no package.
+
+    Raises
+    ------
+    UserError
+        If the package or the module is not there, or fails on import.
+    """
+    if charter.project.package is None:
+        return None
+    source = str(charter.folder / "src")
+    if source not in sys.path:
+        sys.path.insert(0, source)
+    full_name = f"{charter.project.package}.{name}"
+    try:
+        return importlib.import_module(full_name)
+    except Exception as error:  # the user's code: whatever it raises is theirs to read
+        raise UserError(
+            f"The project's own module `{full_name}` cannot be imported.",
+            where=f"{charter.folder / FILE}, field `project.package`",
+            found=f"{type(error).__name__}: {error}",
+            expected=f"{source}/{full_name.replace('.', '/')}.py",
+            fix="correct the module, or the package name in the charter",
+        ) from error
+
+
+def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the user's derived columns, and hold the function to its promise: same rows, same order.
+
+    Raises
+    ------
+    UserError
+        If the function fails, or drops, adds or reorders rows.
+    """
+    features = module(charter, "features")
+    if features is None:
+        return frame
+    added = _call(charter, features, "add_features", frame)
+    if not added.index.equals(frame.index):
+        raise UserError(
+            "`add_features` changed the rows of the table.",
+            where=features.__file__,
+            found=f"{len(added)} rows for {len(frame)}" if len(added) != len(frame) else "another order or index",
+            expected="the same rows in the same order: each row is computed from itself alone",
+            fix="add columns only; filter or sort elsewhere",
+        )
+    return added
+
+
+def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
+    """Give the user's business rule as a function from table to one number per row, or `None` if there is none.
+
+    The rule is the last fallback, so it has to answer every row: NaN or a wrong length is a `UserError`.
+    """
+    rules = module(charter, "rules")
+    if rules is None:
+        return None
+
+    def scored(frame: pd.DataFrame) -> np.ndarray:
+        import numpy as np
+        import pandas as pd
+
+        answer = np.asarray(_call(charter, rules, "score", frame))
+        if answer.shape != (len(frame),) or bool(pd.isna(answer).any()):
+            raise UserError(
+                "`score` must answer every row.",
+                where=rules.__file__,
+                found=f"shape {answer.shape}, {int(pd.isna(answer).sum())} missing",
+                expected=f"shape ({len(frame)},), none missing",
+                fix="give rows with missing inputs a default answer",
+            )
+        return answer
+
+    return scored
+
+
+def _call(charter: Charter, owner: ModuleType, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    try:
+        result: pd.DataFrame = getattr(owner, name)(frame)
+    except Exception as error:  # the user's code again
+        raise UserError(
+            f"`{name}` of the project's own package failed.",
+            where=owner.__file__,
+            found=f"{type(error).__name__}: {error}",
+            expected=f"a function {name}(frame) that works on the columns {', '.join(map(str, frame.columns))}",
+            fix="run the project's own tests: pytest tests",
+        ) from error
+    return result
