@@ -178,10 +178,10 @@ def _field(location: tuple[str | int, ...], raw: Any) -> str:
 
 def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
     """List the fields a block knows, found by walking the location down the model."""
-    block: Any = Charter
+    block: type[Block] | None = Charter
     for part in location[:-1]:
-        if isinstance(part, str) and isinstance(block, type) and part in block.model_fields:
-            block = block.model_fields[part].annotation
-            arguments = [item for item in getattr(block, "__args__", (block,)) if isinstance(item, type)]
-            block = next((item for item in arguments if issubclass(item, Block)), None)
+        if isinstance(part, str) and block is not None and part in block.model_fields:
+            annotation: Any = block.model_fields[part].annotation
+            kinds = [item for item in getattr(annotation, "__args__", (annotation,)) if isinstance(item, type)]
+            block = next((kind for kind in kinds if issubclass(kind, Block)), None)
     return list(block.model_fields) if block else []

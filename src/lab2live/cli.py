@@ -18,6 +18,7 @@ from rich.table import Table
 from lab2live import charter as charters
 from lab2live import journey, questions, verdict
 from lab2live.errors import UserError
+from lab2live.gates import STAGES
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -81,8 +82,8 @@ def run(
 ) -> None:
     """Execute the journey, or one stage of it, and print the verdict."""
     found = charters.find(project)
-    if stage is not None and stage not in journey.STAGES:
-        raise UserError("There is no such stage.", where="--stage", found=stage, expected=", ".join(journey.STAGES))
+    if stage is not None and stage not in STAGES:
+        raise UserError("There is no such stage.", where="--stage", found=stage, expected=", ".join(STAGES))
     with ConsoleProgress() as progress:
         folder = journey.run(
             found,

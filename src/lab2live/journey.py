@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-import os
 import platform
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lab2live import files, stage, verdict
+from lab2live import execution, files, stage, verdict
 from lab2live.charter import PACKAGE_FOLDER
 from lab2live.errors import UserError
+from lab2live.execution import declared_parameters, source_cells
 from lab2live.gates import STAGES
 from lab2live.schema import Charter, nearest
 
 LATEST = "latest"
-KERNEL = "python3"
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class Node:
 
 
 SMOKE_ROWS = 1500
+
 JOURNEY = (
     Node("eda", "01_eda.ipynb", "Data", (), {"sample": SMOKE_ROWS}),
     Node("poc", "02_poc.ipynb", "Proof of concept", ("eda",), {"sample": SMOKE_ROWS, "folds": 3, "repeats": 1}),
@@ -108,7 +106,7 @@ def run(
                 "There is no such stage.", found=name, expected=", ".join(STAGES), fix="--set stage.name=value"
             )
     folder = _folder(charter, run_dir, only is not None, force)
-    _prepare_kernels(charter)
+    execution.prepare_kernels([PACKAGE_FOLDER.parent, charter.folder / "src"])
     state = _State(charter, folder, smoke, only, started=_now())
     for node in JOURNEY:
         if only is not None and node.stage != only:
@@ -224,21 +222,6 @@ def _parameters(node: Node, home: Path, smoke: bool, overrides: Mapping[str, Any
     return {**defaults, **(node.smoke if smoke else {}), **overrides}
 
 
-def declared_parameters(notebook: Path) -> dict[str, Any]:
-    """Read the literals of a notebook's `parameters` cell, without executing it."""
-    import nbformat
-
-    cells = nbformat.read(notebook, as_version=4).cells
-    source = "\n".join(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    found: dict[str, Any] = {}
-    for statement in ast.parse(source).body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
-            found[statement.target.id] = ast.literal_eval(statement.value)
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            found[statement.targets[0].id] = ast.literal_eval(statement.value)
-    return found
-
-
 def _folder(charter: Charter, run_dir: Path | None, continues: bool, force: bool) -> Path:
     runs = charter.folder / "runs"
     newest = latest(charter)
@@ -284,19 +267,7 @@ def _is_current(charter: Charter, folder: Path, node: Node, home: Path, paramete
     own = {name: value for name, value in parameters.items() if name not in ("project", "run_dir")}
     if result["fingerprint"] != stage.fingerprint(charter, node.stage, own):
         return False
-    return sources(folder / node.notebook) == sources(home / node.notebook)
-
-
-def sources(notebook: Path) -> list[tuple[str, str]]:
-    """List kind and source of a notebook's cells, those that papermill injected left out."""
-    import nbformat
-
-    cells = nbformat.read(notebook, as_version=4).cells
-    return [
-        (cell.cell_type, cell.source)
-        for cell in cells
-        if not {"injected-parameters", "papermill-error-cell-tag"} & set(cell.metadata.get("tags", []))
-    ]
+    return source_cells(folder / node.notebook) == source_cells(home / node.notebook)
 
 
 def _earlier(
@@ -323,113 +294,30 @@ def _html(node: Node) -> str:
 def _execute(
     charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """Execute one notebook and its page; an error is recorded and everything written so far stays."""
-    import nbformat
-    import papermill
-    from papermill.engines import papermill_engines
-
+    """Execute one notebook and write its page."""
     from lab2live import page
 
-    papermill_engines.register("lab2live", _engine(lambda done, total: progress.cell(node, done, total)))
+    # what an earlier attempt found must not stand for what this one does not get to
     stage.result_path(folder, node.stage).unlink(missing_ok=True)
-    source, target = home / node.notebook, folder / node.notebook
+    target = folder / node.notebook
+    target.unlink(missing_ok=True)
     given = {**parameters, "project": str(_project_argument(charter)), "run_dir": str(folder)}
-    started = time.monotonic()
-    error: dict[str, Any] | None = None
-    try:
-        papermill.execute_notebook(
-            source,
-            target,
-            parameters=given,
-            engine_name="lab2live",
-            kernel_name=KERNEL,
-            progress_bar=False,
-            cwd=charter.folder,
-            start_timeout=120,
-            # else every kernel warns about its transport on the terminal, in the middle of the progress
-            extra_arguments=["--IPKernelApp.log_level=40"],
-        )
-    except papermill.PapermillExecutionError as problem:
-        error = {"name": problem.ename, "message": str(problem.evalue), "source": problem.source}
-    except Exception as problem:  # a dead kernel, a full disk: the run stays readable all the same
-        error = {"name": type(problem).__name__, "message": str(problem).strip(), "source": ""}
-    executed = nbformat.read(target, as_version=4) if target.is_file() else None
-    error = _locate(error, executed)
-    more = {"seconds": round(time.monotonic() - started, 1), "error": error}
-    if executed is not None:
-        more["notebook"] = node.notebook
-        page.export_notebook(target, folder / _html(node), f"{node.title}: {charter.project.name}")
-        more["html"] = _html(node)
-    return _record(
-        node, "failed" if error else "done", why="The stage broke before this question." if error else "", **more
+    outcome = execution.execute(
+        home / node.notebook, target, given, charter.folder, lambda done, total: progress.cell(node, done, total)
     )
-
-
-def _locate(error: dict[str, Any] | None, executed: Any) -> dict[str, Any] | None:
-    """Find the cell that broke: the one with an error, else the first that never ran.
-
-    A kernel that dies leaves no error behind, and papermill may even call the notebook complete.
-    """
-    code = [
-        (number, cell)
-        for number, cell in enumerate(executed.cells if executed else [])
-        if cell.cell_type == "code" and cell.source.strip()
-    ]
-    broken = next(((n, c) for n, c in code if any(output.output_type == "error" for output in c.outputs)), None)
-    silent = next(((n, c) for n, c in code if c.execution_count is None), None)
-    if error is None and silent is None:
-        return None
-    number, cell = broken or silent or (None, None)
-    unknown = {
-        "name": "DeadKernelError",
-        "message": "The kernel died while this cell ran: often too little memory.",
-        "source": "",
-    }
-    error = error or unknown
-    return {
-        **error,
-        "cell": number,
-        "cell_id": cell.get("id") if cell is not None else None,
-        "source": error["source"] or (cell.source if cell is not None else ""),
-    }
+    record = _record(node, "failed" if outcome.error else "done", seconds=outcome.seconds, error=outcome.error)
+    if outcome.error:
+        record["why"] = "The stage broke before this question."
+    if target.is_file():
+        page.export_notebook(target, folder / _html(node), f"{node.title}: {charter.project.name}")
+        record |= {"notebook": node.notebook, "html": _html(node)}
+    return record
 
 
 def _project_argument(charter: Charter) -> Path | str:
     if (charter.folder / "project.yaml").is_file():
         return charter.folder
     return "demo"
-
-
-def _engine(on_cell: Callable[[int, int], None]) -> Any:
-    """Give papermill's own engine with an ear at every cell."""
-    from papermill.engines import NBClientEngine
-
-    class ListeningEngine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-            begin, total = nb_man.cell_start, len(nb_man.nb.cells)
-
-            def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> Any:
-                on_cell(cell_index or 0, total)
-                return begin(cell, cell_index=cell_index, **more)
-
-            nb_man.cell_start = cell_start
-            return super().execute_managed_notebook(nb_man, kernel_name, **options)
-
-    return ListeningEngine
-
-
-def _prepare_kernels(charter: Charter) -> None:
-    """Set what every kernel inherits: this very code first, no telemetry, no debugger chatter."""
-    first = [str(PACKAGE_FOLDER.parent), str(charter.folder / "src")]
-    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*first, *known]))
-    os.environ["YDATA_PROFILING_NO_ANALYTICS"] = "1"
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    # Parameters may name things that are nobody else's business: papermill logs them at INFO.
-    import logging
-
-    logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 def _versions() -> dict[str, str]:

@@ -46,7 +46,7 @@ def unanswered(charter: Charter) -> list[Question]:
             found.append(Question(requirement, text, f"business.{name}: {', '.join(gaps)}"))
     value, prediction = charter.business.value, charter.prediction
     has_money = value.per_case or value.cost_matrix or value.cost_per_unit_under is not None
-    checks = [
+    checks: list[tuple[object, str, str, str]] = [
         (has_money, "B2", "What is a right and a wrong prediction worth?", "business.value"),
         (value.cases_per_month, "B3", "How many cases are decided per month?", "business.value.cases_per_month"),
         (charter.feasibility.deadline, "B4", "By when is it needed?", "feasibility.deadline"),

@@ -1,4 +1,4 @@
-"""The stored outputs that nbval compares: recorded by executing the notebooks, written so that a diff means a change."""
+"""The stored outputs that nbval compares: recorded by execution, written so that a diff means a change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from lab2live import files, journey, verdict
+from lab2live import execution, files, journey, verdict
 from lab2live.charter import FILE
 from lab2live.errors import UserError
 from lab2live.schema import Charter
@@ -53,7 +53,7 @@ def normalised(notebook: Path, stage: str) -> str:
     content = nbformat.read(notebook, as_version=4)
     content.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": journey.KERNEL},
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": execution.KERNEL},
             "language_info": {"name": "python"},
         }
     )

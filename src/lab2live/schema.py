@@ -24,7 +24,7 @@ Access = Literal["granted", "requested", "refused", "simulated"]
 
 
 class Block(BaseModel):
-    """A block of the charter. Unknown fields are errors (a typo must not go unnoticed); an empty field is a missing one."""
+    """A block of the charter: an unknown field is an error (it may be a typo), an empty one is a missing one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lab2live import files, gates
-from lab2live.charter import Charter
 from lab2live.errors import UserError
-from lab2live.gates import STAGES, Gate
+from lab2live.gates import Gate
+from lab2live.schema import Charter
 
 Decision = Literal["go", "conditional", "no-go"]
 
@@ -116,6 +116,3 @@ def exit_code(verdict: Mapping[str, Any]) -> int:
     if any(stage["status"] == "failed" for stage in verdict["run"]["stages"]):
         return 1
     return 2 if verdict["decision"] == "no-go" else 0
-
-
-__all__ = ["FILE", "STAGES", "collect", "compose", "decide", "exit_code", "read"]

@@ -15,6 +15,7 @@ from typing import IO
 import pandas as pd
 
 from lab2live import files
+from lab2live.columns import storable
 from lab2live.errors import UserError
 
 # Above this many rows a sample says the same and takes a fraction of the time.
@@ -50,9 +51,8 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     """
     work = tempfile.TemporaryDirectory(prefix="lab2live-profile-")
     sample = table.sample(LARGEST, random_state=seed) if len(table) > LARGEST else table
-    mixed = {name: sample[name].map(str, na_action="ignore") for name in sample if sample[name].dtype == object}
     # The report escapes values but neither column names nor its title.
-    safe = sample.assign(**mixed).rename(columns=lambda name: escape(str(name)))
+    safe = storable(sample).rename(columns=escape)
     safe.to_parquet(Path(work.name) / "table.parquet")
     log = (Path(work.name) / "log").open("w+b")
     command = [sys.executable, "-m", "lab2live.eda.profile", work.name, escape(title)]

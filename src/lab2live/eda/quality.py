@@ -58,9 +58,9 @@ def missing_critical(readings: Sequence[Reading], limits: Limits) -> list[Findin
             there = reading.nulls is not None and column in reading.nulls
             gaps = reading.nulls[column] if there and reading.nulls is not None else reading.rows
             share = gaps / reading.rows
-            what = f"{share:.1%} of `{column}` is missing in {reading.source.name}"
+            what = f"{share:.1%} of {column} is missing in {reading.source.name}"
             message = (
-                f"{what} ({gaps:,} of {reading.rows:,} rows)." if there else f"{reading.source.name} has no `{column}`."
+                f"{what} ({gaps:,} of {reading.rows:,} rows)." if there else f"{reading.source.name} has no {column}."
             )
             findings.append(
                 Finding(
@@ -110,7 +110,8 @@ def orphan_keys(charter: Charter, readings: Sequence[Reading], limits: Limits) -
         share = len(orphans) / max(len(keys), 1)
         unmatched = len(base_keys.difference(keys)) / max(len(base_keys), 1)
         message = (
-            f"{share:.1%} of the keys in {name} ({len(orphans):,} of {len(keys):,}) are unknown to {charter.base.name}; "
+            f"{share:.1%} of the keys in {name} ({len(orphans):,} of {len(keys):,}) are unknown to "
+            f"{charter.base.name}; "
             f"{unmatched:.1%} of the keys in {charter.base.name} have nothing in {name}."
         )
         findings.append(
@@ -168,7 +169,7 @@ def duplicate_keys(charter: Charter, readings: Sequence[Reading], limits: Limits
                 float(surplus),
                 limits.warn,
                 f"{int(summary['keys']):,} keys of {reading.source.name} stand for more than one row "
-                f"({surplus:,} rows too many after the join). Say how to `aggregate` the source, or drop the copies.",
+                f"({surplus:,} rows too many after the join). Say how to aggregate the source, or drop the copies.",
                 surplus,
                 tuple(examples.agg(" / ".join, axis=1)),
             )

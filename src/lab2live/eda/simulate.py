@@ -160,7 +160,7 @@ def telecom(
     )
     silent = random.random(customers) < 0.01
     invoices = invoices[~np.repeat(silent, 3)]
-    strangers = invoices.sample(frac=0.005, random_state=random.integers(2**31))
+    strangers = invoices.sample(frac=0.005, random_state=int(random.integers(2**31)))
     strangers = strangers.assign(customer_id="X" + strangers["customer_id"].str[1:])
     invoices = pd.concat([invoices, strangers], ignore_index=True)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lab2live.columns import storable
 from lab2live.eda import simulate
 from lab2live.errors import UserError
 from lab2live.schema import DEMO_SCHEME, Charter, Source
@@ -136,7 +137,7 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
         return _duckdb().read_parquet(str(place / "**/*.parquet" if place.is_dir() else place)), "duckdb"
     if suffix in EXCEL:
         frame = pd.read_excel(place, sheet_name=source.table or 0)
-        return _duckdb().create_table(source.name, _arrow_ready(frame), overwrite=True), "duckdb"
+        return _duckdb().create_table(source.name, storable(frame), overwrite=True), "duckdb"
     if suffix in SQLITE:
         connection = ibis.sqlite.connect(place)
         return connection.table(_table_name(source, connection.list_tables())), "sqlite"
@@ -185,13 +186,6 @@ def _read_csv(place: Path) -> ir.Table:
 def _csv_from(url: str) -> pd.DataFrame:
     # DuckDB would download an extension first to read a URL; this works wherever the URL itself can be reached.
     return pd.read_csv(url, storage_options={"User-Agent": "lab2live"})
-
-
-def _arrow_ready(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make every object column text: a spreadsheet mixes numbers and words freely, an engine does not."""
-    mixed = [name for name in frame.columns if frame[name].dtype == object]
-    frame = frame.assign(**{str(name): frame[name].map(str, na_action="ignore") for name in mixed})
-    return frame.rename(columns=str)
 
 
 def _table_name(source: Source, known: Sequence[str]) -> str:

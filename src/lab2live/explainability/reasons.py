@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, modelling
-from lab2live.modelling import Dataset
+from lab2live import charts, models, words
+from lab2live.cases import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def explain(model: Any, data: Dataset, background: np.ndarray, rows: np.ndarray)
     Parameters
     ----------
     model
-        A fitted pipeline of `modelling`.
+        A fitted pipeline of `models`.
     data
         The data set.
     background
@@ -79,12 +79,12 @@ def explain(model: Any, data: Dataset, background: np.ndarray, rows: np.ndarray)
         import shap
 
         explainer = shap.TreeExplainer(inner)
-        with modelling.quiet_threads(len(rows)):
+        with models.quiet_threads(len(rows)):
             values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=float)
         each = values if values.ndim == 3 else values[:, :, None]
         base = np.tile(np.atleast_1d(np.asarray(explainer.expected_value, dtype=float)), (len(rows), 1))
     # one output for two classes and for regression; else the predicted class
-    output = modelling.predict(model, inputs).astype(int) if each.shape[2] > 1 else np.zeros(len(rows), dtype=int)
+    output = models.predict(model, inputs).astype(int) if each.shape[2] > 1 else np.zeros(len(rows), dtype=int)
     picked = slope * each[np.arange(len(rows)), :, output]
     grouped = {name: picked[:, owner == name].sum(axis=1) for name in data.columns.kinds}
     return Reasons(
@@ -118,7 +118,7 @@ def _calibration(last: Any) -> tuple[float, float, Any]:
 
 def _margin(model: Any, inputs: pd.DataFrame, output: np.ndarray) -> np.ndarray:
     """Take the margin from what the model answers: the logit of its probability, or the value."""
-    with modelling.quiet_threads(len(inputs)):
+    with models.quiet_threads(len(inputs)):
         if not hasattr(model, "predict_proba"):
             return np.asarray(model.predict(inputs), dtype=float)
         probabilities = model.predict_proba(inputs)
@@ -160,7 +160,9 @@ class Case:
     reasons: tuple[tuple[str, float], ...]
 
 
-def cases(reasons: Reasons, data: Dataset, predictions: np.ndarray, rows: np.ndarray, top: int = 6) -> list[Case]:
+def telling_cases(
+    reasons: Reasons, data: Dataset, predictions: np.ndarray, rows: np.ndarray, top: int = 6
+) -> list[Case]:
     """Pick three cases that tell most: the highest, the middle and the lowest prediction.
 
     Parameters
@@ -190,15 +192,11 @@ def _case(
     return Case(title, int(rows[number]), float(predictions[number]), base, base + float(parts.sum()), tuple(lines))
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Write a value the way a person would say it."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+    if words.is_missing(value):
         return "missing"
-    if isinstance(value, pd.Timestamp):
-        return value.date().isoformat()
-    if isinstance(value, float | np.floating):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    text = str(value)
+    text = value.date().isoformat() if isinstance(value, pd.Timestamp) else words.short(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -222,14 +220,15 @@ def _predicted(case: Case, data: Dataset) -> str:
 
 def rounded_up(error: float) -> float:
     """Round an error up to the next power of ten: its digits are noise of the machine, its size is not."""
-    return 10.0 ** math.ceil(math.log10(max(error, 1e-12)))
+    return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))
 
 
 def importance_chart(ranking: pd.DataFrame, data: Dataset, most: int = 10) -> Figure:
     """Draw how far the strongest columns move predictions."""
     top = ranking.head(most)
     title = f"{top['column'][0]} moves predictions most"
-    return charts.intervals(top["column"], top["mean"], top["low"], top["high"], title, f"average reason, {unit(data)}")
+    columns, mean, low, high = (top[name].tolist() for name in ("column", "mean", "low", "high"))
+    return charts.intervals(columns, mean, low, high, title, f"average reason, {unit(data)}")
 
 
 def case_chart(case: Case, data: Dataset) -> Figure:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import files, modelling, user_code
+from lab2live import files, user_code
+from lab2live.columns import Columns, prepare, storable
 from lab2live.errors import UserError
 from lab2live.handoff import export
-from lab2live.modelling import Columns
 from lab2live.schema import Charter
 
 MANIFEST = "manifest.json"
@@ -85,8 +85,8 @@ class Bundle:
     rules: ModuleType | None
 
     def predict(self, raw: pd.DataFrame) -> np.ndarray:
-        """Answer for rows as the sources deliver them, joined: one number per row, see `modelling.predict`."""
-        return self.model.predict(modelling.prepare(self._featured(raw), self.columns))
+        """Answer for rows as the sources deliver them, joined: one number per row, see `models.predict`."""
+        return self.model.predict(prepare(self._featured(raw), self.columns))
 
     def rule(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer by the business rule that travelled along."""
@@ -165,8 +165,7 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
     """
     with tempfile.TemporaryDirectory(prefix="lab2live-bundle-") as work:
         rows, answers = Path(work) / "rows.parquet", Path(work) / "answers.npy"
-        mixed = {name: raw[name].map(str, na_action="ignore") for name in raw if raw[name].dtype == object}
-        raw.assign(**mixed).to_parquet(rows)
+        storable(raw).to_parquet(rows)
         # The machinery, and nothing of the project: the bundle has to bring that along.
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         environment.pop("LAB2LIVE_PROJECT", None)

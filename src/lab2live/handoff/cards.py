@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lab2live.cases import Dataset
 from lab2live.metrics import METRICS
-from lab2live.modelling import Dataset
 from lab2live.schema import Charter
 
 

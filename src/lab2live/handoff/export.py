@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lab2live import modelling
-from lab2live.modelling import MISSING, OTHER, Columns, Dataset, Split
-from lab2live.poc.ladder import TRUSTED
-from lab2live.schema import Charter
+from lab2live import models
+from lab2live.cases import Dataset
+from lab2live.columns import MISSING, OTHER, Columns
+from lab2live.poc.chosen import TRUSTED
 
 # The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
 TOLERANCE = 1e-5
+
 # Bound on the threads of one prediction: a service answers many at once.
 THREADS = 1
 
@@ -70,8 +71,6 @@ def input_names(columns: Columns) -> dict[str, str]:
 
 def _renamed(model: Any, names: dict[str, str]) -> Any:
     """Copy a pipeline with its columns renamed: the converter matches them with the inputs by name."""
-    import copy
-
     copied = copy.deepcopy(model)
     encode = copied[0]
     encode.transformers_ = [
@@ -90,7 +89,7 @@ class OnnxModel:
     columns: Columns
 
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
-        """Answer like `modelling.predict`, from the same prepared inputs."""
+        """Answer like `models.predict`, from the same prepared inputs."""
         feed = {
             name: inputs[[column]].to_numpy(dtype=object if kind == "category" else np.float32)
             for (column, kind), name in zip(self.columns.kinds.items(), input_names(self.columns).values(), strict=True)
@@ -110,8 +109,8 @@ class SkopsModel:
     model: Any
 
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
-        """Answer like `modelling.predict`, from the same prepared inputs."""
-        return modelling.predict(self.model, inputs)
+        """Answer like `models.predict`, from the same prepared inputs."""
+        return models.predict(self.model, inputs)
 
 
 def load_onnx(content: bytes, columns: Columns) -> OnnxModel:
@@ -137,7 +136,7 @@ def compare(first: np.ndarray, second: np.ndarray, data: Dataset, threshold: flo
     Parameters
     ----------
     first, second
-        Answers of shape (rows,), see `modelling.predict`.
+        Answers of shape (rows,), see `models.predict`.
     data
         Knows the kind of problem, and the spread of a regression's outcome.
     threshold
@@ -204,54 +203,8 @@ def export(
             f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
         )
         return "skops", skops.io.dumps(model), Parity(len(probes), len(probes), float("nan"), problem)
-    parity = compare(modelling.predict(model, probes), answers, data, threshold)
+    parity = compare(models.predict(model, probes), answers, data, threshold)
     return ("onnx", content, parity) if parity.exact else ("skops", skops.io.dumps(model), parity)
-
-
-def describe_inputs(data: Dataset, train: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
-    """Write the input contract: per column its kind, whether it may be empty, and what it was trained on."""
-    contract = []
-    seen = data.inputs.iloc[train]
-    for name, kind in data.columns.kinds.items():
-        column = seen[name]
-        entry: dict[str, Any] = {"name": name, "kind": kind}
-        if kind == "category":
-            entry |= {"nullable": bool((column == MISSING).any()), "categories": list(data.columns.levels[name])}
-        else:
-            entry |= {"nullable": bool(column.isna().any()), "min": float(column.min()), "max": float(column.max())}
-        contract.append(entry)
-    return contract
-
-
-def contract(charter: Charter, data: Dataset, split: Split, threshold: float) -> dict[str, Any]:
-    """Write what goes into the model and what comes out, as `contract.json` holds it."""
-    known = data.outcome[split.train]
-    baseline = int(np.bincount(known).argmax()) if data.problem == "multiclass" else float(known.mean())
-    return {
-        "problem": data.problem,
-        "target": charter.prediction.target,
-        "classes": list(data.classes),
-        "threshold": threshold if data.problem == "binary" else None,
-        "baseline": baseline,
-        "inputs": describe_inputs(data, split.train),
-    }
-
-
-def contract_table(contract: dict[str, Any]) -> pd.DataFrame:
-    """Show the inputs of a contract."""
-    return pd.DataFrame(
-        [
-            {
-                "column": entry["name"],
-                "kind": entry["kind"],
-                "may be empty": entry["nullable"],
-                "from": entry.get("min"),
-                "to": entry.get("max"),
-                "categories": ", ".join(entry.get("categories", [])),
-            }
-            for entry in contract["inputs"]
-        ]
-    )
 
 
 def sentence(kind: str, parity: Parity) -> str:
@@ -261,8 +214,3 @@ def sentence(kind: str, parity: Parity) -> str:
     if parity.exact:
         return f"Leaves as {kind}: the same decision as the tested model on all {parity.rows:,} rows."
     return f"Leaves as {kind}: as ONNX it would differ on {parity.disagreeing:,} of {parity.rows:,} rows."
-
-
-def as_dict(parity: Parity) -> dict[str, Any]:
-    """Give what belongs into the results."""
-    return asdict(parity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab2live.schema import PerCase
+from lab2live.schema import Charter, PerCase
 
 
 def cost_optimal_threshold(per_case: PerCase | None) -> float:

@@ -1,0 +1,177 @@
+"""The cases that models learn from: the joined table, the user's features, and an outcome that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lab2live import charts, user_code
+from lab2live.charter import FILE
+from lab2live.columns import Columns, label, prepare, roles
+from lab2live.errors import UserError
+from lab2live.schema import Charter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Problem = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the models learn from: cases with a known outcome.
+
+    Attributes
+    ----------
+    raw
+        The joined table with the user's features, for the business rule and for showing cases.
+    inputs
+        The same rows in the form that models take, see `prepare`.
+    outcome
+        Shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
+    classes
+        What the codes stand for; for two classes the positive one is last. Empty for regression.
+    columns
+        The part each column plays.
+    unlabelled
+        Number of rows left out because their outcome is not known.
+    """
+
+    raw: pd.DataFrame
+    inputs: pd.DataFrame
+    outcome: np.ndarray
+    classes: tuple[str, ...]
+    columns: Columns
+    unlabelled: int
+
+    @property
+    def problem(self) -> Problem:
+        if not self.classes:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+
+def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
+    """Turn the joined table into what models learn from.
+
+    Parameters
+    ----------
+    charter
+        Names target, id, keys and the positive class.
+    table
+        One row per case, see `eda.sources.joined_table`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UserError
+        If the target is missing or does not fit the problem type, or no usable column is left.
+    """
+    prediction = charter.prediction
+    where = f"{charter.folder / FILE}, field `prediction.target`"
+    if prediction.target not in table.columns:
+        raise UserError(
+            "The target is not in the joined table.",
+            where=where,
+            found=prediction.target,
+            expected=f"one of {', '.join(map(str, table.columns))}",
+            fix="correct the target, or add the source that has it",
+        )
+    known = table[prediction.target].notna()
+    # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
+    raw = user_code.add_features(charter, labelled(charter, table))
+    target = table.loc[known, prediction.target]
+    if prediction.problem_type == "regression":
+        outcome = _numbers(target, where)
+        classes: tuple[str, ...] = ()
+    else:
+        outcome, classes = _codes(target, prediction.positive_class, where)
+    columns = roles(raw, identifiers={prediction.id_column, *charter.join_keys, *prediction.labelers})
+    if not columns.kinds:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())
+        raise UserError(
+            "No column is left to predict from.", where=charter.folder / FILE, found=reasons or "no columns"
+        )
+    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()))
+
+
+def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows whose outcome is known, in the order in which a data set has them, without the outcome."""
+    target = charter.prediction.target
+    return table.loc[table[target].notna()].drop(columns=target).reset_index(drop=True)
+
+
+def _numbers(target: pd.Series, where: str) -> np.ndarray:
+    numbers = pd.to_numeric(target, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        example = target[~np.isfinite(numbers)].iloc[0]
+        raise UserError(
+            "The target of a regression must be a number.",
+            where=where,
+            found=repr(example),
+            expected="numbers only",
+            fix="clean the column, or set prediction.problem_type: classification",
+        )
+    return numbers
+
+
+def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    labels = target.map(label)
+    counts = labels.value_counts()
+    classes = sorted(counts.index)
+    if len(classes) < 2 or len(classes) > 20:
+        raise UserError(
+            "The target of a classification needs two classes or a few more.",
+            where=where,
+            found=f"{len(classes)} different values, e.g. {', '.join(classes[:5])}",
+            expected="2 to 20",
+            fix="choose another target, or set prediction.problem_type: regression",
+        )
+    if len(classes) == 2:
+        wanted = label(positive) if positive is not None else str(min(classes, key=lambda name: (counts[name], name)))
+        if wanted not in classes:
+            raise UserError(
+                "The positive class is not among the values of the target.",
+                where=where.replace("target", "positive_class"),
+                found=wanted,
+                expected=" or ".join(classes),
+                fix="correct it, or leave it out: then the rarer class is the positive one",
+            )
+        classes.sort(key=lambda name: name == wanted)
+    return labels.map({name: code for code, name in enumerate(classes)}).to_numpy(dtype=int), tuple(classes)
+
+
+def support(data: Dataset) -> tuple[int, str]:
+    """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
+    unknown = f" {data.unlabelled:,} cases have no known outcome and are left out." if data.unlabelled else ""
+    if not data.classes:
+        return len(data.outcome), f"{len(data.outcome):,} cases with a known outcome.{unknown}"
+    counts = np.bincount(data.outcome, minlength=len(data.classes))
+    rarest = int(counts.argmin())
+    return int(counts[rarest]), (
+        f"{len(data.outcome):,} cases with a known outcome, {counts[rarest]:,} of them in the rarest class "
+        f"({data.classes[rarest]}).{unknown}"
+    )
+
+
+def parts(data: Dataset) -> pd.DataFrame:
+    """Show the part each column plays, or why it plays none."""
+    used = [{"column": name, "part": kind, "why not": ""} for name, kind in data.columns.kinds.items()]
+    return pd.DataFrame(
+        used + [{"column": name, "part": "left out", "why not": why} for name, why in data.columns.left_out.items()]
+    )
+
+
+def outcome_chart(data: Dataset, target: str) -> Figure:
+    """Draw how often each outcome occurs."""
+    if not data.classes:
+        return charts.histogram({target: data.outcome}, f"How {target} is distributed", target)
+    shares = (np.bincount(data.outcome, minlength=len(data.classes)) / len(data.outcome)).tolist()
+    title = f"{target} is {data.classes[-1]} in {shares[-1]:.0%} of the cases"
+    return charts.bars(data.classes, shares, title, "share of cases", percent=True)

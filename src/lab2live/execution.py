@@ -1,0 +1,156 @@
+"""One notebook executed by papermill, and what is known of it afterwards, whether it ended well, broke or died."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KERNEL = "python3"
+ENGINE = "lab2live"
+# Tags of the cells that papermill adds to an executed copy.
+INJECTED = frozenset({"injected-parameters", "papermill-error-cell-tag"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended.
+
+    Attributes
+    ----------
+    seconds
+        Wall time.
+    error
+        `None`, or where it broke: `cell` (counted from 0), `cell_id`, `name`, `message` and `source`.
+    """
+
+    seconds: float
+    error: dict[str, Any] | None
+
+
+def execute(
+    source: Path, target: Path, parameters: Mapping[str, Any], cwd: Path, on_cell: Callable[[int, int], None]
+) -> Outcome:
+    """Execute a copy of a notebook; whatever happens, what it has shown so far is in `target`.
+
+    Parameters
+    ----------
+    source
+        The notebook, which is not touched.
+    target
+        The executed copy, saved after every cell.
+    parameters
+        Values for its `parameters` cell.
+    cwd
+        The kernel's working directory.
+    on_cell
+        Called when a cell starts with the number of cells done and of all cells.
+    """
+    import nbformat
+    import papermill
+    from papermill.engines import papermill_engines
+
+    # At INFO papermill logs the parameters, which are nobody else's business.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    papermill_engines.register(ENGINE, _engine(on_cell))
+    started = time.monotonic()
+    error: dict[str, Any] | None = None
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name=KERNEL,
+            progress_bar=False,
+            cwd=cwd,
+            start_timeout=120,
+            # else every kernel warns about its transport on the terminal, in the middle of the progress
+            extra_arguments=["--IPKernelApp.log_level=40"],
+        )
+    except papermill.PapermillExecutionError as problem:
+        error = {"name": problem.ename, "message": str(problem.evalue), "source": problem.source}
+    except Exception as problem:  # a dead kernel, a full disk: the run stays readable all the same
+        error = {"name": type(problem).__name__, "message": str(problem).strip(), "source": ""}
+    executed = nbformat.read(target, as_version=4).cells if target.is_file() else []
+    return Outcome(round(time.monotonic() - started, 1), _locate(error, executed))
+
+
+def _locate(error: dict[str, Any] | None, executed: Sequence[Any]) -> dict[str, Any] | None:
+    """Find the cell that broke: the one with an error, else the first that never ran.
+
+    A kernel that dies leaves no error behind, and papermill may even call the notebook complete.
+    """
+    # papermill puts cells of its own in; a reader counts those of the notebook
+    own = [cell for cell in executed if not INJECTED & set(cell.metadata.get("tags", []))]
+    code = [(number, cell) for number, cell in enumerate(own) if cell.cell_type == "code" and cell.source.strip()]
+    broken = [(n, c) for n, c in code if any(output.output_type == "error" for output in c.outputs)]
+    silent = [(n, c) for n, c in code if c.execution_count is None]
+    if error is None and not silent:
+        return None
+    error = error or {
+        "name": "DeadKernelError",
+        "message": "The kernel died while this cell ran: often too little memory.",
+        "source": "",
+    }
+    for number, cell in (*broken, *silent):
+        return {**error, "cell": number, "cell_id": cell.get("id"), "source": error["source"] or cell.source}
+    return {**error, "cell": None, "cell_id": None}
+
+
+def _engine(on_cell: Callable[[int, int], None]) -> Any:
+    """Give papermill's own engine with an ear at every cell."""
+    from papermill.engines import NBClientEngine
+
+    class ListeningEngine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+            begin, total = nb_man.cell_start, len(nb_man.nb.cells)
+
+            def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> Any:
+                on_cell(cell_index or 0, total)
+                return begin(cell, cell_index=cell_index, **more)
+
+            nb_man.cell_start = cell_start
+            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    return ListeningEngine
+
+
+def prepare_kernels(first: Sequence[Path]) -> None:
+    """Set what every kernel inherits: these folders first on its path, no telemetry, no debugger chatter."""
+    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*map(str, first), *known]))
+    os.environ["YDATA_PROFILING_NO_ANALYTICS"] = "1"
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+
+
+def source_cells(notebook: Path) -> list[tuple[str, str]]:
+    """List kind and source of a notebook's cells, those that papermill injected left out."""
+    import nbformat
+
+    return [
+        (cell.cell_type, cell.source)
+        for cell in nbformat.read(notebook, as_version=4).cells
+        if not INJECTED & set(cell.metadata.get("tags", []))
+    ]
+
+
+def declared_parameters(notebook: Path) -> dict[str, Any]:
+    """Read the literals of a notebook's `parameters` cell, without executing it."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    source = "\n".join(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    found: dict[str, Any] = {}
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            found[statement.target.id] = ast.literal_eval(statement.value)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return found

@@ -1,0 +1,59 @@
+"""What goes into the model and what comes out: the bundle's `contract.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live.cases import Dataset
+from lab2live.columns import MISSING
+from lab2live.schema import Charter
+from lab2live.splits import Split
+
+
+def describe(charter: Charter, data: Dataset, split: Split, threshold: float) -> dict[str, Any]:
+    """Write what goes into the model and what comes out, as `contract.json` holds it."""
+    known = data.outcome[split.train]
+    baseline = int(np.bincount(known).argmax()) if data.problem == "multiclass" else float(known.mean())
+    return {
+        "problem": data.problem,
+        "target": charter.prediction.target,
+        "classes": list(data.classes),
+        "threshold": threshold if data.problem == "binary" else None,
+        "baseline": baseline,
+        "inputs": _inputs(data, split.train),
+    }
+
+
+def _inputs(data: Dataset, train: np.ndarray) -> list[dict[str, Any]]:
+    """Write the input contract: per column its kind, whether it may be empty, and what it was trained on."""
+    contract = []
+    seen = data.inputs.iloc[train]
+    for name, kind in data.columns.kinds.items():
+        column = seen[name]
+        entry: dict[str, Any] = {"name": name, "kind": kind}
+        if kind == "category":
+            entry |= {"nullable": bool((column == MISSING).any()), "categories": list(data.columns.levels[name])}
+        else:
+            entry |= {"nullable": bool(column.isna().any()), "min": float(column.min()), "max": float(column.max())}
+        contract.append(entry)
+    return contract
+
+
+def table(contract: dict[str, Any]) -> pd.DataFrame:
+    """Show the inputs of a contract."""
+    return pd.DataFrame(
+        [
+            {
+                "column": entry["name"],
+                "kind": entry["kind"],
+                "may be empty": entry["nullable"],
+                "from": entry.get("min"),
+                "to": entry.get("max"),
+                "categories": ", ".join(entry.get("categories", [])),
+            }
+            for entry in contract["inputs"]
+        ]
+    )

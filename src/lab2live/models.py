@@ -1,0 +1,111 @@
+"""The candidates that learn: pipelines from prepared inputs to an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live.cases import Dataset
+from lab2live.columns import Columns
+
+# From this many rows on, more threads earn their keep.
+THREADS_FROM = 100_000
+
+
+def encoder(columns: Columns, *, impute: bool) -> Any:
+    """Turn prepared inputs into a matrix of numbers: categories one-hot, numbers passed through or imputed and scaled.
+
+    One-hot, because both the exact reasons of tree models and the ONNX export are right with it; native categories are
+    silently wrong in both.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    parts = [
+        ("numbers", numbers if impute else "passthrough", columns.numbers),
+        ("categories", one_hot, columns.categories),
+    ]
+    return ColumnTransformer([part for part in parts if part[2]], verbose_feature_names_out=False)
+
+
+def linear(data: Dataset) -> Any:
+    """Give the simplest model that learns: logistic regression, or ridge regression."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import Pipeline
+
+    model = LogisticRegression(C=0.3, max_iter=2000) if data.classes else Ridge(alpha=1.0)
+    return Pipeline([("encode", encoder(data.columns, impute=True)), ("model", model)])
+
+
+def boosting(data: Dataset, seed: int) -> Any:
+    """Give gradient boosting; for two classes its probabilities are calibrated inside the pipeline.
+
+    One sigmoid over one margin (Platt 1999): the reasons still add up after it, and ONNX holds it exactly.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.pipeline import Pipeline
+
+    settings: dict[str, Any] = {
+        "learning_rate": 0.08,
+        "max_iter": 120,
+        "max_leaf_nodes": 12,
+        "min_samples_leaf": 30,
+        "l2_regularization": 1.0,
+        "early_stopping": False,
+        "random_state": seed,
+    }
+    if data.problem == "binary":
+        inner = HistGradientBoostingClassifier(**settings)
+        model: Any = CalibratedClassifierCV(inner, method="sigmoid", ensemble=False, cv=3)
+    elif data.problem == "multiclass":
+        model = HistGradientBoostingClassifier(**settings)
+    else:
+        model = HistGradientBoostingRegressor(**settings)
+    return Pipeline([("encode", encoder(data.columns, impute=False)), ("model", model)])
+
+
+def fit(model: Any, data: Dataset, rows: np.ndarray) -> Any:
+    """Fit a pipeline on some rows of a data set and give it back."""
+    with quiet_threads(len(rows)):
+        return model.fit(data.inputs.iloc[rows], data.outcome[rows])
+
+
+def quiet_threads(rows: int) -> Any:
+    """Keep small work on one thread.
+
+    Boosting synchronises its threads thousands of times; on small tables they wait longer than they work, and on a
+    busy machine five to nine times as long. One thread also adds numbers up in the same order every time.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1 if rows < THREADS_FROM else None, user_api="openmp")
+
+
+def predict(model: Any, inputs: pd.DataFrame) -> np.ndarray:
+    """Give one number per row: the probability of the positive class, the class code, or the value.
+
+    Parameters
+    ----------
+    model
+        A fitted pipeline of this module.
+    inputs
+        See `columns.prepare`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows,).
+    """
+    with quiet_threads(len(inputs)):
+        if hasattr(model, "predict_proba"):
+            probabilities: np.ndarray = model.predict_proba(inputs)
+            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.argmax(axis=1)
+        predicted: np.ndarray = model.predict(inputs)
+        return predicted

@@ -1,0 +1,96 @@
+"""What the ladder shows, in words, as a table and as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lab2live import charts, files, metrics
+from lab2live.eda import simulate
+from lab2live.poc.ladder import Ladder
+from lab2live.schema import DEMO_SCHEME, Charter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def scores_table(ladder: Ladder) -> pd.DataFrame:
+    """Show the ladder, simplest rung first."""
+    return pd.DataFrame(
+        [
+            {
+                "candidate": rung.title + (" (chosen)" if rung.name == ladder.chosen else ""),
+                "cross-validated": rung.mean,
+                "from": rung.low,
+                "to": rung.high,
+                "test part": rung.test,
+                "test from": rung.test_low,
+                "test to": rung.test_high,
+            }
+            for rung in ladder.rungs
+        ]
+    )
+
+
+def sentence(ladder: Ladder) -> str:
+    """Say what the ladder shows."""
+    chosen, label = ladder.rung(ladder.chosen), metrics.METRICS[ladder.metric].label
+    best = max((rung for rung in ladder.rungs if rung.learns), key=lambda rung: rung.mean)
+    text = f"{chosen.title}: {label} {chosen.mean:.3f} ({chosen.low:.3f} to {chosen.high:.3f})."
+    if best is chosen:
+        return f"{text} No other candidate scores higher."
+    return f"{text} {best.title} scores {best.mean:.3f}, which is no more than one standard error better."
+
+
+def gain_sentence(ladder: Ladder) -> str:
+    """Say by how much the model beats what needs no learning."""
+    chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
+    return (
+        f"{chosen} scores {ladder.gain:+.3f} ({ladder.gain_low:+.3f} to {ladder.gain_high:+.3f}) against "
+        f"'{baseline}'; the probability that it is better is {ladder.confidence:.1%}. {ladder.no_rule}"
+    ).strip()
+
+
+def required(charter: Charter, ladder: Ladder) -> tuple[float | None, str]:
+    """Say whether the score is reached that the charter asks for."""
+    score, chosen = charter.prediction.required_score, ladder.rung(ladder.chosen)
+    if score is None:
+        return None, "The charter states no required score (prediction.required_score)."
+    return ladder.reached, (
+        f"{score:g} is needed; the held-back part shows {chosen.test:.3f} ({chosen.test_low:.3f} to "
+        f"{chosen.test_high:.3f}), and {ladder.reached:.0%} of its resamples reach it."
+    )
+
+
+def optimism_sentence(ladder: Ladder) -> str:
+    """Say how the held-back part compares with the cross-validation."""
+    chosen = ladder.rung(ladder.chosen)
+    return (
+        f"Cross-validated {chosen.mean:.3f}, on the held-back part {chosen.test:.3f}: {abs(ladder.optimism):.1f} "
+        f"standard errors {'lower' if ladder.optimism > 0 else 'higher'}."
+    )
+
+
+def chart(charter: Charter, ladder: Ladder) -> Figure:
+    """Draw the ladder with its intervals, and the limit of what is reachable where it is known."""
+    rungs = ladder.rungs
+    return charts.intervals(
+        [rung.title for rung in rungs],
+        [rung.mean for rung in rungs],
+        [rung.low for rung in rungs],
+        [rung.high for rung in rungs],
+        f"{ladder.rung(ladder.chosen).title} is the simplest model as good as the best",
+        f"{metrics.METRICS[ladder.metric].label}, cross-validated, 95 % interval",
+        chosen=ladder.rung(ladder.chosen).title,
+        reference=known_limit(charter, ladder.metric),
+        reference_label="nobody can do better with these columns",
+    )
+
+
+def known_limit(charter: Charter, metric: str) -> float | None:
+    """Give the best score that these columns allow, where it is known: for the simulated demo and its own metric."""
+    if not charter.is_demo or metric != "roc_auc":
+        return None
+    truth = simulate.demo_file(f"{DEMO_SCHEME}telecom/{simulate.TRUTH}", charter.folder)
+    return float(files.read_json(truth)["bayes_roc_auc"])
