@@ -218,7 +218,7 @@ def key_copies(charter: Charter, copies: Sequence[Finding]) -> tuple[float | Non
 
 
 def gaps(table: pd.DataFrame, most: int = 12) -> pd.Series:
-    """Give the share of missing values of the emptiest columns of the joined table."""
+    """Give the share of missing values of the emptiest columns of the table that models see."""
     shares = table.isna().mean()
     shares.index = shares.index.map(str)
     return shares.sort_values(ascending=False, kind="stable").head(most)

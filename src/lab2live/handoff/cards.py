@@ -7,19 +7,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab2live.cases import Dataset
+from lab2live.handoff.contract import bound
 from lab2live.metrics import METRICS
 from lab2live.schema import Charter
+from lab2live.splits import Split
 
 
 def model_card(
-    charter: Charter, data: Dataset, name: str, poc: Mapping[str, Any] | None, contract: Mapping[str, Any], parity: str
+    charter: Charter,
+    data: Dataset,
+    split: Split,
+    name: str,
+    poc: Mapping[str, Any] | None,
+    contract: Mapping[str, Any],
+    parity: str,
 ) -> str:
     """Write the model card (Mitchell et al. 2019, "Model cards for model reporting") as Markdown.
 
     Parameters
     ----------
-    charter, data
-        What it is for and what it learnt from.
+    charter, data, split
+        What it is for, and what it learnt from.
     name
         The rung of the ladder.
     poc
@@ -38,7 +46,7 @@ def model_card(
     lines += [f"- Purpose: {_plain(project.description) or 'not stated in the charter'}"]
     lines += [f"- Owner: {_plain(project.owner or 'nobody named')}", f"- Model: {name}"]
     lines += [f"- Predicts: `{_plain(prediction.target)}` ({_what(data)})"]
-    lines += [f"- Learnt from: {len(data.raw):,} cases; {data.unlabelled:,} more had no known outcome"]
+    lines += [f"- Learnt from: {len(split.train):,} cases; tested on {len(split.test):,} others, held back {split.how}"]
     lines += [f"- Sources: {_plain(', '.join(source.name for source in charter.sources))}"]
     lines += [f"- File: {parity}", "", "## How good it is", ""]
     lines += _scores(poc["ladder"]) if poc else ["The PoC was not part of this run: no scores to show."]
@@ -56,6 +64,11 @@ def model_card(
         "- not settled in the charter"
     ]
     return "\n".join(lines) + "\n"
+
+
+def nested(card: str) -> str:
+    """Give the card with its headings two levels down, for a page that has a title already."""
+    return re.sub(r"^#", "###", card, flags=re.MULTILINE)
 
 
 def _what(data: Dataset) -> str:
@@ -80,7 +93,7 @@ def _scores(ladder: Mapping[str, Any]) -> list[str]:
 
 def _seen(entry: Mapping[str, Any]) -> str:
     if entry["kind"] != "category":
-        return f"{entry['min']:g} to {entry['max']:g}" + (" days since 2000-01-01" if entry["kind"] == "date" else "")
+        return f"{bound(entry, 'min')} to {bound(entry, 'max')}"
     return _plain(_some(entry["categories"]))
 
 

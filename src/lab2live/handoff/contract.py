@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lab2live import words
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING
+from lab2live.columns import EPOCH, MISSING
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
@@ -50,10 +52,18 @@ def table(contract: dict[str, Any]) -> pd.DataFrame:
                 "column": entry["name"],
                 "kind": entry["kind"],
                 "may be empty": entry["nullable"],
-                "from": entry.get("min"),
-                "to": entry.get("max"),
+                "from": bound(entry, "min"),
+                "to": bound(entry, "max"),
                 "categories": ", ".join(entry.get("categories", [])),
             }
             for entry in contract["inputs"]
         ]
     )
+
+
+def bound(entry: Mapping[str, Any], name: str) -> str:
+    """Write the smallest or largest value seen in training; a date as a date, not as the number models take."""
+    value = entry.get(name)
+    if value is None:
+        return ""
+    return (EPOCH + pd.Timedelta(days=value)).date().isoformat() if entry["kind"] == "date" else words.short(value)
