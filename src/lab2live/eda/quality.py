@@ -98,7 +98,7 @@ def orphan_keys(charter: Charter, readings: Sequence[Reading], limits: Limits) -
     """
     by_name = {reading.source.name: reading for reading in readings}
     base = by_name[charter.base.name]
-    if base.table is None:
+    if base.table is None or charter.join is None:
         return []
     findings = []
     base_keys = _keys(base.table, charter.join_keys)
