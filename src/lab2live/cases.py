@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live import charts, user_code
-from lab2live.charter import FILE
-from lab2live.columns import Columns, label, prepare, roles
+from lab2live.columns import Columns, as_numbers, label, prepare, roles
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 
@@ -74,7 +74,7 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
         If the target is missing or does not fit the problem type, or no usable column is left.
     """
     prediction = charter.prediction
-    where = f"{charter.folder / FILE}, field `prediction.target`"
+    where = f"{charter.file}, field `prediction.target`"
     if prediction.target not in table.columns:
         raise UserError(
             "The target is not in the joined table.",
@@ -83,7 +83,25 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
             expected=f"one of {', '.join(map(str, table.columns))}",
             fix="correct the target, or add the source that has it",
         )
+    for field in ("id_column", "time_column", "group_column"):
+        named = getattr(prediction, field)
+        if named is not None and named not in table.columns:
+            # Silently going on without it would split at random what belongs together, or learn from a name.
+            raise UserError(
+                "The charter names a column that is not in the joined table.",
+                where=f"{charter.file}, field `prediction.{field}`",
+                found=named,
+                expected=f"one of {', '.join(map(str, table.columns))}",
+                fix="correct it or leave it out, or add the source that has it",
+            )
     known = table[prediction.target].notna()
+    if not known.any():
+        raise UserError(
+            "The outcome of no case is known.",
+            where=where,
+            found=f"{prediction.target} is empty in all {len(table):,} rows",
+            fix="correct the target, or add the source that knows the outcomes",
+        )
     # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
     raw = user_code.add_features(charter, labelled(charter, table))
     target = table.loc[known, prediction.target]
@@ -95,9 +113,7 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
     columns = roles(raw, identifiers={prediction.id_column, *charter.join_keys, *prediction.labelers})
     if not columns.kinds:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())
-        raise UserError(
-            "No column is left to predict from.", where=charter.folder / FILE, found=reasons or "no columns"
-        )
+        raise UserError("No column is left to predict from.", where=charter.file, found=reasons or "no columns")
     return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()))
 
 
@@ -108,7 +124,7 @@ def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(target: pd.Series, where: str) -> np.ndarray:
-    numbers = pd.to_numeric(target, errors="coerce").to_numpy(dtype=float)
+    numbers = as_numbers(target)
     if not np.isfinite(numbers).all():
         example = target[~np.isfinite(numbers)].iloc[0]
         raise UserError(
@@ -134,17 +150,37 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
             fix="choose another target, or set prediction.problem_type: regression",
         )
     if len(classes) == 2:
-        wanted = label(positive) if positive is not None else str(min(classes, key=lambda name: (counts[name], name)))
-        if wanted not in classes:
+        rarer = str(min(classes, key=lambda name: (counts[name], name)))
+        wanted = rarer if positive is None else _same_class(label(positive), classes)
+        if wanted is None:
             raise UserError(
                 "The positive class is not among the values of the target.",
-                where=where.replace("target", "positive_class"),
-                found=wanted,
+                where=where.removesuffix("target`") + "positive_class`",
+                found=label(positive),
                 expected=" or ".join(classes),
                 fix="correct it, or leave it out: then the rarer class is the positive one",
             )
         classes.sort(key=lambda name: name == wanted)
     return labels.map({name: code for code, name in enumerate(classes)}).to_numpy(dtype=int), tuple(classes)
+
+
+def _same_class(wanted: str, classes: Sequence[str]) -> str | None:
+    """Find the class that is meant: as it is written, else whatever the case, else by what yes and no can be."""
+    for same in (str, str.lower, _meaning):
+        found = [name for name in classes if same(name) == same(wanted)]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _meaning(name: str) -> str:
+    for meaning, words in {"1": ("true", "yes", "y", "t"), "0": ("false", "no", "n", "f")}.items():
+        if name.lower() in words:
+            return meaning
+    try:
+        return label(float(name))
+    except ValueError:
+        return name.lower()
 
 
 def support(data: Dataset) -> tuple[int, str]:

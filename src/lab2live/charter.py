@@ -16,6 +16,16 @@ from lab2live.schema import Block, Charter, nearest
 FILE = "project.yaml"
 DEMO = "demo"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
+DEMO_CHARTER = PACKAGE_FOLDER / DEMO / FILE
+# What pydantic calls a kind of value, in the words of somebody who writes YAML.
+KINDS = {
+    "string_type": 'text; a number or date that is meant as text needs "quotes"',
+    "list_type": "a list: [one, another]",
+    "dict_type": "a block of `name: value` lines",
+    "model_type": "a block of `name: value` lines",
+    "finite_number": "a number",
+    "invalid_key": 'a name; a number or date that is meant as a name needs "quotes"',
+}
 
 
 class _Yaml(yaml.SafeLoader):
@@ -29,6 +39,27 @@ _Yaml.yaml_implicit_resolvers = {
 _Yaml.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+_Yaml.add_implicit_resolver(  # `1e-6` is a number in YAML 1.2, and to everybody else
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as people mean it: only `true` and `false` are truth values.
+
+    Raises
+    ------
+    yaml.YAMLError
+        Also for what PyYAML fails on with an error of Python's own: impossible dates, nesting without end.
+    """
+    try:
+        return yaml.load(text, Loader=_Yaml)
+    except yaml.YAMLError:
+        raise
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except Exception as error:
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from None
 
 
 def find(project: str | os.PathLike[str] | None = None) -> Charter:
@@ -52,7 +83,7 @@ def find(project: str | os.PathLike[str] | None = None) -> Charter:
     """
     wanted = str(project) if project is not None else os.environ.get("LAB2LIVE_PROJECT") or None
     if wanted == DEMO:
-        return read(PACKAGE_FOLDER / DEMO / FILE, folder=Path.cwd())
+        return read(DEMO_CHARTER, folder=Path.cwd())
     if wanted is not None:
         path = Path(wanted)
         charter = read(path if path.suffix in (".yaml", ".yml") else path / FILE)
@@ -68,7 +99,7 @@ def _nearest_charter() -> Charter:
             if (folder / FILE).is_file() and not folder.is_relative_to(PACKAGE_FOLDER):
                 return read(folder / FILE)
             if (folder / "template" / "cookiecutter.json").is_file():  # the mark of the template's own checkout
-                return read(PACKAGE_FOLDER / DEMO / FILE, folder=folder)
+                return read(DEMO_CHARTER, folder=folder)
     raise UserError(
         f"No {FILE} was found, so it is not known which project is meant.",
         where=f"{Path.cwd()} and the folders above it",
@@ -108,11 +139,17 @@ def read(path: Path, folder: Path | None = None) -> Charter:
         Naming the field, what was found and the fix.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+        raw = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"There is no {FILE} here.", where=path, fix="check the path given for the project") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("The charter cannot be read.", where=path, found=error, expected="a UTF-8 text file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "The charter cannot be read.",
+            where=path,
+            found=error,
+            expected="a UTF-8 text file",
+            fix="check the path, or save the file again as UTF-8",
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -125,12 +162,27 @@ def read(path: Path, folder: Path | None = None) -> Charter:
         ) from None
     if not isinstance(raw, dict):
         raise UserError(
-            "The charter is empty or not a mapping.", where=path, expected="at least prediction: and sources:"
+            "The charter is empty or not a mapping.",
+            where=path,
+            expected="a block `prediction:` and a block `sources:` at least",
+            fix="start from the project.yaml of a freshly generated project",
         )
+    places = {"folder": (folder or path.parent).resolve(), "file": path.resolve()}
+    for name in places.keys() & raw.keys():  # where the file lies is not for the file to say
+        raise _unknown(path, name, name, _fields_beside((name,)))
     try:
-        return Charter.model_validate({**raw, "folder": (folder or path.parent).resolve()})
+        charter = Charter.model_validate({**raw, **places})
+        charter.model_dump_json()  # what JSON cannot say would break the first notebook instead
     except ValidationError as error:
         raise _explain(error, path, raw) from None
+    except (ValueError, RecursionError) as error:  # bytes, or an alias that contains itself
+        raise UserError(
+            "The charter holds a value that is no text, number, date, list or block.",
+            where=path,
+            found=error,
+            fix="remove `!!` tags and `*` aliases",
+        ) from None
+    return charter
 
 
 def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserError:
@@ -138,42 +190,46 @@ def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserErr
     # A field nobody knows comes first: it is often the typo that makes another one seem to be missing.
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
-    field = _field(first["loc"], raw)
+    field = _field(first["loc"], raw, first["type"] == "missing")
     more = f" ({len(problems) - 1} more below it)" if len(problems) > 1 else ""
     where = f"{path}, field `{field}`" if field else path
     if first["type"] == "missing":
         return UserError(f"A field is missing in the charter{more}.", where=where, fix=f"add `{field}:`")
     if first["type"] == "extra_forbidden":
-        hint = nearest(str(first["loc"][-1]), _fields_beside(first["loc"]))
-        return UserError(
-            f"The charter has a field nobody knows{more}.",
-            where=where,
-            found=f"`{first['loc'][-1]}`",
-            fix=f"remove it or correct its name{hint}",
-        )
+        return _unknown(path, field, str(first["loc"][-1]), _fields_beside(first["loc"]), more)
     fix = "correct it; `lab2live charter` checks the file again"
     if first["type"] == "value_error":  # our own checks say it in a whole sentence
         message = first["msg"].removeprefix("Value error, ")
         return UserError(f"The charter contradicts itself{more}: {message}.", where=where, fix=fix)
     found = first["input"] if not isinstance(first["input"], dict | list) else None
-    expected = first["msg"].removeprefix("Input should be ")
+    expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ")
     return UserError(
         f"A field of the charter cannot be used{more}.", where=where, found=found, expected=expected, fix=fix
     )
 
 
-def _field(location: tuple[str | int, ...], raw: Any) -> str:
+def _field(location: tuple[str | int, ...], raw: Any, missing: bool) -> str:
     """Name a field the way it reads in the file: `sources[1] (billing).uri`."""
     name = ""
-    for part in location:
+    for number, part in enumerate(location):
         if isinstance(part, int):
             raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
             label = raw.get("name") if isinstance(raw, dict) else None
             name += f"[{part}]" + (f" ({label})" if label else "")
-        elif part != "[key]":
+        elif (isinstance(raw, dict) and part in raw) or (missing and number == len(location) - 1):
             raw = raw.get(part) if isinstance(raw, dict) else None
             name += ("." if name else "") + part
+        # else pydantic's name for one way to read the value, which is not in the file
     return name
+
+
+def _unknown(path: Path, field: str, name: str, known: list[str], more: str = "") -> UserError:
+    return UserError(
+        f"The charter has a field nobody knows{more}.",
+        where=f"{path}, field `{field}`",
+        found=f"`{name}`",
+        fix=f"remove it or correct its name{nearest(name, known)}",
+    )
 
 
 def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
@@ -184,4 +240,4 @@ def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
             annotation: Any = block.model_fields[part].annotation
             kinds = [item for item in getattr(annotation, "__args__", (annotation,)) if isinstance(item, type)]
             block = next((kind for kind in kinds if issubclass(kind, Block)), None)
-    return list(block.model_fields) if block else []
+    return [name for name, field in block.model_fields.items() if not field.exclude] if block else []

@@ -71,7 +71,7 @@ def bars(
         figure, axes = rows_canvas(names, title, xlabel)
         axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=BLUE)
         reach = [*heights[np.isfinite(heights)], *([limit] if limit is not None else []), 0.0]
-        set_range(axes, min(reach), max(reach), room=0.22)
+        set_range(axes, min(reach), max(reach), room=0.3)
         for row, value in enumerate(heights):
             value_label(axes, row, value, shown(value, percent))
         if limit is not None:
@@ -161,7 +161,7 @@ def contributions(
     with rc_context(LOOK):
         figure, axes = rows_canvas(["average", *labels, "this prediction"], title, xlabel)
         reach = [base, total, *ends]
-        set_range(axes, min(reach), max(reach), room=0.22)
+        set_range(axes, min(reach), max(reach), room=0.3)
         last = len(steps) + 1
         for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
             axes.barh(row, step, left=start, height=0.6, color=VERMILION if step > 0 else BLUE)

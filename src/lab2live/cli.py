@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 import yaml
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lab2live import charter as charters
-from lab2live import journey, questions, verdict
+from lab2live import graph, journey, questions, runs, verdict
 from lab2live.errors import UserError
 from lab2live.gates import STAGES
 
@@ -29,6 +28,10 @@ app = typer.Typer(
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
+# What typer raises for a command line it does not understand: it brings a click of its own and publishes only an heir.
+USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+# What typer makes of Ctrl-C.
+INTERRUPTED = 130
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
 DECISIONS = {"go": "[bold green]GO[/]", "conditional": "[bold yellow]CONDITIONAL[/]", "no-go": "[bold red]NO-GO[/]"}
@@ -43,7 +46,7 @@ def charter(project: ProjectOption = None) -> None:
     """Should you start? Open questions, feasibility, priority, and lessons of other projects."""
     found = charters.find(project)
     console.print(f"[bold]{escape(found.project.name)}[/]  {escape(found.project.description)}")
-    console.print(f"The charter is valid: {escape(str(found.folder / charters.FILE))}\n" if not found.is_demo else "")
+    console.print(f"The charter is valid: {escape(str(found.file))}\n")
     open_ones = questions.unanswered(found)
     table = Table(title=f"Open questions ({len(open_ones)})", title_justify="left", expand=False)
     for column in ("id", "question", "answer it in"):
@@ -107,7 +110,7 @@ def show_verdict(
     project: ProjectOption = None,
 ) -> None:
     """Print the gates and the decision of a run."""
-    folder = run or journey.latest(charters.find(project))
+    folder = run or runs.latest(charters.find(project))
     if folder is None:
         raise UserError("There is no run yet.", fix="start one: lab2live run")
     content = verdict.read(folder)
@@ -141,15 +144,15 @@ class ConsoleProgress(journey.Progress):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def started(self, node: journey.Node) -> None:
+    def started(self, node: graph.Node) -> None:
         self._tasks[node.stage] = self._bars.add_task(node.title, total=1, state="starting")
         if not errors.is_terminal:
             errors.print(f"{node.title}: started")
 
-    def cell(self, node: journey.Node, done: int, total: int) -> None:
+    def cell(self, node: graph.Node, done: int, total: int) -> None:
         self._bars.update(self._tasks[node.stage], completed=done, total=total, state=f"cell {done + 1} of {total}")
 
-    def ended(self, node: journey.Node, record: Mapping[str, Any]) -> None:
+    def ended(self, node: graph.Node, record: Mapping[str, Any]) -> None:
         state = record["status"] + (f" in {record['seconds']:.0f} s" if record["seconds"] is not None else "")
         if node.stage in self._tasks:
             self._bars.update(self._tasks[node.stage], completed=1, total=1, state=state)
@@ -186,9 +189,8 @@ def show(content: Mapping[str, Any]) -> None:
     for record in content["run"]["stages"]:
         error = record["error"]
         if error:
-            console.print(
-                f"\n[bold red]{record['title']} broke[/] in cell {error['cell']} ({error['cell_id']}): {error['name']}"
-            )
+            where = "" if error["cell"] is None else f" in cell {error['cell']} ({error['cell_id']})"
+            console.print(f"\n[bold red]{record['title']} broke[/]{escape(where)}: {escape(error['name'])}")
             console.print(escape(error["message"]), style="red")
             console.print("Everything computed before is kept; mend it and run again to continue.")
     console.print(f"\nDecision: {DECISIONS[content['decision']]}")
@@ -205,7 +207,7 @@ def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
         if not (equals and dot and parameter):
             raise UserError("A setting cannot be read.", where="--set", found=text, expected="stage.param=value")
         try:
-            found.setdefault(stage, {})[parameter] = yaml.safe_load(value)
+            found.setdefault(stage, {})[parameter] = charters.load_yaml(value)
         except yaml.YAMLError:
             found.setdefault(stage, {})[parameter] = value
     return found
@@ -218,11 +220,13 @@ def main() -> int:
             stream.reconfigure(errors="replace")  # a Windows console may not know every character
     try:
         result = typer.main.get_command(app).main(prog_name="lab2live", standalone_mode=False)
+        if result == INTERRUPTED:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UserError as error:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}")
-    except click.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         errors.print("Stopped. What was finished is kept; run again to continue.")
     return 1

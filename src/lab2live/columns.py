@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,7 +16,7 @@ MISSING = "(missing)"
 OTHER = "(other)"
 
 # Dates enter the models as days since this day.
-EPOCH = pd.Timestamp("2000-01-01", tz="UTC")
+EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -108,19 +109,19 @@ def _counts_rows(column: pd.Series) -> bool:
     """Recognise a row number that an export left behind: every step the same, and never empty."""
     if len(column) <= 20 or column.isna().any():
         return False
-    steps = np.diff(pd.to_numeric(column).to_numpy(dtype=float))
+    steps = np.diff(as_numbers(column))
     return bool(steps[0] != 0 and (steps == steps[0]).all())
 
 
 def _is_numeric(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(values):
-        return True
+        return not pd.api.types.is_complex_dtype(values)
     # Databases hand decimals over as objects.
     return values.dtype == object and not values.map(type).isin([str, bytes]).any() and _all_parse(values)
 
 
 def _all_parse(values: pd.Series) -> bool:
-    return bool(pd.to_numeric(values, errors="coerce").notna().all())
+    return not np.isnan(as_numbers(values)).any()
 
 
 def _holds_dates(values: pd.Series) -> bool:
@@ -130,7 +131,7 @@ def _holds_dates(values: pd.Series) -> bool:
     text = values.head(1000).map(str)
     if not text.str.match(r"^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?$").all():
         return False
-    return bool(pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True).notna().all())
+    return not np.isnan(as_days(text)).any()
 
 
 def _levels(column: pd.Series) -> tuple[str, ...]:
@@ -146,7 +147,7 @@ def label(value: Any) -> str:
     """Write a class the same way wherever it comes from: YAML, CSV and databases differ over True, 1 and 1.0."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
-    if isinstance(value, int | float | np.number) and float(value).is_integer():
+    if isinstance(value, float | np.floating) and value.is_integer():
         return str(int(value))
     return str(value).strip()
 
@@ -175,22 +176,101 @@ def prepare(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
             text = column.map(label, na_action="ignore").astype(object)
             prepared[name] = text.where(text.isin(known), OTHER).where(column.notna(), MISSING)
             continue
-        finite = _numbers(column, kind).astype("float64").replace([np.inf, -np.inf], np.nan)
+        numbers = as_days(column) if kind == "date" else as_numbers(column)
+        finite = np.where(np.isfinite(numbers), numbers, np.nan).clip(-LARGEST, LARGEST)
         # Rounded to what the exported model takes, kept as float64 so that scikit-learn computes in full precision.
-        prepared[name] = finite.clip(-LARGEST, LARGEST).astype("float32").astype("float64")
+        prepared[name] = pd.Series(finite.astype(np.float32).astype(np.float64), index=raw.index)
     return pd.DataFrame(prepared, index=raw.index)
 
 
-def _numbers(column: pd.Series, kind: Kind) -> pd.Series:
-    if kind == "date":
-        moments = pd.to_datetime(column.map(str, na_action="ignore"), errors="coerce", format="ISO8601", utc=True)
-        return (moments - EPOCH).dt.total_seconds() / 86_400
+def as_numbers(column: pd.Series) -> np.ndarray:
+    """Read a column as numbers, NaN where a value is none. Durations are days, true and false 1 and 0."""
     if pd.api.types.is_timedelta64_dtype(column):
-        return pd.to_timedelta(column).dt.total_seconds() / 86_400
-    return pd.to_numeric(column, errors="coerce")
+        return _floats(column.dt.total_seconds() / 86_400)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
+        return _floats(column)
+    # One by one: a value must mean the same in a table of thousands and in a request with one row.
+    return np.array([_number(value) for value in column], dtype=float)
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    return column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds() / 86_400
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str):
+        # Python reads 1_000 as a number; data that hold it mean something else. Files write booleans as words.
+        value = {"true": 1, "false": 0}.get(value.strip().lower(), "" if "_" in value else value)
+    try:
+        return float("nan") if isinstance(value, complex | np.complexfloating) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def as_days(column: pd.Series) -> np.ndarray:
+    """Count days since 2000-01-01. Years beyond those that fit nanoseconds count too: 9999-12-31 means "open end"."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
+        return _floats((moments.dt.as_unit("us") - pd.Timestamp(EPOCH)).dt.total_seconds() / 86_400)
+    return np.array([_day(value) for value in column], dtype=float)
+
+
+def _day(value: Any) -> float:
+    text = str(value).strip()
+    try:
+        moment = dt.datetime.fromisoformat(f"{text}-01" if len(text) == len("2000-01") else text)
+        return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - EPOCH).total_seconds() / 86_400
+    except (ValueError, OverflowError):
+        return float("nan")
+
+
+def day(days: float) -> str:
+    """Write the day that models take as a number of days since 2000-01-01; empty for none."""
+    if np.isnan(days):
+        return ""
+    ordinal = EPOCH.toordinal() + int(np.floor(days))
+    return dt.date.fromordinal(min(max(ordinal, 1), dt.date.max.toordinal())).isoformat()
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make every object column text: a spreadsheet mixes numbers and words freely, an engine or a file does not."""
-    mixed = {name: frame[name].map(str, na_action="ignore") for name in frame.columns if frame[name].dtype == object}
-    return frame.assign(**{str(name): column for name, column in mixed.items()}).rename(columns=str)
+    """Make every column one that an engine or a file can hold: a spreadsheet mixes numbers and words freely.
+
+    Columns of one plain type stay as they are. The others become text the way `label` writes it, so that a value means
+    the same to the models before and after.
+    """
+    kept = {str(name): frame[name] if _is_plain(frame[name]) else _as_text(frame[name]) for name in frame.columns}
+    return pd.DataFrame(kept, index=frame.index)
+
+
+def _is_plain(column: pd.Series) -> bool:
+    if column.dtype != object:
+        return True
+    import pyarrow as pa
+
+    kinds = {
+        "string",
+        "boolean",
+        "integer",
+        "floating",
+        "decimal",
+        "date",
+        "datetime",
+        "datetime64",
+        "timedelta",
+        "empty",
+    }
+    if pd.api.types.infer_dtype(column, skipna=True) not in kinds:
+        return False
+    try:
+        pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # e.g. whole numbers beyond 64 bits
+        return False
+    return True
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    return column.map(lambda value: value if isinstance(value, str) else label(value), na_action="ignore")

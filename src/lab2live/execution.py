@@ -15,6 +15,11 @@ KERNEL = "python3"
 ENGINE = "lab2live"
 # Tags of the cells that papermill adds to an executed copy.
 INJECTED = frozenset({"injected-parameters", "papermill-error-cell-tag"})
+DIED = {
+    "name": "DeadKernelError",
+    "message": "The kernel died while this cell ran: often too little memory.",
+    "source": "",
+}
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,13 @@ class Outcome:
         Wall time.
     error
         `None`, or where it broke: `cell` (counted from 0), `cell_id`, `name`, `message` and `source`.
+    stopped
+        Whether somebody stopped it by hand.
     """
 
     seconds: float
     error: dict[str, Any] | None
+    stopped: bool = False
 
 
 def execute(
@@ -58,15 +66,16 @@ def execute(
     # At INFO papermill logs the parameters, which are nobody else's business.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     papermill_engines.register(ENGINE, _engine(on_cell))
-    started = time.monotonic()
+    started, stopped = time.monotonic(), False
     error: dict[str, Any] | None = None
     try:
         papermill.execute_notebook(
-            source,
-            target,
+            _literal(source),
+            _literal(target),
             parameters=dict(parameters),
             engine_name=ENGINE,
             kernel_name=KERNEL,
+            language="python",  # stripped notebooks need not say so
             progress_bar=False,
             cwd=cwd,
             start_timeout=120,
@@ -75,10 +84,19 @@ def execute(
         )
     except papermill.PapermillExecutionError as problem:
         error = {"name": problem.ename, "message": str(problem.evalue), "source": problem.source}
+    except KeyboardInterrupt:
+        stopped = True
+        error = {"name": "Stopped", "message": "Stopped by hand while this cell ran.", "source": ""}
     except Exception as problem:  # a dead kernel, a full disk: the run stays readable all the same
-        error = {"name": type(problem).__name__, "message": str(problem).strip(), "source": ""}
+        name = type(problem).__name__
+        error = DIED if name == DIED["name"] else {"name": name, "message": str(problem).strip(), "source": ""}
     executed = nbformat.read(target, as_version=4).cells if target.is_file() else []
-    return Outcome(round(time.monotonic() - started, 1), _locate(error, executed))
+    return Outcome(round(time.monotonic() - started, 1), _locate(error, executed), stopped)
+
+
+def _literal(path: Path) -> str:
+    """Give a path that papermill takes as it stands: it would fill in what is in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _locate(error: dict[str, Any] | None, executed: Sequence[Any]) -> dict[str, Any] | None:
@@ -93,11 +111,10 @@ def _locate(error: dict[str, Any] | None, executed: Sequence[Any]) -> dict[str, 
     silent = [(n, c) for n, c in code if c.execution_count is None]
     if error is None and not silent:
         return None
-    error = error or {
-        "name": "DeadKernelError",
-        "message": "The kernel died while this cell ran: often too little memory.",
-        "source": "",
-    }
+    if error is None and broken:  # papermill takes `sys.exit(0)` for a good end, whatever was still to come
+        shown = next(output for output in broken[0][1].outputs if output.output_type == "error")
+        error = {"name": shown.ename, "message": "The notebook left here: sys.exit().", "source": ""}
+    error = error or DIED
     for number, cell in (*broken, *silent):
         return {**error, "cell": number, "cell_id": cell.get("id"), "source": error["source"] or cell.source}
     return {**error, "cell": None, "cell_id": None}

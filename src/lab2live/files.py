@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lab2live.errors import UserError
 
 
@@ -29,7 +31,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 def write_text(path: Path, content: str) -> Path:
     """Write UTF-8 with `\\n` line ends on every system, atomically."""
-    return write_bytes(path, content.encode("utf-8"))
+    # half a character may come with broken data, and no encoder takes it
+    return write_bytes(path, content.encode("utf-8", "replace"))
 
 
 def write_json(path: Path, content: Any) -> Path:
@@ -51,10 +54,16 @@ def plain(value: Any) -> Any:
     """Turn numpy and pandas scalars, paths, dates and NaN into what JSON knows."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, set | frozenset):
+        return [plain(item) for item in sorted(value, key=str)]  # the same order in every process
+    if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, str | bool):
         return value
+    if type(value).__name__ in ("NaTType", "NAType"):  # pandas' own kinds of missing
+        return None
+    if isinstance(value, np.datetime64) or (isinstance(value, np.ndarray) and value.dtype.kind == "M"):
+        value = value.astype("datetime64[us]")  # what is finer would become a bare number
     if hasattr(value, "tolist"):  # numpy arrays and scalars
         return plain(value.tolist())
     if isinstance(value, int):

@@ -10,35 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lab2live import execution, files, stage, verdict
-from lab2live.charter import PACKAGE_FOLDER
-from lab2live.errors import UserError
-from lab2live.execution import declared_parameters, source_cells
-from lab2live.gates import STAGES
-from lab2live.schema import Charter, nearest
-
-LATEST = "latest"
-
-
-@dataclass(frozen=True)
-class Node:
-    """One notebook of the graph."""
-
-    stage: str
-    notebook: str
-    title: str
-    needs: tuple[str, ...] = ()
-    smoke: Mapping[str, Any] = field(default_factory=dict)
-
-
-SMOKE_ROWS = 1500
-
-JOURNEY = (
-    Node("eda", "01_eda.ipynb", "Data", (), {"sample": SMOKE_ROWS}),
-    Node("poc", "02_poc.ipynb", "Proof of concept", ("eda",), {"sample": SMOKE_ROWS, "folds": 3, "repeats": 1}),
-    Node("explainability", "03_explainability.ipynb", "Trust", ("eda", "poc"), {"sample": SMOKE_ROWS}),
-    Node("handoff", "04_handoff.ipynb", "Handoff", ("eda", "poc", "explainability"), {"sample": SMOKE_ROWS}),
-)
+from lab2live import execution, files, graph, runs, stage, verdict
+from lab2live.charter import DEMO, DEMO_CHARTER, PACKAGE_FOLDER
+from lab2live.graph import JOURNEY, Node, notebooks_of
+from lab2live.schema import Charter
 
 
 class Progress:
@@ -96,33 +71,39 @@ def run(
     ------
     UserError
         Before anything is executed: an unknown stage or parameter, or notebooks that are not there.
+    KeyboardInterrupt
+        When it was stopped by hand; the run is written down before.
     """
     progress = progress or Progress()
     home = notebooks_of(charter)
-    parameters = {node.stage: _parameters(node, home, smoke, (overrides or {}).get(node.stage, {})) for node in JOURNEY}
-    for name in overrides or {}:
-        if name not in STAGES:
-            raise UserError(
-                "There is no such stage.", found=name, expected=", ".join(STAGES), fix="--set stage.name=value"
-            )
-    folder = _folder(charter, run_dir, only is not None, force)
+    parameters = graph.parameters(home, smoke, overrides or {})
+    folder = runs.choose(charter, run_dir, home, continues=only is not None, force=force)
     execution.prepare_kernels([PACKAGE_FOLDER.parent, charter.folder / "src"])
-    state = _State(charter, folder, smoke, only, started=_now())
-    for node in JOURNEY:
-        if only is not None and node.stage != only:
-            state.records[node.stage] = _earlier(charter, folder, node, home, parameters[node.stage])
-            continue
+    state = _State(charter, folder, smoke, started=_now())
+    earlier, stopped = runs.before(folder), False
+    if only is None:
+        state.write()  # from here on there is a page to read, even if this process is killed
+    for node in (node for node in JOURNEY if only in (None, node.stage)):
+        own = parameters[node.stage]
         blocker = "" if keep_going or only else state.blocker(node)
         if blocker:
             state.records[node.stage] = _record(node, "not run", why=blocker)
-        elif not force and _is_current(charter, folder, node, home, parameters[node.stage]):
-            state.records[node.stage] = _earlier(charter, folder, node, home, parameters[node.stage], "kept")
+        elif not force and not state.renewed(node) and _is_done(charter, folder, node, home, own):
+            state.records[node.stage] = _kept(folder, node)
         else:
             progress.started(node)
-            state.records[node.stage] = _execute(charter, folder, node, home, parameters[node.stage], progress)
+            state.records[node.stage], stopped = _execute(charter, folder, node, home, own, progress)
         progress.ended(node, state.records[node.stage])
+        if only is None:
+            state.write()
+        if stopped:
+            break
+    if only is not None:
+        for node in (node for node in JOURNEY if node.stage != only):
+            state.records[node.stage] = _as_it_is(charter, folder, node, home, earlier)
         state.write()
-    state.write()
+    if stopped:
+        raise KeyboardInterrupt
     return folder
 
 
@@ -133,9 +114,12 @@ class _State:
     charter: Charter
     folder: Path
     smoke: bool
-    only: str | None
     started: dt.datetime
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def renewed(self, node: Node) -> bool:
+        """Say whether something a stage needs was executed just now."""
+        return any(self.records.get(need, {}).get("status") in ("done", "failed") for need in node.needs)
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Read what the stages of this run found; a stage that is out of date does not count."""
@@ -165,10 +149,8 @@ class _State:
         from lab2live import page
 
         results = self.results()
-        why_not = {
-            node.stage: self.records.get(node.stage, {}).get("why") or "Not run in this run." for node in JOURNEY
-        }
-        records = [self.records.get(node.stage) or _record(node, "not run") for node in JOURNEY]
+        records = [self.records.get(node.stage) or _record(node, "not run", why="Not run yet.") for node in JOURNEY]
+        why_not = {record["stage"]: record["why"] for record in records if record["why"]}
         for record in records:
             found = results.get(record["stage"], {})
             record["figures"], record["artefacts"] = found.get("figures", []), found.get("artefacts", [])
@@ -186,103 +168,43 @@ class _State:
         }
         content = verdict.compose(self.charter, results, why_not, facts)
         files.write_json(self.folder / verdict.FILE, content)
+        files.write_text(self.folder / verdict.LESSONS, verdict.lessons(content))
         page.write_index(self.folder)
 
 
-def notebooks_of(charter: Charter) -> Path:
-    """Find the notebooks of a project: its own, or, for the embedded demo, those beside this package."""
-    for folder in (charter.folder / "notebooks", PACKAGE_FOLDER.parents[1] / "notebooks"):
-        if all((folder / node.notebook).is_file() for node in JOURNEY):
-            return folder
-    raise UserError(
-        "The notebooks are not where they should be.",
-        where=charter.folder / "notebooks",
-        expected=", ".join(node.notebook for node in JOURNEY),
-        fix="restore them: git checkout notebooks",
-    )
-
-
-def _parameters(node: Node, home: Path, smoke: bool, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge a notebook's defaults with smoke values and overrides; an unknown name is an error, not a warning."""
-    defaults = declared_parameters(home / node.notebook)
-    for name in overrides:
-        if name not in defaults:
-            raise UserError(
-                f"The notebook of stage `{node.stage}` has no such parameter.",
-                where=home / node.notebook,
-                found=name,
-                fix=f"use one of its own{nearest(name, defaults)}",
-            )
-        if name in ("project", "run_dir"):
-            raise UserError(
-                f"`{name}` is set by the run itself.",
-                found=f"{node.stage}.{name}",
-                fix=f"use --{name.replace('_', '-')}",
-            )
-    return {**defaults, **(node.smoke if smoke else {}), **overrides}
-
-
-def _folder(charter: Charter, run_dir: Path | None, continues: bool, force: bool) -> Path:
-    runs = charter.folder / "runs"
-    newest = latest(charter)
-    if run_dir is not None:
-        folder = run_dir.resolve()
-        if folder.exists() and not folder.is_dir():
-            raise UserError("The run folder is a file.", where=folder, fix="name another --run-dir")
-    elif newest is not None and (continues or (not force and _unfinished(newest))):
-        folder = newest
-    else:
-        name = _now().strftime("%Y%m%d-%H%M%S")
-        folder = next(
-            path
-            for path in (runs / f"{name}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
-            if not path.exists()
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.parent == runs:
-        files.write_text(runs / LATEST, folder.name + "\n")
-    return folder
-
-
-def latest(charter: Charter) -> Path | None:
-    """Give the folder of the project's newest run, if there is one."""
-    pointer = charter.folder / "runs" / LATEST
-    if not pointer.is_file():
-        return None
-    folder = pointer.parent / pointer.read_text(encoding="utf-8").strip()
-    return folder if folder.is_dir() else None
-
-
-def _unfinished(folder: Path) -> bool:
-    if not (folder / verdict.FILE).is_file():
-        return True
-    return any(record["status"] in ("failed", "not run") for record in verdict.read(folder)["run"]["stages"])
-
-
-def _is_current(charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any]) -> bool:
-    """Say whether a stage of this run can be kept: finished, from the same code, data, charter and parameters."""
+def _as_it_is(charter: Charter, folder: Path, node: Node, home: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a stage that is not to be executed: what this run has of it, from whichever parameters."""
     result = stage.read_result(folder, node.stage)
-    if result is None or not result["finished"] or not (folder / node.notebook).is_file():
-        return False
-    own = {name: value for name, value in parameters.items() if name not in ("project", "run_dir")}
-    if result["fingerprint"] != stage.fingerprint(charter, node.stage, own):
-        return False
-    return source_cells(folder / node.notebook) == source_cells(home / node.notebook)
-
-
-def _earlier(
-    charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any], status: str = "kept"
-) -> dict[str, Any]:
-    """Describe a stage that is taken as this run has it."""
-    if stage.read_result(folder, node.stage) is None:
-        return _record(node, "not run")
-    if not _is_current(charter, folder, node, home, parameters):
+    if result is None:
+        return _record(node, "not run", why="Not run in this run.")
+    if not runs.is_current(charter, folder, node, home, result["parameters"]):
         return _record(node, "not run", why="Out of date: run this stage again.")
-    has_page = (folder / node.notebook).with_suffix(".html").is_file()
-    return _record(node, status, notebook=node.notebook, html=_html(node) if has_page else None)
+    if result["finished"]:
+        return _kept(folder, node)
+    records = earlier["run"]["stages"] if earlier else []
+    known = next((record["error"] for record in records if record["stage"] == node.stage), None)
+    error = known or _error("Stopped", "The stage was stopped before its end: run it again.")
+    kept = _kept(folder, node)
+    return _record(node, "failed", error=error, notebook=kept["notebook"], html=kept["html"])
+
+
+def _kept(folder: Path, node: Node) -> dict[str, Any]:
+    has_page = (folder / _html(node)).is_file()
+    return _record(node, "kept", notebook=node.notebook, html=_html(node) if has_page else None)
+
+
+def _is_done(charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any]) -> bool:
+    result = stage.read_result(folder, node.stage)
+    return bool(result and result["finished"]) and runs.is_current(charter, folder, node, home, parameters)
+
+
+def _error(name: str, message: str) -> dict[str, Any]:
+    return {"name": name, "message": message, "source": "", "cell": None, "cell_id": None}
 
 
 def _record(node: Node, status: str, why: str = "", **more: Any) -> dict[str, Any]:
+    if status == "failed":
+        why = "The stage broke before this question."
     empty = {"seconds": None, "notebook": None, "html": None, "error": None}
     return {"stage": node.stage, "title": node.title, "status": status, "why": why, **empty, **more}
 
@@ -293,31 +215,28 @@ def _html(node: Node) -> str:
 
 def _execute(
     charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any], progress: Progress
-) -> dict[str, Any]:
-    """Execute one notebook and write its page."""
+) -> tuple[dict[str, Any], bool]:
+    """Execute one notebook and write its page; say also whether it was stopped by hand."""
     from lab2live import page
 
     # what an earlier attempt found must not stand for what this one does not get to
     stage.result_path(folder, node.stage).unlink(missing_ok=True)
     target = folder / node.notebook
     target.unlink(missing_ok=True)
-    given = {**parameters, "project": str(_project_argument(charter)), "run_dir": str(folder)}
+    project = DEMO if charter.file == DEMO_CHARTER else str(charter.file)
+    given = {**parameters, "project": project, "run_dir": str(folder)}
     outcome = execution.execute(
         home / node.notebook, target, given, charter.folder, lambda done, total: progress.cell(node, done, total)
     )
-    record = _record(node, "failed" if outcome.error else "done", seconds=outcome.seconds, error=outcome.error)
-    if outcome.error:
-        record["why"] = "The stage broke before this question."
+    result = stage.read_result(folder, node.stage)
+    error = outcome.error
+    if error is None and not (result and result["finished"]):
+        error = _error("Unfinished", "The notebook ran to its end without `run.close()`, which belongs there.")
+    record = _record(node, "failed" if error else "done", seconds=outcome.seconds, error=error)
     if target.is_file():
         page.export_notebook(target, folder / _html(node), f"{node.title}: {charter.project.name}")
         record |= {"notebook": node.notebook, "html": _html(node)}
-    return record
-
-
-def _project_argument(charter: Charter) -> Path | str:
-    if (charter.folder / "project.yaml").is_file():
-        return charter.folder
-    return "demo"
+    return record, outcome.stopped
 
 
 def _versions() -> dict[str, str]:

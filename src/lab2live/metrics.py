@@ -34,6 +34,9 @@ METRICS = {
     "rmse": Metric("regression", "negative root mean squared error", "how far off, big misses weighing more"),
 }
 
+# Where less is better: scored with a minus sign.
+ERRORS = ("mae", "rmse")
+
 
 def score(metric: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """Give the function of a metric.

@@ -13,6 +13,8 @@ from lab2live.columns import Columns
 # From this many rows on, more threads earn their keep.
 THREADS_FROM = 100_000
 
+FEWEST_KNOWN = 20
+
 
 def encoder(columns: Columns, *, impute: bool) -> Any:
     """Turn prepared inputs into a matrix of numbers: categories one-hot, numbers passed through or imputed and scaled.
@@ -50,6 +52,7 @@ def boosting(data: Dataset, seed: int) -> Any:
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import Pipeline
 
     settings: dict[str, Any] = {
@@ -63,7 +66,8 @@ def boosting(data: Dataset, seed: int) -> Any:
     }
     if data.problem == "binary":
         inner = HistGradientBoostingClassifier(**settings)
-        model: Any = CalibratedClassifierCV(inner, method="sigmoid", ensemble=False, cv=3)
+        parts = StratifiedKFold(3, shuffle=True, random_state=seed)
+        model: Any = CalibratedClassifierCV(inner, method="sigmoid", ensemble=False, cv=parts)
     elif data.problem == "multiclass":
         model = HistGradientBoostingClassifier(**settings)
     else:
@@ -72,9 +76,16 @@ def boosting(data: Dataset, seed: int) -> Any:
 
 
 def fit(model: Any, data: Dataset, rows: np.ndarray) -> Any:
-    """Fit a pipeline on some rows of a data set and give it back."""
+    """Fit a pipeline on some rows of a data set and give it back.
+
+    A number that is hardly ever known in these rows is taken for always the same: there is nothing to learn from it,
+    and boosting breaks on a column that is empty in one part of its calibration.
+    """
+    inputs = data.inputs.iloc[rows]
+    known = inputs[data.columns.numbers].notna().sum()
+    inputs = inputs.assign(**dict.fromkeys(known.index[known < FEWEST_KNOWN], 0.0))
     with quiet_threads(len(rows)):
-        return model.fit(data.inputs.iloc[rows], data.outcome[rows])
+        return model.fit(inputs, data.outcome[rows])
 
 
 def quiet_threads(rows: int) -> Any:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import yaml
 
+from lab2live.charter import load_yaml
 from lab2live.errors import UserError
 from lab2live.schema import Answer, Charter
 
@@ -77,10 +78,10 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
         waited = (today - source.requested_on).days if source.requested_on else None
         since = f", asked for {waited} days ago" if waited is not None and source.access != "granted" else ""
         chase = f" Chase {source.owner or 'whoever owns it'}."
-        if source.access == "granted":
-            lines.append(Line("pass", f"{source.name}: granted."))
-        elif source.on_stand_in or source.access == "simulated":
+        if source.on_stand_in or source.access == "simulated":
             lines.append(Line("warn", f"{source.name}: {source.access}{since}; you can start on the stand-in.{chase}"))
+        elif source.access == "granted":
+            lines.append(Line("pass", f"{source.name}: granted."))
         else:
             lines.append(Line("fail", f"{source.name}: {source.access}{since}, and there is no stand-in.{chase}"))
     deadline = charter.feasibility.deadline
@@ -133,15 +134,23 @@ def lessons(charter: Charter) -> list[str]:
     for name in charter.project.lessons:
         path = charter.folder / name
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            content = load_yaml(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise UserError(
                 "The lessons of another project cannot be read.",
                 where=path,
                 found=error,
                 fix="correct project.lessons in the charter",
             ) from None
-        entries = content.get("lessons", []) if isinstance(content, dict) else []
+        entries = content.get("lessons", content) if isinstance(content, dict) else content
+        entries = [] if entries is None else entries  # an empty file has no lessons yet
+        if not isinstance(entries, list):
+            raise UserError(
+                "The lessons of another project cannot be read.",
+                where=path,
+                expected="`lessons:` with a list below it",
+                fix="correct that file, or project.lessons in the charter",
+            )
         project = content.get("project", name) if isinstance(content, dict) else name
         found += [f"{project}: {entry}" for entry in entries]
     return found

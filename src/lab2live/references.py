@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nbformat
 
-from lab2live import execution, files, journey, verdict
-from lab2live.charter import FILE
+from lab2live import execution, files, graph, journey, verdict
+from lab2live.charter import DEMO_CHARTER
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 
@@ -27,10 +27,16 @@ def record(charter: Charter, progress: journey.Progress | None = None) -> Iterat
     Raises
     ------
     UserError
-        If a notebook breaks: then nothing is written.
+        If a notebook breaks, or the demo is recorded outside of the template's checkout: then nothing is written.
     """
-    home = journey.notebooks_of(charter)
-    target = charter.folder / "tests" / "reference" if (charter.folder / FILE).is_file() else home
+    home = graph.notebooks_of(charter)
+    if charter.file == DEMO_CHARTER and not (home.parent / "template").is_dir():
+        raise UserError(
+            "The demo's references belong to the template's own checkout.",
+            where=home,
+            fix="name the project whose references you mean: --project DIR",
+        )
+    target = home if charter.file == DEMO_CHARTER else charter.folder / "tests" / "reference"
     with tempfile.TemporaryDirectory(prefix="lab2live-record-") as work:
         run = journey.run(charter, run_dir=Path(work) / "run", force=True, keep_going=True, progress=progress)
         for stage in verdict.read(run)["run"]["stages"]:
@@ -41,7 +47,7 @@ def record(charter: Charter, progress: journey.Progress | None = None) -> Iterat
                     found=f"{stage['error']['name']}: {stage['error']['message']}",
                     fix="mend it: lab2live run shows the whole error",
                 )
-        for node in journey.JOURNEY:
+        for node in graph.JOURNEY:
             yield files.write_text(target / node.notebook, normalised(run / node.notebook, node.stage))
 
 

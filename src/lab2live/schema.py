@@ -23,18 +23,24 @@ Trigger = Literal[
 Access = Literal["granted", "requested", "refused", "simulated"]
 
 
+def _filled(value: Any) -> Any:
+    """Leave out what a block, or a block in it, does not fill in; lists are kept as they are."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _filled(item) for key, item in value.items() if item is not None}
+    return {key: item for key, item in kept.items() if not isinstance(item, str) or item}
+
+
 class Block(BaseModel):
     """A block of the charter: an unknown field is an error (it may be a typo), an empty one is a missing one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, value: Any) -> Any:
         """Treat `field:` with nothing behind it like a field that is not there: a commented-out block leaves one."""
-        if isinstance(value, dict):
-            return {key: item for key, item in value.items() if item is not None and item != ""}
-        return {} if value is None else value
+        return {} if value is None else _filled(value)
 
 
 class Project(Block):
@@ -225,7 +231,15 @@ class GateOverride(Block):
 
 
 class Charter(Block):
-    """The whole file. `folder` is where it lies: paths in it resolve against that folder."""
+    """The whole file.
+
+    Attributes
+    ----------
+    folder
+        Where paths in it resolve and runs are kept: where the file lies, except for the embedded demo.
+    file
+        What was read.
+    """
 
     project: Project = Project()
     business: Business = Business()
@@ -238,6 +252,7 @@ class Charter(Block):
     fallback: dict[Trigger, Literal["rule", "baseline", "review"]] = {}
     gates: dict[str, GateOverride] = {}
     folder: Path = Field(Path("."), exclude=True)
+    file: Path = Field(Path("project.yaml"), exclude=True)
 
     @field_validator("gates")
     @classmethod

@@ -10,9 +10,14 @@ import numpy as np
 import pandas as pd
 
 from lab2live.cases import Dataset
+from lab2live.columns import as_days, as_numbers
+from lab2live.errors import UserError
 from lab2live.schema import Charter
 
 TEST_SHARE = 0.2
+
+# A class needs this many cases to learn from: the calibration of boosting splits them three ways.
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -25,61 +30,143 @@ class Split:
 
 
 def split(charter: Charter, data: Dataset, seed: int) -> Split:
-    """Hold a test part back the way the model will be used: by time, by whole groups, else at random."""
+    """Hold a test part back the way the model will be used: by time, by whole groups, else at random.
+
+    Raises
+    ------
+    UserError
+        If there are too few cases, or one side would lack a class.
+    """
+    found = _split(charter, data, seed)
+    if not _usable(data, found.train, found.test):
+        raise UserError(
+            "There are too few cases to learn from one part and to test on another.",
+            where=f"the split: {found.how}",
+            found=_counted(data, found),
+            expected=f"{FEWEST} or more cases of every class to learn from, and more than one class to test on"
+            if data.classes
+            else f"{FEWEST} or more cases to learn from, and 2 to test on",
+            fix="collect more cases, raise `sample`, or split in another way (prediction.time_column, group_column)",
+        )
+    return found
+
+
+def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
-    rows = np.arange(len(data.raw))
+    rows = np.arange(len(data.outcome))
     prediction = charter.prediction
     if prediction.time_column in data.raw:
-        order = np.argsort(_moments(data.raw[prediction.time_column]), kind="stable")
-        cut = int(len(rows) * (1 - TEST_SHARE))
-        return Split(order[:cut], order[cut:], f"the last {TEST_SHARE:.0%} by {prediction.time_column}")
+        moments = _moments(data.raw[prediction.time_column])
+        order = np.argsort(moments, kind="stable")
+        cut = _between_moments(moments[order], int(len(rows) * (1 - TEST_SHARE)))
+        how = f"the last {1 - cut / max(len(rows), 1):.0%} by {prediction.time_column}"
+        return Split(order[:cut], order[cut:], how)
     if prediction.group_column in data.raw:
         groups = data.raw[prediction.group_column].map(str)
+        how = f"whole groups of {prediction.group_column}, at random"
+        if groups.nunique() < 2:
+            return Split(rows, rows[:0], how)
         train, test = next(GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed).split(rows, groups=groups))
-        return Split(train, test, f"whole groups of {prediction.group_column}, at random")
+        return Split(train, test, how)
+    if len(rows) < 2:
+        return Split(rows, rows[:0], "at random")
     counts = np.bincount(data.outcome) if data.classes else np.array([0])
-    stratify = data.outcome if data.classes and counts.min() >= 2 else None
+    # both parts have to have room for every class
+    in_shares = counts.min() >= 2 and len(rows) * TEST_SHARE >= len(counts)
+    stratify = data.outcome if in_shares else None
     train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
     how = "at random, classes in equal shares" if stratify is not None else "at random"
     return Split(np.sort(train), np.sort(test), how)
 
 
+def _between_moments(ordered: np.ndarray, cut: int) -> int:
+    """Move a cut to the nearest place where time moves on: cases of one moment know each other's outcome."""
+    if not 0 < cut < len(ordered):
+        return cut
+    places = [int(np.searchsorted(ordered, ordered[cut], side)) for side in ("left", "right")]
+    inside = [place for place in places if 0 < place < len(ordered)]
+    return min(inside, key=lambda place: abs(place - cut), default=cut)
+
+
+def _usable(data: Dataset, learn: np.ndarray, validate: np.ndarray) -> bool:
+    """Say whether every candidate can learn from one part and be scored on the other."""
+    if not data.classes:
+        return len(learn) >= FEWEST and len(validate) >= 2
+    counts = np.bincount(data.outcome[learn], minlength=len(data.classes))
+    return bool(counts.min() >= FEWEST) and len(np.unique(data.outcome[validate])) > 1
+
+
+def _counted(data: Dataset, found: Split) -> str:
+    if not data.classes:
+        return f"{len(found.train):,} cases to learn from, {len(found.test):,} to test on"
+    parts = [np.bincount(data.outcome[rows], minlength=len(data.classes)) for rows in (found.train, found.test)]
+    return "; ".join(
+        f"{name}: {learn:,} to learn from, {test:,} to test on"
+        for name, learn, test in zip(data.classes, *parts, strict=True)
+    )
+
+
 def _moments(column: pd.Series) -> np.ndarray:
     """Make a column sortable by time, whether it holds dates or numbers; unknown moments count as the earliest."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column.fillna(-np.inf).to_numpy(dtype=float)
-    moments = pd.to_datetime(column.map(str, na_action="ignore"), errors="coerce", format="ISO8601", utc=True)
-    return moments.fillna(pd.Timestamp(0, tz="UTC")).astype("int64").to_numpy()
+    numbers = as_numbers(column) if pd.api.types.is_numeric_dtype(column) else as_days(column)
+    if np.isnan(numbers).all():  # text that names no date, such as 2026-Q1: in the order of the alphabet
+        numbers = column.map(str, na_action="ignore").rank(method="dense").to_numpy(dtype=float)
+    return np.where(np.isnan(numbers), -np.inf, numbers)
 
 
 def folds(
     charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split the training part again and again, in the same way in which the test part was held back.
 
-    Yields
-    ------
-    (learn, validate)
+    Where a class or the groups are too few for so many parts, there are fewer parts; those from which no candidate
+    could learn, or on which none could be scored, are left out.
+
+    Returns
+    -------
+    list of (learn, validate)
         Row numbers of the data set.
+
+    Raises
+    ------
+    UserError
+        If fewer than two splits are left.
     """
+    found = [(train[learn], train[validate]) for learn, validate in _folds(charter, data, train, folds, repeats, seed)]
+    usable = [parts for parts in found if _usable(data, *parts)]
+    if len(usable) < 2:
+        raise UserError(
+            "There are too few cases for a cross-validation.",
+            found=f"{len(usable)} usable splits of {len(train):,} cases, with folds={folds} and repeats={repeats}",
+            expected="two or more, each with every class to learn from and more than one class to score on",
+            fix="collect more cases, raise `sample`, or use folds=5, repeats=2",
+        )
+    return usable
+
+
+def _folds(
+    charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     from sklearn import model_selection as select
 
     prediction = charter.prediction
     if prediction.time_column in data.raw:
-        # `train` is in the order of time already
-        for learn, validate in select.TimeSeriesSplit(folds).split(train):
-            yield train[learn], train[validate]
+        folds = min(folds, len(train) - 1)
+        if folds >= 2:
+            # `train` is in the order of time already
+            yield from select.TimeSeriesSplit(folds).split(train)
         return
     outcome, groups = data.outcome[train], None
-    for repeat in range(repeats):
-        splitter: Any
-        if prediction.group_column in data.raw:
-            groups = data.raw[prediction.group_column].map(str).to_numpy()[train]
+    most = int(np.bincount(outcome).min()) if data.classes else len(train)
+    if prediction.group_column in data.raw:
+        groups = data.raw[prediction.group_column].map(str).to_numpy()[train]
+        most = min(most, len(np.unique(groups)))
+    folds = min(folds, most)
+    for repeat in range(repeats if folds >= 2 else 0):
+        kind: Any
+        if groups is not None:
             kind = select.StratifiedGroupKFold if data.classes else select.GroupKFold
-            splitter = kind(folds, shuffle=True, random_state=seed + repeat)
         else:
             kind = select.StratifiedKFold if data.classes else select.KFold
-            splitter = kind(folds, shuffle=True, random_state=seed + repeat)
-        for learn, validate in splitter.split(train, outcome, groups):
-            yield train[learn], train[validate]
+        yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome, groups)

@@ -146,14 +146,21 @@ def begin(
     -------
     Stage
     """
-    if sample is not None and sample < 1:
+    if sample is not None and (not isinstance(sample, int) or sample < 1):
         raise UserError("`sample` must be a number of rows.", found=sample, expected="at least 1, or None for all rows")
+    if not isinstance(seed, int) or seed < 0:
+        raise UserError("`seed` must be a whole number.", found=seed, expected="0 or more")
     charter = charters.find(project)
     # Set here too, so that a notebook opened by hand does not phone home either.
     os.environ["YDATA_PROFILING_NO_ANALYTICS"] = "1"
     parameters = {"sample": sample, "seed": seed, **own}
     folder = Path(run_dir).resolve() if run_dir else charter.folder / INTERACTIVE
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "The run folder cannot be created.", where=folder, found=error, fix="name another `run_dir`"
+        ) from None
     stage = Stage(name, charter, folder, sample, seed, parameters, fingerprint(charter, name, parameters))
     display(report.style())
     for banner in banners(charter, sample):
@@ -180,12 +187,16 @@ def result_path(folder: Path, name: str) -> Path:
 
 
 def read_result(folder: Path, name: str) -> dict[str, Any] | None:
-    """Read what a stage of a run found, or `None` if it has not written anything."""
-    path = result_path(folder, name)
-    if not path.is_file():
+    """Read what a stage of a run found, or `None` if it has not written anything that can be read.
+
+    A file that somebody has damaged, or that another version wrote, is as good as missing: the stage runs again.
+    """
+    try:
+        content = files.read_json(result_path(folder, name))
+    except UserError:
         return None
-    content: dict[str, Any] = files.read_json(path)
-    return content
+    sound = isinstance(content, dict) and content.get("version") == VERSION and content.keys() >= set(RESERVED)
+    return content if sound else None
 
 
 def fingerprint(charter: Charter, name: str, parameters: Mapping[str, Any]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab2live.charter import FILE
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 
@@ -35,7 +35,7 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     Raises
     ------
     UserError
-        If the package or the module is not there, or fails on import.
+        If the package or the module is not there, fails on import, or another one of that name hides it.
     """
     if charter.project.package is None:
         return None
@@ -44,15 +44,25 @@ def module(charter: Charter, name: str) -> ModuleType | None:
         sys.path.insert(0, source)
     full_name = f"{charter.project.package}.{name}"
     try:
-        return importlib.import_module(full_name)
-    except Exception as error:  # the user's code: whatever it raises is theirs to read
+        found = importlib.import_module(full_name)
+    except (Exception, SystemExit) as error:  # the user's code: whatever it raises is theirs to read
         raise UserError(
             f"The project's own module `{full_name}` cannot be imported.",
-            where=f"{charter.folder / FILE}, field `project.package`",
+            where=f"{charter.file}, field `project.package`",
             found=f"{type(error).__name__}: {error}",
             expected=f"{source}/{full_name.replace('.', '/')}.py",
             fix="correct the module, or the package name in the charter",
         ) from error
+    own = charter.folder / "src" / charter.project.package.replace(".", "/")
+    if own.is_dir() and not Path(found.__file__ or "").resolve().is_relative_to(own.resolve()):
+        raise UserError(
+            "Another package has the name of the project's own, and Python found that one.",
+            where=f"{charter.file}, field `project.package`",
+            found=found.__file__,
+            expected=own,
+            fix="rename the project's package, or run in an environment without the other one",
+        )
+    return found
 
 
 def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,10 +73,21 @@ def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
     UserError
         If the function fails, or drops, adds or reorders rows.
     """
+    import pandas as pd
+
     features = module(charter, "features")
     if features is None:
         return frame
-    added = _call(charter, features, "add_features", frame)
+    # a copy: a function that changes its argument must not change what others hold
+    added = _call(charter, features, "add_features", frame.copy())
+    if not isinstance(added, pd.DataFrame):
+        raise UserError(
+            "`add_features` has to give back a table.",
+            where=features.__file__,
+            found=type(added).__name__,
+            expected="a pandas.DataFrame with the same rows",
+            fix="end the function with `return frame`",
+        )
     if not added.index.equals(frame.index):
         raise UserError(
             "`add_features` changed the rows of the table.",
@@ -91,7 +112,7 @@ def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
         import numpy as np
         import pandas as pd
 
-        answer = np.asarray(_call(charter, rules, "score", frame))
+        answer = np.asarray(_call(charter, rules, "score", frame.copy()))
         if answer.shape != (len(frame),) or bool(pd.isna(answer).any()):
             raise UserError(
                 "`score` must answer every row.",
@@ -105,10 +126,10 @@ def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
     return scored
 
 
-def _call(charter: Charter, owner: ModuleType, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _call(charter: Charter, owner: ModuleType, name: str, frame: pd.DataFrame) -> Any:
     try:
-        result: pd.DataFrame = getattr(owner, name)(frame)
-    except Exception as error:  # the user's code again
+        return getattr(owner, name)(frame)
+    except (Exception, SystemExit) as error:  # the user's code again
         raise UserError(
             f"`{name}` of the project's own package failed.",
             where=owner.__file__,
@@ -116,4 +137,3 @@ def _call(charter: Charter, owner: ModuleType, name: str, frame: pd.DataFrame) -
             expected=f"a function {name}(frame) that works on the columns {', '.join(map(str, frame.columns))}",
             fix="run the project's own tests: pytest tests",
         ) from error
-    return result

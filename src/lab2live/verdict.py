@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
 from lab2live import files, gates
 from lab2live.errors import UserError
 from lab2live.gates import Gate
@@ -14,6 +16,7 @@ from lab2live.schema import Charter
 Decision = Literal["go", "conditional", "no-go"]
 
 FILE = "verdict.json"
+LESSONS = "lessons.yaml"
 
 
 def decide(
@@ -91,13 +94,24 @@ def compose(
     return {"decision": decision, "reasons": reasons, "gates": [gate.as_dict() for gate in found], "run": facts}
 
 
+def lessons(verdict: Mapping[str, Any]) -> str:
+    """Write what other projects can learn from this one (G3), as the YAML that their charters name."""
+    learnt = [
+        f"{gate['requirement']} {gate['question']} {gate['message']}"
+        for gate in verdict["gates"]
+        if gate["status"] in ("fail", "warn")
+    ]
+    content = {"project": verdict["run"]["project"], "decision": verdict["decision"], "lessons": learnt}
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
+
+
 def read(run: Path) -> dict[str, Any]:
     """Read the verdict of a run folder.
 
     Raises
     ------
     UserError
-        If the folder holds no finished run.
+        If the folder holds no run, or its verdict cannot be read.
     """
     path = run / FILE
     if not path.is_file():
@@ -107,7 +121,14 @@ def read(run: Path) -> dict[str, Any]:
             expected="the folder of a run, e.g. runs/20260301-101500",
             fix="name one of the folders under runs/, or start a run: lab2live run",
         )
-    content: dict[str, Any] = files.read_json(path)
+    content = files.read_json(path)
+    if not (isinstance(content, dict) and content.keys() >= {"decision", "reasons", "gates", "run"}):
+        raise UserError(
+            "This is not the verdict of a run.",
+            where=path,
+            expected="decision, reasons, gates and run",
+            fix="run the journey again: lab2live run",
+        )
     return content
 
 

@@ -51,11 +51,12 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     """
     work = tempfile.TemporaryDirectory(prefix="lab2live-profile-")
     sample = table.sample(LARGEST, random_state=seed) if len(table) > LARGEST else table
-    # The report escapes values but neither column names nor its title.
+    # The report escapes values but no column names; and where it shows the title it takes one escaping back.
     safe = storable(sample).rename(columns=escape)
     safe.to_parquet(Path(work.name) / "table.parquet")
     log = (Path(work.name) / "log").open("w+b")
-    command = [sys.executable, "-m", "lab2live.eda.profile", work.name, escape(title)]
+    harmless = escape(title.replace("<", "‹").replace(">", "›"))
+    command = [sys.executable, "-m", "lab2live.eda.profile", work.name, harmless]
     source = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(part for part in (source, os.environ.get("PYTHONPATH")) if part)
     environment = {**os.environ, "YDATA_PROFILING_NO_ANALYTICS": "1", "MPLBACKEND": "agg", "PYTHONPATH": path}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from lab2live import gates
-from lab2live.eda.sources import Reading, case_rows
+from lab2live.eda.sources import Reading, case_rows, key_text
 from lab2live.schema import Charter
 
 if TYPE_CHECKING:
@@ -98,12 +98,13 @@ def orphan_keys(charter: Charter, readings: Sequence[Reading], limits: Limits) -
     """
     by_name = {reading.source.name: reading for reading in readings}
     base = by_name[charter.base.name]
-    if base.table is None or charter.join is None:
+    if base.table is None or charter.join is None or not set(charter.join_keys) <= set(base.columns):
         return []
     findings = []
     base_keys = _keys(base.table, charter.join_keys)
     for name, reading in by_name.items():
-        if reading is base or reading.table is None:
+        # a source without the key cannot be joined at all, which `joined_table` says
+        if reading is base or reading.table is None or not set(charter.join_keys) <= set(reading.columns):
             continue
         keys = _keys(reading.table, charter.join_keys)
         orphans = keys.difference(base_keys)
@@ -132,10 +133,8 @@ def orphan_keys(charter: Charter, readings: Sequence[Reading], limits: Limits) -
 
 def _keys(table: ir.Table, names: Sequence[str]) -> pd.Index:
     """Fetch the distinct keys, as text: two engines meet here, and each has its own number types."""
-    present = [name for name in names if name in table.columns]
-    frame = table.select(*present).distinct().drop_null().to_pandas()
-    text = frame.apply(lambda column: column.astype("string"))
-    return pd.Index(text[present[0]]) if len(present) == 1 else pd.MultiIndex.from_frame(text)
+    text = table.select(*names).distinct().drop_null().to_pandas().apply(key_text).drop_duplicates()
+    return pd.Index(text[names[0]]) if len(names) == 1 else pd.MultiIndex.from_frame(text)
 
 
 def _shown(key: Any) -> str:
@@ -152,14 +151,16 @@ def duplicate_keys(charter: Charter, readings: Sequence[Reading], limits: Limits
         names = charter.join_keys or ([charter.prediction.id_column] if charter.prediction.id_column else [])
         if reading.table is None or not names or not set(names) <= set(reading.columns):
             continue
-        table = case_rows(reading)
-        counts = table.group_by(names).aggregate(times=table.count())
-        repeated = counts.filter(counts.times > 1).order_by(counts.times.desc(), *names)
-        summary = repeated.aggregate(keys=repeated.count(), rows=repeated.times.sum()).to_pandas().iloc[0]
+        # a missing key is no copy of another
+        table = case_rows(reading).drop_null(names)
+        counts = table.group_by(names).aggregate(lab2live_times=table.count())
+        times = counts.lab2live_times
+        repeated = counts.filter(times > 1).order_by(times.desc(), *names)
+        summary = repeated.aggregate(keys=repeated.count(), rows=repeated.lab2live_times.sum()).to_pandas().iloc[0]
         surplus = int(summary["rows"] or 0) - int(summary["keys"])
         if not surplus:
             continue
-        examples = repeated.limit(EXAMPLES).to_pandas()[names].astype(str)
+        examples = repeated.limit(EXAMPLES).to_pandas()[names].apply(key_text)
         findings.append(
             Finding(
                 "integration.duplicate_keys",

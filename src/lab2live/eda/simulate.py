@@ -18,6 +18,7 @@ from lab2live.schema import DEMO_SCHEME
 # Raise this when the generator changes, so that copies written earlier are made again.
 GENERATOR = 1
 CUSTOMERS = 8000
+SILOS = ("crm.csv", "billing.sqlite", "support.parquet")
 TRUTH = "truth.json"
 
 REGIONS = {"North": 0.24, "South": 0.22, "East": 0.18, "West": 0.16, "Central": 0.13, "Islands": 0.07}
@@ -41,14 +42,20 @@ def demo_file(address: str, folder: Path) -> Path:
     """
     home = folder / "data" / "demo"
     wanted = address.removeprefix(DEMO_SCHEME).removeprefix("telecom/")
-    truth = home / TRUTH
-    if not truth.is_file() or json.loads(truth.read_text(encoding="utf-8")).get("generator") != GENERATOR:
+    if not _current(home):
         _write_silos(home)
     path = home / wanted
     if not path.is_file():
-        known = ", ".join(f"{DEMO_SCHEME}telecom/{file.name}" for file in sorted(home.iterdir()) if file.name != TRUTH)
+        known = ", ".join(f"{DEMO_SCHEME}telecom/{name}" for name in SILOS)
         raise UserError("The demo has no such silo.", found=address, expected=known, fix="correct the source's `uri`")
     return path
+
+
+def _current(home: Path) -> bool:
+    """Say whether this generator wrote the silos, and all of them are still there."""
+    if not all((home / name).is_file() for name in (*SILOS, TRUTH)):
+        return False
+    return bool(json.loads((home / TRUTH).read_text(encoding="utf-8")).get("generator") == GENERATOR)
 
 
 def _write_silos(home: Path) -> None:
@@ -57,19 +64,22 @@ def _write_silos(home: Path) -> None:
     work = Path(tempfile.mkdtemp(dir=home.parent, prefix=".demo-"))
     try:
         crm, invoices, tickets, truth = telecom()
-        crm.to_csv(work / "crm.csv", index=False)
-        with sqlite3.connect(work / "billing.sqlite") as connection:
+        for_crm, for_billing, for_support = (work / name for name in SILOS)
+        crm.to_csv(for_crm, index=False)
+        with sqlite3.connect(for_billing) as connection:
             invoices.to_sql("invoices", connection, index=False)
         connection.close()
-        tickets.to_parquet(work / "support.parquet", index=False)
+        tickets.to_parquet(for_support, index=False)
         truth = {"simulated": True, "generator": GENERATOR, **truth}
         (work / TRUTH).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
         work.chmod(0o755)
-        if home.exists():
-            shutil.rmtree(home)
+        if home.exists() and not _current(home):
+            # moved, not emptied: whoever finds the folder finds all of it
+            os.rename(home, work / "old")
         os.rename(work, home)
+        shutil.rmtree(home / "old", ignore_errors=True)
     except OSError:
-        if not (home / TRUTH).is_file():  # else another process was faster, and wrote the same bytes
+        if not _current(home):  # else another process was faster, and wrote the same bytes
             raise
     finally:
         shutil.rmtree(work, ignore_errors=True)

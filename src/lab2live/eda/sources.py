@@ -1,33 +1,26 @@
-"""The silos (G1): opened where they lie through ibis, described from inside their engine, joined into one table."""
+"""The silos (G1): described from inside the engine that holds them, and joined into one table."""
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lab2live.columns import storable
-from lab2live.eda import simulate
+from lab2live.columns import label
+from lab2live.eda.opening import open_table
 from lab2live.errors import UserError
-from lab2live.schema import DEMO_SCHEME, Charter, Source
+from lab2live.schema import Charter, Source
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# What a CSV writes when it means "nothing here", as pandas knows it.
-NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
-# The types a CSV column may turn out to be. No booleans: DuckDB would turn a "yes" into True, and whoever writes a rule
-# against the file means the word that stands in it.
-TYPES = ["NULL", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "VARCHAR"]
-CSV = (".csv", ".tsv", ".txt", ".gz")
-EXCEL = (".xlsx", ".xlsm")
-SQLITE = (".sqlite", ".sqlite3", ".db")
-DUCKDB = (".duckdb", ".ddb")
+# What the charter's aggregates select from. No table of a silo is called so.
+ROWS = "lab2live_rows"
 
 
 @dataclass(frozen=True)
@@ -79,9 +72,9 @@ def _read(charter: Charter, source: Source) -> Reading:
         # Positions, not names: two columns may differ in case only, which some engines fold.
         rows, *nulls = next(iter(counts.to_pyarrow().to_pylist()[0:1])).values()
     except UserError as error:
-        return Reading(source, problem=str(error))
+        return Reading(source, problem=_without_secrets(str(error), source))
     except Exception as error:  # whatever an engine or its driver raises belongs to this source alone
-        return Reading(source, problem=f"{type(error).__name__}: {_first_line(error)}")
+        return Reading(source, problem=_without_secrets(f"{type(error).__name__}: {_first_line(error)}", source))
     if not rows:
         return Reading(source, problem="It holds no rows.")
     return Reading(
@@ -93,113 +86,12 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
 
 
-def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
-    """Open one source without reading it.
-
-    Parameters
-    ----------
-    charter
-        Knows where relative paths start.
-    source
-        Its `address` is a CSV, Parquet, Excel, SQLite or DuckDB file, a folder of CSV or Parquet files, an http(s)
-        URL of a CSV, `demo://...`, or any address that `ibis.connect` understands.
-
-    Returns
-    -------
-    table, engine
-        The lazy table and the name of the engine that holds it.
-
-    Raises
-    ------
-    UserError
-        If there is nothing at the address, or it is of an unknown kind.
-    """
-    import ibis
-
-    place = charter.locate(source.address)
-    if isinstance(place, str) and place.startswith(DEMO_SCHEME):
-        place = simulate.demo_file(place, charter.folder)
-    if isinstance(place, str):
-        if place.startswith(("http://", "https://")):
-            return _duckdb().create_table(source.name, _csv_from(place), overwrite=True), "duckdb"
-        connection = ibis.connect(place)
-        return connection.table(_table_name(source, connection.list_tables())), connection.name
-    if not place.exists():
-        raise UserError(
-            f"Source `{source.name}` is not where the charter says.",
-            where=place,
-            fix="correct the source's `uri`, or name a `stand_in` while you wait for it",
-        )
-    suffix = _suffix(place)
-    if suffix in CSV:
-        return _read_csv(place), "duckdb"
-    if suffix == ".parquet":
-        return _duckdb().read_parquet(str(place / "**/*.parquet" if place.is_dir() else place)), "duckdb"
-    if suffix in EXCEL:
-        frame = pd.read_excel(place, sheet_name=source.table or 0)
-        return _duckdb().create_table(source.name, storable(frame), overwrite=True), "duckdb"
-    if suffix in SQLITE:
-        connection = ibis.sqlite.connect(place)
-        return connection.table(_table_name(source, connection.list_tables())), "sqlite"
-    if suffix in DUCKDB:
-        connection = ibis.duckdb.connect(place, read_only=True)
-        return connection.table(_table_name(source, connection.list_tables())), "duckdb"
-    raise UserError(
-        f"Source `{source.name}` is of a kind nobody here can read.",
-        where=place,
-        found=suffix or "no file extension",
-        expected=", ".join((*CSV, ".parquet", *EXCEL, *SQLITE, *DUCKDB, "or a database address")),
-        fix="export it as CSV or Parquet, or correct the source's `uri`",
-    )
-
-
-def _suffix(place: Path) -> str:
-    """Take the extension that says what is inside; a folder is what its files are."""
-    if not place.is_dir():
-        return place.suffix.lower()
-    inside = {
-        file.suffix.lower() for file in place.rglob("*") if file.is_file() and not file.name.startswith((".", "_"))
-    }
-    return next((suffix for suffix in (".parquet", *CSV) if suffix in inside), "an empty folder")
-
-
-@functools.cache
-def _duckdb() -> Any:
-    """Give the one embedded engine of this process, which reads all files."""
-    import ibis
-
-    return ibis.duckdb.connect()
-
-
-def _read_csv(place: Path) -> ir.Table:
-    """Read CSV with types taken from all rows: a text in the last one must not break a column half-way through."""
-    names = sorted(str(file) for file in place.rglob("*.csv")) if place.is_dir() else str(place)
-    options = {"sample_size": -1, "nullstr": NULLS, "header": True, "auto_type_candidates": TYPES}
-    try:
-        return _duckdb().read_csv(names, **options)
-    except Exception as error:
-        if "utf-8" not in str(error).lower() and "unicode" not in str(error).lower():
-            raise
-    return _duckdb().read_csv(names, encoding="latin-1", **options)
-
-
-def _csv_from(url: str) -> pd.DataFrame:
-    # DuckDB would download an extension first to read a URL; this works wherever the URL itself can be reached.
-    return pd.read_csv(url, storage_options={"User-Agent": "lab2live"})
-
-
-def _table_name(source: Source, known: Sequence[str]) -> str:
-    if source.table is not None and source.table in known:
-        return source.table
-    if source.table is None and len(known) == 1:
-        return known[0]
-    raise UserError(
-        f"It is not clear which table of source `{source.name}` is meant.",
-        where=f"sources ({source.name}).table",
-        found=source.table or "nothing",
-        expected=f"one of {', '.join(known) or 'no tables at all: the database is empty'}",
-        fix="set the source's `table`",
-    )
+def _without_secrets(text: str, source: Source) -> str:
+    """Take out of a driver's message what the address may have told it."""
+    for name in re.findall(r"\$\{(\w+)\}", source.address):
+        if os.environ.get(name):
+            text = text.replace(os.environ[name], "${" + name + "}")
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", text)
 
 
 def board(charter: Charter, readings: Sequence[Reading], today: dt.date | None = None) -> pd.DataFrame:
@@ -243,8 +135,19 @@ def case_rows(reading: Reading) -> ir.Table:
 
     key = quoted(source.key or "")
     parts = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in source.aggregate.items())
-    query = f"SELECT {key}, {parts} FROM silo GROUP BY {key}"
-    return table.alias("silo").sql(query)
+    query = f"SELECT {key}, {parts} FROM {ROWS} GROUP BY {key}"
+    try:
+        if source.key not in table.columns:  # SQLite would take the name of no column for a text
+            raise KeyError(f"there is no column {source.key}")
+        return table.alias(ROWS).sql(query)
+    except Exception as error:  # the charter's own SQL: whatever the engine says about it
+        raise UserError(
+            f"The aggregates of source `{source.name}` do not work.",
+            where=f"sources ({source.name}).aggregate",
+            found=_first_line(error),
+            expected=f"SQL of {reading.engine} over the columns {', '.join(reading.columns)}; `key` is one of them",
+            fix="correct the expressions, or the source's `key`",
+        ) from error
 
 
 def joined_table(
@@ -284,16 +187,33 @@ def joined_table(
         for key in keys:
             # One silo keeps the key as a number, the other as text: compare what they say, not how they store it.
             if table[key].dtype != other[key].dtype:
-                table[key], other[key] = (frame[key].astype("string") for frame in (table, other))
+                table[key], other[key] = (key_text(frame[key]) for frame in (table, other))
         assert charter.join is not None
+        # pandas would find that one missing key equals another
+        other = other.dropna(subset=keys)
         table = table.merge(other, on=keys, how=charter.join.how, suffixes=("", f" ({name})"))
     if table.empty:
         raise UserError("The joined table has no rows.", where="join", fix="check the join keys, or use how: left")
     return table.reset_index(drop=True)
 
 
+def key_text(column: pd.Series) -> pd.Series:
+    """Write keys the same way whatever the engine: 7 and 7.0 are one key, 007 is another."""
+    return column.map(label, na_action="ignore").astype("string")
+
+
 def _frame(reading: Reading, keys: Sequence[str]) -> pd.DataFrame:
-    frame = case_rows(reading).to_pandas()
+    rows, source = case_rows(reading), reading.source
+    try:
+        # An engine gives groups in any order; two runs have to see the same table.
+        frame = (rows.order_by(source.key) if source.aggregate else rows).to_pandas()
+    except Exception as error:  # e.g. SQLite with words in a column that it declares to be numbers
+        raise UserError(
+            f"The rows of source `{source.name}` cannot be read.",
+            where=f"sources ({source.name})",
+            found=f"{type(error).__name__}: {_without_secrets(_first_line(error), source)}",
+            fix="check that its columns hold what their types promise, or export it as CSV or Parquet",
+        ) from error
     for key in keys:
         if key not in frame.columns:
             raise UserError(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAPS = 200
 
+CERTAIN = 1e-9
+
 
 @dataclass(frozen=True)
 class Reasons:
@@ -39,8 +41,12 @@ class Reasons:
 
     @property
     def additivity_error(self) -> float:
-        """The largest gap between the sum of the reasons and the model's own margin."""
-        return float(np.abs(self.base + self.contributions.sum(axis=1).to_numpy() - self.margin).max())
+        """The largest gap between the sum of the reasons and the model's own margin.
+
+        Relative to the largest margin where that is above 1: a target in millions has larger rounding errors.
+        """
+        gaps = np.abs(self.base + self.contributions.sum(axis=1).to_numpy() - self.margin)
+        return float(gaps.max() / max(1.0, np.abs(self.margin).max()))
 
 
 def explain(model: Any, data: Dataset, background: np.ndarray, rows: np.ndarray) -> Reasons:
@@ -124,9 +130,18 @@ def _margin(model: Any, inputs: pd.DataFrame, output: np.ndarray) -> np.ndarray:
         probabilities = model.predict_proba(inputs)
         if probabilities.shape[1] == 2:
             positive = probabilities[:, 1].astype(float)
-            return np.log(positive) - np.log1p(-positive)
+            # Next to 0 and 1 a probability has too few digits left to be taken back to the margin it came from.
+            certain = (positive < CERTAIN) | (positive > 1 - CERTAIN)
+            positive = np.where(certain, 0.5, positive)
+            return np.where(certain, _decision(model, inputs), np.log(positive) - np.log1p(-positive))
         margins: np.ndarray = model.decision_function(inputs)
         return margins[np.arange(len(inputs)), output]
+
+
+def _decision(model: Any, inputs: pd.DataFrame) -> np.ndarray:
+    slope, intercept, inner = _calibration(model[-1])
+    decided: np.ndarray = inner.decision_function(model[:-1].transform(inputs))
+    return slope * decided + intercept
 
 
 def importance(reasons: Reasons, seed: int = 0) -> pd.DataFrame:

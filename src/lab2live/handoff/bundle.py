@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,8 @@ class Bundle:
         return np.asarray(self.rules.score(self._featured(raw)))
 
     def _featured(self, raw: pd.DataFrame) -> pd.DataFrame:
-        return raw if self.features is None else self.features.add_features(raw)
+        # a copy: the project's function may write into the table it gets
+        return raw if self.features is None else self.features.add_features(raw.copy())
 
 
 def load(folder: Path) -> Bundle:
@@ -106,7 +108,7 @@ def load(folder: Path) -> Bundle:
     UserError
         If a file is missing, was changed, or should not be there. Nothing is loaded then.
     """
-    manifest = files.read_json(folder / MANIFEST)
+    manifest = _manifest(folder)
     contents: dict[str, bytes] = {}
     for name, expected in manifest["files"].items():
         path = folder / name
@@ -131,6 +133,36 @@ def load(folder: Path) -> Bundle:
     return Bundle(contract, columns, model, _module(folder, contents, "features"), _module(folder, contents, "rules"))
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Read what the bundle says it holds, and refuse one that holds something else besides."""
+    path = folder / MANIFEST
+    manifest = files.read_json(path)
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("version") != VERSION
+        or not isinstance(manifest.get("files"), dict)
+    ):
+        raise UserError(
+            "This is not the manifest of a bundle that can be read here.",
+            where=path,
+            expected=f"version {VERSION}, with `format` and `files`",
+            fix="take the bundle again from the run that made it, or use the lab2live that made it",
+        )
+    inside = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    strangers = sorted(inside - {MANIFEST, *manifest["files"]})
+    needed = {CONTRACT, f"model.{manifest.get('format')}"}
+    missing = sorted((needed - set(manifest["files"])) | (set(manifest["files"]) - inside))
+    if strangers or missing:
+        raise UserError(
+            "The bundle does not hold what its manifest says.",
+            where=folder,
+            found=f"files that nobody named: {', '.join(strangers)}" if strangers else f"no {', '.join(missing)}",
+            expected=f"the files in {MANIFEST} and no others",
+            fix="take the bundle again from the run that made it; do not edit it",
+        )
+    return manifest
+
+
 def _module(folder: Path, contents: Mapping[str, bytes], name: str) -> ModuleType | None:
     """Import a module of the bundle from the very bytes that were checked."""
     file = f"code/{name}.py"
@@ -141,6 +173,17 @@ def _module(folder: Path, contents: Mapping[str, bytes], name: str) -> ModuleTyp
     module = importlib.util.module_from_spec(spec)
     exec(compile(contents[file], str(folder / file), "exec"), module.__dict__)
     return module
+
+
+# What the fresh process runs. Where everything is installed in one place, that place has to stay.
+_ALONE = """
+import sys
+source, *arguments = sys.argv[1:]
+if "site-packages" not in source:
+    sys.path = [path for path in sys.path if path != source]
+from lab2live.handoff import bundle
+bundle.answer(*arguments)
+"""
 
 
 def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
@@ -166,10 +209,15 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
     with tempfile.TemporaryDirectory(prefix="lab2live-bundle-") as work:
         rows, answers = Path(work) / "rows.parquet", Path(work) / "answers.npy"
         storable(raw).to_parquet(rows)
-        # The machinery, and nothing of the project: the bundle has to bring that along.
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        # The machinery, and nothing of the project: the bundle has to bring that along. So the machinery is copied, and
+        # the folder it came from, where the project's own package may lie beside it, is taken off the path.
+        machinery = Path(__file__).resolve().parents[1]
+        alone = Path(work) / "machinery"
+        shutil.copytree(machinery, alone / machinery.name, ignore=shutil.ignore_patterns("demo"))
+        environment = {**os.environ, "PYTHONPATH": str(alone)}
         environment.pop("LAB2LIVE_PROJECT", None)
-        command = [sys.executable, "-m", "lab2live.handoff.bundle", str(folder.resolve()), str(rows), str(answers)]
+        arguments = [str(machinery.parent), str(folder.resolve()), str(rows), str(answers)]
+        command = [sys.executable, "-P", "-c", _ALONE, *arguments]
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             said = (done.stderr.strip() or "nothing").splitlines()
@@ -191,6 +239,6 @@ def code_of(charter: Charter) -> Path | None:
     return Path(features.__file__).parent if features is not None and features.__file__ else None
 
 
-if __name__ == "__main__":
-    bundle_folder, rows_file, answers_file = map(Path, sys.argv[1:])
-    np.save(answers_file, load(bundle_folder).predict(pd.read_parquet(rows_file)), allow_pickle=False)
+def answer(folder: str, rows: str, answers: str) -> None:
+    """Load a bundle and write its answers to the rows of a Parquet file: what the fresh process does."""
+    np.save(answers, load(Path(folder)).predict(pd.read_parquet(rows)), allow_pickle=False)

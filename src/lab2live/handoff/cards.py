@@ -45,10 +45,11 @@ def model_card(
         lines += [f"**Made on stand-in data: {_plain(', '.join(charter.stand_ins))}.**", ""]
     lines += [f"- Purpose: {_plain(project.description) or 'not stated in the charter'}"]
     lines += [f"- Owner: {_plain(project.owner or 'nobody named')}", f"- Model: {name}"]
-    lines += [f"- Predicts: `{_plain(prediction.target)}` ({_what(data)})"]
-    lines += [f"- Learnt from: {len(split.train):,} cases; tested on {len(split.test):,} others, held back {split.how}"]
+    lines += [f"- Predicts: {_code(prediction.target)} ({_what(data)})"]
+    held_back = f"tested on {len(split.test):,} others, held back {_plain(split.how)}"
+    lines += [f"- Learnt from: {len(split.train):,} cases; {held_back}"]
     lines += [f"- Sources: {_plain(', '.join(source.name for source in charter.sources))}"]
-    lines += [f"- File: {parity}", "", "## How good it is", ""]
+    lines += [f"- File: {_plain(parity)}", "", "## How good it is", ""]
     lines += _scores(poc["ladder"]) if poc else ["The PoC was not part of this run: no scores to show."]
     lines += ["", "## What it needs", "", "| column | kind | may be empty | seen in training |", "|---|---|---|---|"]
     lines += [
@@ -74,7 +75,7 @@ def nested(card: str) -> str:
 def _what(data: Dataset) -> str:
     if data.problem == "regression":
         return "a number"
-    kind = f"the probability of `{_plain(data.classes[-1])}`" if data.problem == "binary" else "one of the classes"
+    kind = f"the probability of {_code(data.classes[-1])}" if data.problem == "binary" else "one of the classes"
     return f"{kind}; classes: {_plain(', '.join(data.classes))}"
 
 
@@ -100,6 +101,11 @@ def _seen(entry: Mapping[str, Any]) -> str:
 def _some(values: Sequence[str], most: int = 8) -> str:
     more = f" and {len(values) - most} more" if len(values) > most else ""
     return ", ".join(values[:most]) + more
+
+
+def _code(text: object) -> str:
+    """Set a name as code, where Markdown knows no escapes: only a backtick could end it."""
+    return f"`{' '.join(str(text).replace('`', chr(39)).split()) or ' '}`"
 
 
 def _plain(text: object) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab2live import words
 from lab2live.cases import Dataset
-from lab2live.columns import EPOCH, MISSING
+from lab2live.columns import MISSING, day
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
@@ -66,4 +66,4 @@ def bound(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     if value is None:
         return ""
-    return (EPOCH + pd.Timedelta(days=value)).date().isoformat() if entry["kind"] == "date" else words.short(value)
+    return day(value) if entry["kind"] == "date" else words.short(value)

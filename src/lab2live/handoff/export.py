@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live import models
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING, OTHER, Columns
+from lab2live.columns import LARGEST, MISSING, OTHER, Columns
 from lab2live.poc.chosen import TRUSTED
 
 # The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
@@ -143,14 +143,16 @@ def compare(first: np.ndarray, second: np.ndarray, data: Dataset, threshold: flo
         Above it the business acts: a difference that crosses it is a different decision, however small. Only a
         probability within `TOLERANCE` of the threshold itself may fall on either side.
     """
-    difference = np.abs(first - second)
+    with np.errstate(invalid="ignore"):  # infinity less infinity: no number, and so a difference
+        difference = np.abs(first - second)
     if data.problem == "regression":
         difference = difference / np.maximum(np.abs(first), float(np.std(data.outcome)) or 1.0)
     differs = ~(difference <= TOLERANCE)  # NaN is a difference
     if data.problem == "binary":
         flips = (first >= threshold) != (second >= threshold)
         differs |= flips & (np.abs(first - threshold) > TOLERANCE)
-    largest = float(np.nanmax(difference)) if len(difference) else 0.0
+    finite = difference[np.isfinite(difference)]
+    largest = float(finite.max()) if len(finite) else 0.0
     return Parity(len(first), int(differs.sum()), largest)
 
 
@@ -166,7 +168,10 @@ def edge_rows(data: Dataset) -> pd.DataFrame:
         rows += [typical.assign(**{name: value}) for value in extremes]
     for name in columns.categories:
         rows += [typical.assign(**{name: value}) for value in (MISSING, OTHER, "", "never seen", *columns.levels[name])]
-    return pd.concat(rows, ignore_index=True)
+    edges = pd.concat(rows, ignore_index=True)
+    # As `prepare` would hand them over: nothing beyond what the exported model takes.
+    finite = edges[columns.numbers].clip(-LARGEST, LARGEST).astype(np.float32).astype(np.float64)
+    return edges.assign(**{name: finite[name] for name in columns.numbers})
 
 
 def probe_rows(data: Dataset, rows: int, seed: int) -> pd.DataFrame:

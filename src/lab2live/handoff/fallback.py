@@ -66,10 +66,12 @@ def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
 
 def _problem_of_rule(bundle: Bundle, raw: pd.DataFrame) -> str:
     try:
-        answers = bundle.rule(raw)
+        answers = np.asarray(bundle.rule(raw))
     except Exception as error:  # the user's code, or no rule at all
-        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    empty = int(pd.isna(np.asarray(answers)).sum()) + len(raw) - len(answers)
+        return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+    if answers.shape != (len(raw),):
+        return f"an answer of shape {answers.shape} for {len(raw):,} cases"
+    empty = int(pd.isna(answers).sum())
     return f"no answer for {empty:,} of {len(raw):,} cases" if empty else ""
 
 

@@ -147,7 +147,7 @@ def climb(
             predicted, _ = _answer(candidate, data, learn, validate)
             scores[name].append(float(score(data.outcome[validate], predicted)))
         answers[name], fitted[name] = _answer(candidate, data, split.train, split.test)
-    ratio = len(parts[0][1]) / len(parts[0][0])
+    ratio = float(np.mean([len(validate) / len(learn) for learn, validate in parts]))
     boot = bootstrap(data.outcome[split.test], answers, score, seed)
     rungs = tuple(
         _rung(
@@ -159,7 +159,7 @@ def climb(
     baseline = max((rung for rung in rungs if not rung.learns), key=lambda rung: rung.mean)
     gain, gain_low, gain_high, confidence = interval(np.array(chosen.scores) - np.array(baseline.scores), ratio)
     spread = np.hypot(corrected_error(np.array(chosen.scores), ratio), boot[chosen.name].std(ddof=1))
-    required = charter.prediction.required_score
+    required = required_score(charter, metric)
     ladder = Ladder(
         metric,
         rungs,
@@ -214,6 +214,12 @@ def metric_of(charter: Charter, data: Dataset) -> str:
             fix="change the metric, or leave it out",
         )
     return metric
+
+
+def required_score(charter: Charter, metric: str) -> float | None:
+    """Take the charter's required score; an error is asked for as a plain number and scored with a minus sign."""
+    required = charter.prediction.required_score
+    return -abs(required) if required is not None and metric in metrics.ERRORS else required
 
 
 def _rule(charter: Charter, data: Dataset) -> tuple[Callable[[pd.DataFrame], np.ndarray] | None, str]:

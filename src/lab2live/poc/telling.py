@@ -8,7 +8,7 @@ import pandas as pd
 
 from lab2live import charts, files, metrics
 from lab2live.eda import simulate
-from lab2live.poc.ladder import Ladder
+from lab2live.poc.ladder import Ladder, required_score
 from lab2live.schema import DEMO_SCHEME, Charter
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def gain_sentence(ladder: Ladder) -> str:
 
 def required(charter: Charter, ladder: Ladder) -> tuple[float | None, str]:
     """Say whether the score is reached that the charter asks for."""
-    score, chosen = charter.prediction.required_score, ladder.rung(ladder.chosen)
+    score, chosen = required_score(charter, ladder.metric), ladder.rung(ladder.chosen)
     if score is None:
         return None, "The charter states no required score (prediction.required_score)."
     return ladder.reached, (

@@ -1,0 +1,117 @@
+"""The folder of a run: which one it is, and what of an earlier attempt in it can be kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab2live import files, stage, verdict
+from lab2live.errors import UserError
+from lab2live.execution import source_cells
+from lab2live.graph import Node
+from lab2live.schema import Charter
+
+LATEST = "latest"
+
+
+def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: bool, force: bool) -> Path:
+    """Give the folder for a run: the one asked for, the newest if there is something to continue, else a new one.
+
+    Parameters
+    ----------
+    charter
+        Its `runs` folder holds the runs.
+    run_dir
+        The folder asked for.
+    home
+        Where the notebooks lie, which must not be overwritten.
+    continues
+        Whether a finished run may be continued, too: one stage of it is executed again.
+    force
+        Whether everything is executed anyway, so that there is nothing to continue.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be used.
+    """
+    runs = charter.folder / "runs"
+    newest = latest(charter)
+    if run_dir is not None:
+        folder = run_dir.resolve()
+        if folder == home.resolve():
+            raise UserError(
+                "The run folder holds the notebooks themselves, which a run must not overwrite.",
+                where=folder,
+                fix="name another --run-dir",
+            )
+    elif newest is not None and (continues or not force) and _can_continue(charter, newest, continues):
+        folder = newest
+    else:
+        name = f"{dt.datetime.now():%Y%m%d-%H%M%S}"
+        folder = next(
+            path
+            for path in (runs / f"{name}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
+            if not path.exists()
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "The run folder cannot be created.",
+            where=folder,
+            found=error,
+            expected="a folder one may write to, or a name that is still free",
+            fix="name another --run-dir",
+        ) from None
+    if folder.parent == runs.resolve():
+        files.write_text(runs / LATEST, folder.name + "\n")
+    return folder
+
+
+def latest(charter: Charter) -> Path | None:
+    """Give the folder of the project's newest run, if there is one."""
+    pointer = charter.folder / "runs" / LATEST
+    if not pointer.is_file():
+        return None
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    folder = pointer.parent / name
+    return folder if name and folder.is_dir() else None
+
+
+def before(folder: Path) -> dict[str, Any]:
+    """Give the verdict of an earlier attempt in this folder; empty if there is none that can be read."""
+    try:
+        return verdict.read(folder)
+    except UserError:  # nothing is lost: what the stages found lies in files of their own
+        return {}
+
+
+def _can_continue(charter: Charter, folder: Path, finished_too: bool) -> bool:
+    """Say whether a run is this project's and has something left to do."""
+    facts = before(folder).get("run")
+    if facts is None:
+        return True
+    if (facts.get("project"), facts.get("demo")) != (charter.project.name, charter.is_demo):
+        return False
+    return finished_too or any(record["status"] in ("failed", "not run") for record in facts["stages"])
+
+
+def is_current(charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any]) -> bool:
+    """Say whether what a stage of this run found, finished or not, is still what it would find.
+
+    That takes the same charter, data, code and parameters, the same cells, and nothing that it needs found later.
+    """
+    result, executed = stage.read_result(folder, node.stage), folder / node.notebook
+    if result is None or not executed.is_file():
+        return False
+    own = {name: value for name, value in parameters.items() if name not in ("project", "run_dir")}
+    if result["fingerprint"] != stage.fingerprint(charter, node.stage, own):
+        return False
+    needed = [stage.result_path(folder, name) for name in node.needs]
+    age = stage.result_path(folder, node.stage).stat().st_mtime_ns
+    if any(path.is_file() and path.stat().st_mtime_ns > age for path in needed):
+        return False
+    return source_cells(executed) == source_cells(home / node.notebook)

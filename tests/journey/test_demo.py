@@ -1,0 +1,190 @@
+"""One journey end to end: the demo generated, installed into an environment of its own, run, recorded and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from .conftest import call, newest_run, read
+
+STAGES = ("eda", "poc", "explainability", "handoff")
+FIELDS = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "message", "evidence"}
+BIN = "Scripts" if os.name == "nt" else "bin"
+
+
+def git(project: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+    return call("git", *identity, *arguments, cwd=project)
+
+
+@pytest.fixture(scope="module")
+def project(bake):
+    """The demo in a git repository, with its own environment made by its own files."""
+    project = bake()
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "baked")
+    call(sys.executable, "src/lab2live/environment.py", cwd=project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def lab2live(project):
+    def lab2live(*arguments: object, expect: int = 0, cwd: Path = project) -> str:
+        return call(project / ".venv" / BIN / "lab2live", *arguments, cwd=cwd, expect=expect)
+
+    return lab2live
+
+
+@pytest.fixture(scope="module")
+def run(project, lab2live):
+    """The whole journey on the whole demo, and what the command printed."""
+    printed = lab2live("run")
+    folder = newest_run(project)
+    return folder, printed
+
+
+def test_the_journey_ends_in_a_conditional_verdict_because_it_is_the_demo(run):
+    folder, printed = run
+    verdict = read(folder / "verdict.json")
+    assert verdict["decision"] == "conditional"
+    assert verdict["run"]["demo"] is True
+    assert any("simulated demo" in reason for reason in verdict["reasons"])
+    assert [stage["status"] for stage in verdict["run"]["stages"]] == ["done"] * 4
+    assert not [gate["id"] for gate in verdict["gates"] if gate["status"] in ("fail", "skip")]
+    assert "CONDITIONAL" in printed
+    assert str(folder / "index.html") in printed
+
+
+def test_every_gate_carries_the_fields_of_the_contract(run):
+    for gate in read(run[0] / "verdict.json")["gates"]:
+        assert set(gate) >= FIELDS
+        assert gate["stage"] in STAGES
+        assert re.fullmatch(r"[BPLGT]\d[a-d]?", gate["requirement"])
+
+
+def test_the_run_folder_holds_notebooks_pages_results_and_artefacts(run):
+    folder = run[0]
+    for number, stage in enumerate(STAGES, start=1):
+        notebook = folder / f"0{number}_{stage}.ipynb"
+        assert notebook.stat().st_size < 300_000
+        assert notebook.with_suffix(".html").stat().st_size < 3_000_000
+        result = read(folder / "results" / f"{stage}.json")
+        assert result["finished"] is True
+        assert result["version"] == 1
+    assert (folder / "index.html").is_file()
+    assert (folder / "artefacts" / "profile.html").stat().st_size < 3_000_000
+    assert (folder / "artefacts" / "bundle" / "manifest.json").is_file()
+
+
+def test_pages_show_no_code_and_ask_for_nothing_from_outside(run):
+    for page in run[0].glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "stage.begin(" not in text, f"{page.name} shows code"
+        assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", text), f"{page.name} refers to another server"
+
+
+def test_the_findings_are_the_faults_that_the_simulator_planted(run, project):
+    truth = read(project / "data" / "demo" / "truth.json")
+    findings = {(f["check"], f["source"], f["column"]): f for f in read(run[0] / "results" / "eda.json")["findings"]}
+    missing = findings["missing.critical", "crm", "tariff"]
+    assert missing["value"] == pytest.approx(truth["missing_tariff"], abs=0.005)
+    assert missing["severity"] == "warn"
+    orphans = findings["integration.orphan_keys", "billing", "customer_id"]
+    assert orphans["rows"] > 0
+    assert all(key.startswith("X") for key in orphans["examples"]), "strangers have keys that begin with X"
+
+
+def test_no_model_beats_the_limit_that_the_generator_knows(run, project):
+    limit = read(project / "data" / "demo" / "truth.json")["bayes_roc_auc"]
+    rungs = read(run[0] / "results" / "poc.json")["ladder"]["rungs"]
+    assert all(rung["mean"] < limit for rung in rungs)
+    best = max(rungs, key=lambda rung: rung["mean"])
+    assert best["mean"] > limit - 0.06, "the models should come near what is reachable"
+
+
+def test_every_file_of_the_bundle_has_the_hash_that_its_manifest_says(run):
+    bundle = run[0] / "artefacts" / "bundle"
+    files = read(bundle / "manifest.json")["files"]
+    assert {"model.onnx", "contract.json", "model_card.md", "code/features.py", "code/rules.py"} <= set(files)
+    for name, expected in files.items():
+        assert hashlib.sha256((bundle / name).read_bytes()).hexdigest() == expected
+
+
+def test_running_again_into_the_same_folder_keeps_what_is_up_to_date(run, lab2live, project):
+    folder = run[0]
+    lab2live("run", "--run-dir", folder)
+    assert [stage["status"] for stage in read(folder / "verdict.json")["run"]["stages"]] == ["kept"] * 4
+    lab2live("run", "--run-dir", folder, "--stage", "handoff", "--force")
+    assert [s["status"] for s in read(folder / "verdict.json")["run"]["stages"]] == ["kept"] * 3 + ["done"]
+
+
+def test_verdict_prints_the_gates_of_the_newest_run(run, lab2live):
+    printed = lab2live("verdict")
+    assert "eda.sources" in printed
+    assert "CONDITIONAL" in printed
+
+
+def test_charter_says_that_the_demo_leaves_nothing_open(lab2live):
+    assert "Every question of the charter is answered" in lab2live("charter")
+
+
+def test_the_projects_own_tests_pass(project):
+    call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", cwd=project)
+
+
+def test_nbval_finds_in_the_references_what_the_notebooks_show(project):
+    options = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120")
+    printed = call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", *options, "tests/reference", cwd=project)
+    assert re.search(r"\d+ passed", printed)
+
+
+def test_a_notebook_runs_by_papermill_from_any_directory(project, tmp_path):
+    papermill = project / ".venv" / BIN / "papermill"
+    source, target = project / "notebooks" / "01_eda.ipynb", tmp_path / "out.ipynb"
+    call(papermill, "-k", "python3", "--no-progress-bar", source, target, cwd=tmp_path)
+    assert read(project / "runs" / "interactive" / "results" / "eda.json")["finished"] is True
+    executed = nbformat.read(target, as_version=4)
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+
+
+def test_recording_again_changes_no_byte_of_the_references(run, project, lab2live):
+    lab2live("record")
+    assert git(project, "status", "--porcelain") == "", "runs, data and recordings must not dirty git"
+
+
+def test_a_smoke_run_reaches_a_verdict_and_says_what_it_is(project, lab2live, tmp_path):
+    lab2live("run", "--smoke", "--run-dir", tmp_path / "smoke")
+    verdict = read(tmp_path / "smoke" / "verdict.json")
+    assert verdict["run"]["smoke"] is True
+    assert any("--smoke" in reason for reason in verdict["reasons"])
+
+
+def test_a_failed_gate_that_must_pass_stops_the_journey_and_is_a_no_go(project, lab2live, tmp_path):
+    charter = project / "project.yaml"
+    before = charter.read_text(encoding="utf-8")
+    strict = "gates: {eda.missing_critical: {fail: 0.001}}"
+    charter.write_text(before.replace("gates: {}", strict), encoding="utf-8")
+    try:
+        lab2live("run", "--smoke", "--run-dir", tmp_path / "stopped", expect=2)
+    finally:
+        charter.write_text(before, encoding="utf-8")
+    verdict = read(tmp_path / "stopped" / "verdict.json")
+    assert verdict["decision"] == "no-go"
+    assert [stage["status"] for stage in verdict["run"]["stages"]] == ["done", "not run", "not run", "not run"]
+    skipped = [gate for gate in verdict["gates"] if gate["stage"] != "eda"]
+    assert {gate["status"] for gate in skipped} == {"skip"}
+    assert "eda.missing_critical" in skipped[0]["message"]
+
+
+def test_another_projects_machinery_is_refused(project, bake):
+    other = bake(project_name="Another one")
+    printed = call(project / ".venv" / BIN / "lab2live", "charter", "--project", other, cwd=project, expect=1)
+    assert "own copy of lab2live" in printed
+    assert "Traceback" not in printed

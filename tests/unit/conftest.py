@@ -1,0 +1,66 @@
+"""Small charters and data sets with a known truth, for the tests of the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab2live import cases
+from lab2live.cases import Dataset
+from lab2live.schema import Charter
+
+Making = Callable[..., Charter]
+Generating = Callable[..., tuple[Charter, Dataset]]
+
+
+def _charter(folder: Path = Path("."), **blocks: Any) -> Charter:
+    """Make a charter; `prediction` may be left out or partial, `sources` is one that is never read."""
+    prediction = {"problem_type": "classification", "target": "y", **blocks.pop("prediction", {})}
+    sources = blocks.pop("sources", [{"name": "s", "uri": "never-read.csv"}])
+    return Charter.model_validate({"prediction": prediction, "sources": sources, "folder": folder, **blocks})
+
+
+def _generate(kind: str, rows: int = 400, seed: int = 0, **blocks: Any) -> tuple[Charter, Dataset]:
+    """Draw cases from a generator whose truth is known.
+
+    `binary`, `multiclass`, `regression`: linear in `x1` and `x2`, with a category and missing values. `xor`: only the
+    signs of both numbers together tell anything. `noise`: nothing tells anything.
+    """
+    random = np.random.default_rng(seed)
+    x1, x2 = random.normal(size=(2, rows))
+    group = random.choice(["red", "green", "blue"], rows, p=[0.5, 0.3, 0.2])
+    margin = 1.6 * x1 - 1.1 * x2 + 1.2 * (group == "red")
+    frame = pd.DataFrame({"x1": x1, "x2": x2, "x3": random.normal(size=rows), "colour": group})
+    uniform = random.random(rows)
+    if kind == "binary":
+        outcome: Any = np.where(uniform < 1 / (1 + np.exp(-margin)), "yes", "no")
+    elif kind == "multiclass":
+        outcome = np.select([margin + uniform < -0.8, margin + uniform < 1.2], ["low", "middle"], "high")
+    elif kind == "regression":
+        outcome = 10 + 3 * margin + random.normal(size=rows)
+    elif kind == "xor":
+        outcome = np.where((x1 > 0) ^ (x2 > 0) ^ (uniform < 0.1), "yes", "no")
+    else:
+        outcome = np.where(uniform < 0.4, "yes", "no")
+    if kind in ("binary", "multiclass", "regression"):
+        frame.loc[random.random(rows) < 0.05, "x1"] = np.nan
+        frame.loc[random.random(rows) < 0.05, "colour"] = None
+    problem = "regression" if kind == "regression" else "classification"
+    prediction = {"problem_type": problem, **blocks.pop("prediction", {})}
+    charter = _charter(prediction=prediction, **blocks)
+    return charter, cases.dataset(charter, frame.assign(y=outcome))
+
+
+@pytest.fixture(scope="session")
+def charter_of() -> Making:
+    return _charter
+
+
+@pytest.fixture(scope="session")
+def generate() -> Generating:
+    return _generate

@@ -1,0 +1,191 @@
+"""Cases: which outcome is known, which class is the positive one, and what the models never see."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from lab2live import cases, user_code
+from lab2live.errors import UserError
+
+
+def table(outcome: Any, **more: Any) -> pd.DataFrame:
+    rows = len(outcome)
+    return pd.DataFrame({"x": np.linspace(0, 1, rows) ** 2, **more, "y": outcome})
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "found"),
+    [
+        ([1, 0, 0, 1, 0, 0], 1, "1"),
+        ([1, 0, 0, 1, 0, 0], "1", "1"),
+        ([1, 0, 0, 1, 0, 0], 1.0, "1"),
+        ([1, 0, 0, 1, 0, 0], True, "1"),
+        ([1, 0, 0, 1, 0, 0], "yes", "1"),
+        ([1.0, 0.0, None, 1.0, 0.0, 0.0], 1, "1"),
+        (["1.0", "0.0", "0.0"], 1, "1.0"),
+        ([True, False, False], "True", "true"),
+        ([True, False, None], 1, "true"),
+        (["True", "False", "False"], True, "True"),
+        (["TRUE", "FALSE", "FALSE"], "true", "TRUE"),
+        (["yes", "no", "no"], "Yes", "yes"),
+        (["yes", "no", "no"], True, "yes"),
+        (["Y", "N", "N"], "yes", "Y"),
+        ([" left", "stayed ", "stayed"], "left", "left"),
+        ([Decimal(1), Decimal(0), Decimal(0)], 1, "1"),
+        ([1, 0, 0], False, "0"),
+        (["a", "A", "a"], "A", "A"),
+    ],
+)
+def test_the_positive_class_is_found_by_any_spelling(charter_of: Any, values: Any, positive: Any, found: str) -> None:
+    charter = charter_of(prediction={"positive_class": positive})
+    data = cases.dataset(charter, table(values))
+    assert data.classes[1] == found
+    known = [value for value in values if value is not None]
+    assert data.outcome.tolist() == [int(str(cases.label(value)) == found) for value in known]
+
+
+@pytest.mark.parametrize(("values", "positive"), [(["a", "b", "b"], "b"), (["a", "A", "a"], "a"), ([2, 1, 1], 2)])
+def test_a_class_as_it_is_written_wins_over_any_other_spelling(charter_of: Any, values: Any, positive: Any) -> None:
+    assert cases.dataset(charter_of(prediction={"positive_class": positive}), table(values)).classes[1] == str(positive)
+
+
+@pytest.mark.parametrize(
+    ("values", "positive"), [(["a", "b", "b"], "c"), (["a", "A", "a"], "à"), ([2, 1, 1], True + 4)]
+)
+def test_an_unknown_positive_class_names_the_field_and_the_classes(charter_of: Any, values: Any, positive: Any) -> None:
+    charter = charter_of(Path("/target/place"), prediction={"positive_class": positive})
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter, table(values))
+    assert caught.value.details["where"].endswith("field `prediction.positive_class`")
+    assert "target" not in caught.value.details["where"].rpartition("field")[2]
+    assert caught.value.details["found"] == str(positive)
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_the_rarer_class_is_the_positive_one_by_default(ones: int, twos: int) -> None:
+    from lab2live.schema import Charter
+
+    charter = Charter.model_validate(
+        {"prediction": {"problem_type": "classification", "target": "y"}, "sources": [{"name": "s", "uri": "s.csv"}]}
+    )
+    data = cases.dataset(charter, table(["b"] * ones + ["a"] * twos))
+    assert data.classes == (("a", "b") if ones < twos else ("b", "a"))
+    assert data.outcome.sum() == min(ones, twos)
+
+
+BROKEN: dict[str, tuple[str, list[Any], str]] = {
+    "one class": ("classification", ["a"] * 9, "1 different values"),
+    "too many classes": ("classification", list(range(21)), "21 different values"),
+    "words": ("regression", ["1", "2", "three"], "'three'"),
+    "infinity": ("regression", [1.0, 2.0, np.inf], "inf"),
+    "dates": ("regression", list(pd.to_datetime(["2024-01-01", "2024-01-02"])), "Timestamp"),
+    "nothing known, classes": ("classification", [None] * 3, "empty in all 3 rows"),
+    "nothing known, numbers": ("regression", [np.nan] * 3, "empty in all 3 rows"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_target_that_cannot_be_learnt_says_what_was_found(charter_of: Any, kind: str) -> None:
+    problem, values, found = BROKEN[kind]
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter_of(prediction={"problem_type": problem}), table(values))
+    assert "prediction.target" in caught.value.details["where"]
+    assert found in caught.value.details["found"]
+
+
+def test_a_target_that_is_not_there_lists_the_columns(charter_of: Any) -> None:
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter_of(prediction={"target": "churn"}), table([1, 0]))
+    assert caught.value.details["found"] == "churn"
+    assert caught.value.details["expected"] == "one of x, y"
+
+
+@pytest.mark.parametrize("field", ["id_column", "time_column", "group_column"])
+def test_a_column_of_the_charter_that_is_not_there_is_not_passed_over_in_silence(charter_of: Any, field: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter_of(prediction={field: "typo"}), table([1, 0]))
+    assert f"prediction.{field}" in caught.value.details["where"]
+
+
+def test_a_table_with_nothing_to_predict_from_says_why(charter_of: Any) -> None:
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter_of(), pd.DataFrame({"x": [1, 1, 1], "y": [0, 1, 0]}))
+    assert caught.value.details["found"] == "x: it has the same value everywhere"
+
+
+@pytest.mark.parametrize("values", [["1.5", "2", "3"], [Decimal("1.5"), 2, 3], [1.5, 2, 3], [True, False, True]])
+def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> None:
+    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), table(values))
+    assert data.problem == "regression"
+    assert data.outcome.tolist() == [float(value) for value in values]
+
+
+def test_rows_without_an_outcome_are_left_out_and_counted(charter_of: Any) -> None:
+    data = cases.dataset(charter_of(), table(["a", None, "b", "b", None]))
+    assert (len(data.raw), len(data.inputs), len(data.outcome), data.unlabelled) == (3, 3, 3, 2)
+    assert cases.support(data) == (
+        1,
+        "3 cases with a known outcome, 1 of them in the rarest class (a). "
+        "2 cases have no known outcome and are left out.",
+    )
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a project's own package; it is forgotten again afterwards."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def write(**modules: str) -> str:
+        folder = tmp_path / "src" / name
+        folder.mkdir(parents=True)
+        for module, code in {"__init__": "", **modules}.items():
+            (folder / f"{module}.py").write_text(code)
+        return name
+
+    yield write
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def test_the_target_never_reaches_the_users_features(charter_of: Any, tmp_path: Path, package: Any) -> None:
+    code = "def add_features(frame):\n    assert 'y' not in frame\n    return frame.assign(seen=len(frame.columns))\n"
+    charter = charter_of(tmp_path, project={"package": package(features=code)})
+    data = cases.dataset(charter, table([1, 0, 1, None]))
+    assert data.raw["seen"].tolist() == [1, 1, 1]
+    assert "y" not in data.raw and "y" not in data.inputs
+
+
+def test_features_that_return_nothing_or_drop_rows_are_refused(charter_of: Any, tmp_path: Path, package: Any) -> None:
+    code = "def add_features(frame):\n    return frame.head(1) if len(frame) == 2 else None\n"
+    charter = charter_of(tmp_path, project={"package": package(features=code)})
+    for rows in (2, 3):
+        with pytest.raises(UserError, match="add_features"):
+            user_code.add_features(charter, table([1] * rows))
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
+def test_the_parts_and_the_picture_name_every_column_and_class(generate: Any, problem: str) -> None:
+    _, data = generate(problem)
+    assert data.problem == problem
+    assert set(cases.parts(data)["column"]) == {"x1", "x2", "x3", "colour"}
+    assert isinstance(cases.outcome_chart(data, "y"), Figure)
+
+
+def test_the_roles_do_not_look_at_the_outcome(charter_of: Any) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=100), "c": random.choice(["a", "b"], 100)})
+    first = cases.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
+    second = cases.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
+    assert first.columns == second.columns
+    pd.testing.assert_frame_equal(first.inputs, second.inputs)

@@ -1,0 +1,108 @@
+"""Gates: every rule can pass and can object, and what was not computed never passes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab2live import gates
+from lab2live.gates import CATALOGUE, RULES, STAGES, Rule, judge
+from lab2live.schema import GateOverride
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+
+
+def beyond(rule: Rule, limit: float) -> float:
+    return limit + 1 if rule.better == "lower" else limit - 1
+
+
+@every_rule
+def test_the_last_good_value_passes(rule: Rule) -> None:
+    limit = rule.warn if rule.warn is not None else rule.fail
+    assert limit is not None, "a gate without limits cannot object"
+    gate = judge(rule.id, limit, "found")
+    assert (gate.status, gate.value, gate.threshold) == ("pass", limit, limit)
+
+
+@every_rule
+def test_a_bad_value_is_objected_to(rule: Rule) -> None:
+    if rule.fail is not None:
+        gate = judge(rule.id, beyond(rule, rule.fail), "found")
+        assert (gate.status, gate.threshold) == ("fail", rule.fail)
+    if rule.warn is not None and rule.warn != rule.fail:
+        value = rule.fail if rule.fail is not None else beyond(rule, rule.warn)
+        gate = judge(rule.id, value, "found")
+        assert (gate.status, gate.threshold) == ("warn", rule.warn)
+
+
+@every_rule
+@pytest.mark.parametrize("value", [None, math.nan], ids=str)
+def test_what_was_not_computed_is_skipped(rule: Rule, value: float | None) -> None:
+    gate = judge(rule.id, value, "why not")
+    assert (gate.status, gate.value, gate.message) == ("skip", None, "why not")
+
+
+@every_rule
+def test_a_rule_is_well_formed(rule: Rule) -> None:
+    assert rule.stage in STAGES
+    assert rule.question.endswith("?")
+    if rule.warn is not None and rule.fail is not None:
+        assert rule.fail == rule.warn or (rule.fail > rule.warn) == (rule.better == "lower")
+    assert rule.fail is not None or not rule.must_pass, "a gate that must pass has to be able to fail"
+
+
+def test_every_id_is_there_once_and_every_stage_has_a_gate() -> None:
+    assert len(CATALOGUE) == len(RULES)
+    assert {rule.stage for rule in RULES} == set(STAGES)
+
+
+@every_rule
+@given(values=st.tuples(*[st.floats(allow_nan=False)] * 2))
+def test_a_better_value_never_gets_a_worse_status(rule: Rule, values: tuple[float, float]) -> None:
+    order = ["pass", "warn", "fail"]
+    better, worse = sorted(values, reverse=rule.better == "higher")
+    assert order.index(judge(rule.id, better, "").status) <= order.index(judge(rule.id, worse, "").status)
+
+
+def test_the_charter_moves_limits() -> None:
+    stricter = {"eda.missing_critical": GateOverride(warn=0.001, fail=0.005)}
+    assert judge("eda.missing_critical", 0.01, "").status == "pass"
+    gate = judge("eda.missing_critical", 0.01, "", overrides=stricter)
+    assert (gate.status, gate.threshold, gate.must_pass) == ("fail", 0.005, True)
+    assert judge("eda.orphan_keys", 0.01, "", overrides=stricter).status == "pass", "only the gate it names"
+
+
+def test_the_charter_moves_one_limit_and_leaves_the_other() -> None:
+    gate = judge("eda.missing_critical", 0.15, "", overrides={"eda.missing_critical": GateOverride(fail=0.1)})
+    assert (gate.status, gate.threshold) == ("fail", 0.1)
+    gate = judge("eda.missing_critical", 0.05, "", overrides={"eda.missing_critical": GateOverride(fail=0.1)})
+    assert (gate.status, gate.threshold) == ("warn", CATALOGUE["eda.missing_critical"].warn)
+
+
+def test_a_limit_of_zero_is_a_limit() -> None:
+    gate = judge("eda.missing_critical", 0.001, "", overrides={"eda.missing_critical": GateOverride(warn=0, fail=0)})
+    assert gate.status == "fail"
+
+
+@pytest.mark.parametrize("must", [True, False])
+def test_the_charter_says_what_must_pass_even_of_a_skipped_gate(must: bool) -> None:
+    for gate_id in ("eda.missing_critical", "poc.optimism"):
+        overrides = {gate_id: GateOverride(must_pass=must)}
+        assert judge(gate_id, None, "", overrides=overrides).must_pass is must
+        assert judge(gate_id, 1, "", overrides=overrides).must_pass is must
+
+
+def test_a_limit_can_be_given_to_a_gate_that_never_fails_by_itself() -> None:
+    assert judge("eda.access", 5, "").status == "warn"
+    assert judge("eda.access", 5, "", overrides={"eda.access": GateOverride(fail=2)}).status == "fail"
+
+
+def test_the_fields_of_a_gate_are_the_contract() -> None:
+    contract = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "message", "evidence"}
+    gate = judge("poc.beats_baseline", 1, "It does.", evidence="02_poc.html")
+    assert gate.as_dict().keys() == contract | {"question"}
+    assert (gate.stage, gate.requirement, gate.evidence) == ("poc", "P1", "02_poc.html")
+    assert gates.Gate(**gate.as_dict()) == gate

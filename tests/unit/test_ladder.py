@@ -1,0 +1,319 @@
+"""The ladder: it chooses what is known to be right, and does not believe in noise."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from lab2live import cases, metrics, models, splits, user_code
+from lab2live.errors import UserError
+from lab2live.poc import business, chosen, ladder, telling, uncertainty, value
+from lab2live.schema import Answer, PerCase
+
+
+def climb(charter: Any, data: Any, folds: int = 3, repeats: int = 1, seed: int = 0) -> ladder.Ladder:
+    return ladder.climb(charter, data, splits.split(charter, data, seed), folds=folds, repeats=repeats, seed=seed)[0]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boosting take fewer, larger steps: what is tested here is the comparison."""
+    slow = models.boosting
+
+    def boosting(data: Any, seed: int) -> Any:
+        model = slow(data, seed)
+        settings = {"max_iter": 25, "learning_rate": 0.2}
+        inner = model[-1]
+        inner.set_params(**({f"estimator__{k}": v for k, v in settings.items()} if hasattr(inner, "cv") else settings))
+        return model
+
+    monkeypatch.setattr(models, "boosting", boosting)
+    monkeypatch.setattr(uncertainty, "BOOTSTRAPS", 40)
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
+def test_where_the_truth_is_linear_the_linear_model_is_chosen(generate: Any, quick: None, problem: str) -> None:
+    charter, data = generate(problem, 600)
+    found = climb(charter, data)
+    assert found.chosen == "linear" and found.baseline == "constant"
+    assert found.confidence > 0.975 and found.gain_low > 0
+    assert [rung.name for rung in found.rungs] == ["constant", "linear", "boosting"]
+    assert found.metric == {"binary": "roc_auc", "multiclass": "balanced_accuracy", "regression": "r2"}[problem]
+    assert abs(found.optimism) < 3
+    for rung in found.rungs:
+        assert rung.low <= rung.mean <= rung.high and rung.test_low <= rung.test <= rung.test_high
+        assert len(rung.scores) == 3 and rung.mean == pytest.approx(np.mean(rung.scores))
+
+
+def test_where_only_the_interplay_counts_boosting_is_chosen(generate: Any, quick: None) -> None:
+    found = climb(*generate("xor", 600))
+    assert found.chosen == "boosting" and found.confidence > 0.975
+    assert found.rung("linear").mean < 0.6 < 0.8 < found.rung("boosting").mean < 0.95
+
+
+def test_noise_hardly_ever_beats_the_constant(generate: Any, quick: None) -> None:
+    confident = [climb(*generate("noise", 150, seed=seed), seed=seed).confidence > 0.975 for seed in range(20)]
+    # 1 in 40 by the limit itself, somewhat more because the better of two models is the one that is compared
+    assert sum(confident) <= 3
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "balanced_accuracy"])
+def test_every_metric_of_two_classes_ranks_the_model_above_the_constant(
+    generate: Any, quick: None, metric: str
+) -> None:
+    found = climb(*generate("binary", 400, prediction={"metric": metric}))
+    assert found.metric == metric and found.gain > 0.02
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse"])
+def test_an_error_is_required_as_a_plain_number(generate: Any, quick: None, metric: str) -> None:
+    for required, reached in ((5.0, True), (0.1, False)):
+        charter, data = generate("regression", 400, prediction={"metric": metric, "required_score": required})
+        found = climb(charter, data)
+        assert found.rung("linear").mean < 0
+        share, message = telling.required(charter, found)
+        assert share == found.reached and (found.reached > 0.9) == reached
+        assert message.startswith(f"-{required:g} is needed")
+
+
+def test_a_metric_of_two_classes_is_refused_for_three(generate: Any) -> None:
+    charter, data = generate("multiclass", 100, prediction={"metric": "roc_auc"})
+    with pytest.raises(UserError) as caught:
+        ladder.metric_of(charter, data)
+    assert caught.value.details["expected"] == "balanced_accuracy"
+
+
+def with_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
+    monkeypatch.setattr(user_code, "rule", lambda charter: rule)
+
+
+def test_a_rule_that_knows_the_truth_is_the_baseline_and_is_not_beaten(
+    generate: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charter, data = generate("binary", 400, prediction={"positive_class": "yes"})
+
+    def truth(frame: pd.DataFrame) -> np.ndarray:
+        return (1.6 * frame["x1"].fillna(0) - 1.1 * frame["x2"] + 1.2 * (frame["colour"] == "red")).to_numpy()
+
+    with_rule(monkeypatch, truth)
+    found = climb(charter, data)
+    assert found.baseline == "rule" and found.no_rule == ""
+    assert found.confidence < 0.975 and abs(found.gain) < 0.05
+    assert found.rung("rule").scores != found.rung("constant").scores
+
+
+def test_a_rule_for_several_classes_answers_with_their_names(
+    generate: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charter, data = generate("multiclass", 400)
+    with_rule(monkeypatch, lambda frame: np.where(frame["x1"].fillna(0) > 0, "high", "low"))
+    found = climb(charter, data)
+    assert found.rung("rule").mean > found.rung("constant").mean == pytest.approx(1 / 3)
+
+
+def test_without_a_rule_the_page_says_why(generate: Any, quick: None) -> None:
+    found = climb(*generate("binary", 200))
+    assert "project.package" in found.no_rule and found.no_rule in telling.gain_sentence(found)
+
+
+def test_a_known_calculation_of_the_corrected_error() -> None:
+    scores = np.array([0.7, 0.8, 0.9, 0.8])
+    # the variance is 0.02 / 3; 1/4 of it, and the ratio 1/3 of it on top
+    assert uncertainty.corrected_error(scores, 1 / 3) == pytest.approx(np.sqrt((1 / 4 + 1 / 3) * 0.02 / 3))
+    mean, low, high, confidence = uncertainty.interval(scores - 0.75, 1 / 3)
+    error = uncertainty.corrected_error(scores, 1 / 3)
+    assert (mean, high - low) == (pytest.approx(0.05), pytest.approx(2 * 3.182446 * error))
+    assert confidence == pytest.approx(stats.t.cdf(0.05 / error, 3))
+
+
+def test_without_variation_there_is_no_interval() -> None:
+    assert uncertainty.interval(np.array([0.1, 0.1, 0.1]), 0.25) == (pytest.approx(0.1),) * 3 + (1.0,)
+    assert uncertainty.interval(np.zeros(3), 0.25) == (0, 0, 0, 0)
+    mean, low, high, confidence = uncertainty.interval(np.array([0.3]), 0.25)
+    assert mean == low == high == 0.3 and np.isnan(confidence)
+
+
+def test_the_corrected_interval_covers_what_the_naive_one_misses() -> None:
+    """Scores of overlapping training parts share half of their noise: the truth is 0."""
+    random = np.random.default_rng(0)
+    ratio, covered, naive = 0.25, 0, 0
+    for _ in range(400):
+        # correlation ratio / (1 + ratio), as Nadeau and Bengio assume it
+        shared = random.normal() * np.sqrt(ratio / (1 + ratio))
+        scores = shared + random.normal(size=10) * np.sqrt(1 / (1 + ratio))
+        _, low, high, _ = uncertainty.interval(scores, ratio)
+        covered += low <= 0 <= high
+        _, low, high, _ = uncertainty.interval(scores, 0)
+        naive += low <= 0 <= high
+    assert covered / 400 == pytest.approx(0.95, abs=0.035)
+    assert naive / 400 < 0.85
+
+
+def test_the_bootstrap_draws_the_same_rows_for_all_and_covers_the_truth() -> None:
+    random = np.random.default_rng(0)
+    outcome = np.r_[np.zeros(150, dtype=int), np.ones(50, dtype=int)]
+    answer = outcome + random.normal(size=200)
+    boot = uncertainty.bootstrap(outcome, {"a": answer, "b": answer, "c": -answer}, metrics.score("roc_auc"), 0)
+    assert (boot["a"] == boot["b"]).all() and np.allclose(boot["a"] + boot["c"], 1)
+    low, high = np.quantile(boot["a"], [0.025, 0.975])
+    assert low < stats.norm.cdf(1 / np.sqrt(2)) < high
+    again = uncertainty.bootstrap(outcome, {"a": answer}, metrics.score("roc_auc"), 0)
+    assert (again["a"] == boot["a"]).all()
+
+
+def test_the_bootstrap_never_scores_one_class_only() -> None:
+    outcome = np.array([0, 0, 0, 1])
+    boot = uncertainty.bootstrap(outcome, {"a": np.array([0.1, 0.2, 0.3, 0.4])}, metrics.score("roc_auc"), 0)
+    assert (boot["a"] == 1).all()
+    one_class = uncertainty.bootstrap(np.zeros(5), {"a": np.zeros(5)}, metrics.score("mae"), 0)
+    assert (one_class["a"] == 0).all()
+
+
+def rung(name: str, scores: list[float], learns: bool = True) -> ladder.Rung:
+    mean = float(np.mean(scores))
+    return ladder.Rung(name, name.title(), learns, mean, mean, mean, tuple(scores), mean, mean, mean)
+
+
+@pytest.mark.parametrize(
+    ("simple", "complex_", "chosen_one"),
+    [
+        ([0.80, 0.70, 0.90], [0.81, 0.69, 0.92], "simple"),  # better by less than its error
+        ([0.80, 0.70, 0.90], [0.85, 0.75, 0.95], "complex"),  # small, and the same every time
+        ([0.80, 0.70, 0.90], [0.95, 0.80, 0.99], "complex"),
+        ([0.90, 0.90, 0.90], [0.80, 0.80, 0.80], "simple"),
+        ([0.80, 0.80, 0.80], [0.80, 0.80, 0.80], "simple"),
+    ],
+)
+def test_the_simplest_within_one_standard_error_of_the_best_is_chosen(
+    simple: list[float], complex_: list[float], chosen_one: str
+) -> None:
+    assert ladder.choose([rung("simple", simple), rung("complex", complex_)], 0.25).name == chosen_one
+
+
+def test_the_test_part_has_no_say_in_the_choice(generate: Any, quick: None) -> None:
+    charter, data = generate("binary", 400)
+    split = splits.split(charter, data, 0)
+    first, _ = ladder.climb(charter, data, split, folds=3, repeats=1)
+    turned = data.outcome.copy()
+    turned[split.test] = 1 - turned[split.test]
+    second, _ = ladder.climb(charter, dataclasses.replace(data, outcome=turned), split, folds=3, repeats=1)
+    assert (first.chosen, first.confidence, first.gain) == (second.chosen, second.confidence, second.gain)
+    assert [rung.scores for rung in first.rungs] == [rung.scores for rung in second.rungs]
+    assert second.optimism > 3
+
+
+def test_a_constant_is_as_good_as_guessing(generate: Any, quick: None) -> None:
+    charter, data = generate("binary", 200)
+    constant = climb(charter, data).rung("constant")
+    assert set(constant.scores) == {0.5} and constant.test == constant.test_low == constant.test_high == 0.5
+
+
+def test_too_few_cases_are_a_kind_error_and_no_traceback(charter_of: Any) -> None:
+    frame = pd.DataFrame({"x": np.linspace(0, 1, 12) ** 2, "y": ["a"] * 2 + ["b"] * 10})
+    data = cases.dataset(charter_of(), frame)
+    with pytest.raises(UserError, match="too few cases"):
+        climb(charter_of(), data)
+
+
+def test_the_tables_sentences_and_the_picture_say_what_was_found(generate: Any, quick: None) -> None:
+    charter, data = generate("binary", 400, prediction={"required_score": 0.7})
+    found = climb(charter, data)
+    table = telling.scores_table(found)
+    assert table["candidate"].tolist()[1] == "Linear model (chosen)" and len(table) == 3
+    assert telling.sentence(found).startswith("Linear model: ROC AUC 0.")
+    share, message = telling.required(charter, found)
+    assert share == found.reached and message.startswith("0.7 is needed; the held-back part shows 0.")
+    assert telling.required(generate("binary", 100)[0], found)[0] is None
+    assert "standard errors" in telling.optimism_sentence(found)
+    assert isinstance(telling.chart(charter, found), Figure)
+    assert telling.known_limit(charter, "roc_auc") is None
+    better = dataclasses.replace(
+        found, rungs=tuple(dataclasses.replace(r, mean=r.mean + (r.name == "boosting")) for r in found.rungs)
+    )
+    assert "no more than one standard error better" in telling.sentence(better)
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["linear", "boosting"])
+def test_every_model_survives_being_saved_without_untrusted_types(
+    generate: Any, quick: None, problem: str, kind: str
+) -> None:
+    import skops.io
+
+    _, data = generate(problem, 200)
+    model = models.fit(models.linear(data) if kind == "linear" else models.boosting(data, 0), data, np.arange(200))
+    again = skops.io.loads(skops.io.dumps(model), trusted=list(chosen.TRUSTED))
+    assert (models.predict(again, data.inputs) == models.predict(model, data.inputs)).all()
+
+
+@pytest.mark.parametrize(
+    ("worth", "threshold"),
+    [
+        ((110, -15, 0, 0), 15 / 125),  # acting loses 15 on a negative, gains 110 on a positive
+        ((1, -1, -1, 1), 0.5),
+        ((100, -1, -100, 0), 1 / 201),
+        ((0, -5, 0, 0), 1.0),  # acting never pays
+        ((10, 5, 0, 0), 0.0),  # acting always pays
+        ((0, 0, 0, 0), 0.0),
+        ((-1, -1, 0, 0), 1.0),  # acting always costs
+    ],
+)
+def test_the_line_is_where_acting_and_not_acting_are_worth_the_same(worth: tuple[float, ...], threshold: float) -> None:
+    names = ("true_positive", "false_positive", "false_negative", "true_negative")
+    money = PerCase(**dict(zip(names, worth, strict=True)))
+    found = value.cost_optimal_threshold(money)
+    assert found == pytest.approx(threshold)
+    if 0 < found < 1:
+        acting = found * money.true_positive + (1 - found) * money.false_positive
+        leaving = found * money.false_negative + (1 - found) * money.true_negative
+        assert acting == pytest.approx(leaving)
+
+
+def test_no_policy_is_worth_more_than_the_optimal_line() -> None:
+    random = np.random.default_rng(0)
+    probability = random.beta(1, 4, 20_000)
+    outcome = random.random(20_000) < probability
+
+    def worth(line: float) -> float:
+        act = probability >= line
+        return float((110 * (act & outcome) - 15 * (act & ~outcome)).sum())
+
+    best = value.cost_optimal_threshold(
+        PerCase(true_positive=110, false_positive=-15, false_negative=0, true_negative=0)
+    )
+    assert max(worth(line) for line in np.linspace(0, 1, 101)) < 1.01 * worth(best)
+
+
+def test_the_line_is_explained_whether_or_not_there_is_money(charter_of: Any) -> None:
+    assert value.cost_optimal_threshold(None) == 0.5
+    assert "at 50 %" in value.threshold_sentence(charter_of())
+    assert "no line to draw" in value.threshold_sentence(charter_of(prediction={"problem_type": "regression"}))
+    worth = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "true_negative": 0}
+    assert "probability of 12% on" in value.threshold_sentence(charter_of(business={"value": {"per_case": worth}}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "stated", "said"),
+    [
+        (Answer(), None, "open question"),
+        (Answer(answer="yes"), 1, "measure, current, target"),
+        (Answer(answer="yes", measure="m", current=0.0), 3, "target"),
+        (Answer(answer="yes", measure="m", current=1, target=2), 4, "m: from 1 to 2."),
+        (Answer(answer="yes", measure="m", current=2, target=2), 0, "nothing would be gained"),
+    ],
+)
+def test_a_promise_counts_by_what_is_stated(answer: Answer, stated: int | None, said: str) -> None:
+    value_, message = business.completeness(answer)
+    assert value_ == stated and said in message
+
+
+def test_the_promises_show_what_is_open(charter_of: Any) -> None:
+    shown = business.promises(charter_of(business={"customer_experience": "Happier."}))
+    assert shown["answer"].tolist() == ["Happier.", "open", "open"]
+    assert shown[""].tolist() == ["B1", "B2", "B3"]

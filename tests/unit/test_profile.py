@@ -1,0 +1,55 @@
+"""The profile report: made beside the other work, whatever the columns are called."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lab2live.eda import profile
+from lab2live.errors import UserError
+
+HOSTILE = "</title><script>alert(1)</script>"
+
+
+def test_a_report_is_made_of_a_hostile_table(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            HOSTILE: [HOSTILE, "b", None] * 20,
+            "mixed": [1, "one", None] * 20,
+            "empty": [None] * 60,
+            "constant": [7] * 60,
+            2024: range(60),
+            "größe": pd.to_datetime(["2024-01-01", None, "2024-02-01"] * 20),
+        }
+    )
+    started = time.monotonic()
+    job = profile.start(table, tmp_path / "deep" / "profile.html", HOSTILE)
+    assert time.monotonic() - started < 5
+    alerts = profile.finish(job)
+    page = job.html.read_text(encoding="utf-8")
+    # inside an attribute's quotes it is only text
+    assert not re.findall(r'[^"]<script>alert|<title>[^<]*<script', re.sub(r'"[^"]*"', '""', page))
+    assert "größe" in page and "2024" in page
+    assert alerts["constant"] >= 1 and sum(alerts.values()) >= 2
+    assert not Path(job.work.name).exists()
+
+
+def test_a_report_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))  # no Python starts like this
+    job = profile.start(pd.DataFrame({"x": [1]}), tmp_path / "profile.html", "title")
+    with pytest.raises(UserError, match="profile report") as caught:
+        profile.finish(job)
+    assert caught.value.details["found"]
+    assert not job.html.exists()
+
+
+def test_a_report_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    job = profile.start(pd.DataFrame({"x": range(100)}), tmp_path / "profile.html", "title")
+    with pytest.raises(UserError):
+        profile.finish(job, timeout=0.01)
+    assert job.process.poll() is not None
+    assert not Path(job.work.name).exists()

@@ -1,0 +1,238 @@
+"""One notebook's run: everything it finds is on disk at once, and what is out of date is not used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lab2live import charter as charters
+from lab2live import charts, stage
+from lab2live.errors import UserError
+from lab2live.stage import Stage
+
+CHARTER = """\
+project: {name: Tiny, package: tiny}
+prediction: {problem_type: classification, target: y}
+sources: [{name: table, uri: table.csv}]
+gates: {eda.orphan_keys: {fail: 0.5}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "src" / "tiny").mkdir(parents=True)
+    (tmp_path / "src" / "tiny" / "rules.py").write_text("x = 1\n")
+    (tmp_path / "project.yaml").write_text(CHARTER)
+    (tmp_path / "table.csv").write_text("y\n1\n")
+    return tmp_path
+
+
+def begin(project: Path, name: str = "eda", **more: Any) -> Stage:
+    return stage.begin(name, str(project), **more)
+
+
+def written(run: Stage) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run.folder / "results" / f"{run.name}.json").read_text())
+    return content
+
+
+def test_without_a_folder_it_is_the_interactive_run_beside_the_charter(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert begin(project).folder == project / "runs" / "interactive"
+    assert begin(project, run_dir="mine").folder == Path.cwd() / "mine"
+
+
+def test_what_is_found_is_written_at_once(project: Path) -> None:
+    run = begin(project, folds=3)
+    run.keep(rows=np.int64(7), share=float("nan"))
+    content = written(run)
+    assert (content["rows"], content["share"], content["finished"], content["version"]) == (7, None, False, 1)
+    assert content["parameters"] == {"sample": None, "seed": 0, "folds": 3}
+    run.gate("eda.orphan_keys", 0.2, "Some keys are alone.")
+    assert written(run)["gates"][0]["status"] == "warn"
+    run.artefact(run.path("deep/er/table.csv"), "A table")
+    assert written(run)["artefacts"] == [{"path": "artefacts/deep/er/table.csv", "title": "A table"}]
+    assert not written(run)["finished"]
+    run.close()
+    assert written(run)["finished"]
+
+
+def test_a_process_that_dies_has_written_what_it_found(project: Path) -> None:
+    code = (
+        f"from lab2live import stage; r = stage.begin('eda', {str(project)!r}); r.keep(rows=7); import os; os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
+    result = stage.read_result(project / "runs" / "interactive", "eda")
+    assert result is not None
+    assert (result["rows"], result["finished"]) == (7, False)
+
+
+def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -> None:
+    run = begin(project)
+    figure = Figure()
+    figure.add_subplot().set_title("Rows")
+    for value in (0.6, 0.0):
+        run.gate("eda.orphan_keys", value, "measured")
+        run.artefact(run.path("a.csv"), f"after {value}")
+        run.figure("rows", figure)
+    content = written(run)
+    assert [gate["status"] for gate in content["gates"]] == ["pass"]
+    assert [entry["title"] for entry in content["artefacts"]] == ["after 0.0"]
+    assert [entry["path"] for entry in content["figures"]] == ["artefacts/figures/eda-rows.png"]
+    assert (run.folder / content["figures"][0]["path"]).read_bytes() == charts.png(figure)
+
+
+def test_the_charter_moves_a_gates_limits(project: Path) -> None:
+    run = begin(project)
+    run.gate("eda.orphan_keys", 0.4, "measured")
+    assert run.gates[0].status == "warn", "the default would fail it"
+
+
+@pytest.mark.parametrize("name", stage.RESERVED)
+def test_evidence_cannot_hide_the_results_own_keys(project: Path, name: str) -> None:
+    run = begin(project)
+    with pytest.raises(ValueError, match="key of the results file"):
+        run.keep(**{name: 1})
+
+
+@pytest.mark.parametrize("bad", [{"sample": 0}, {"sample": -5}, {"sample": "abc"}, {"sample": 1.5}, {"seed": "x"}])
+def test_a_parameter_that_cannot_be_used_is_a_message(project: Path, bad: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"`{next(iter(bad))}`"):
+        begin(project, **bad)
+
+
+def test_a_run_folder_that_is_a_file_is_a_message(project: Path) -> None:
+    with pytest.raises(UserError, match="cannot be created"):
+        begin(project, run_dir=str(project / "table.csv"))
+
+
+# what an earlier stage found
+
+
+def finished(project: Path, **more: Any) -> None:
+    run = begin(project, **more)
+    run.keep(rows=7)
+    run.close()
+
+
+def upstream(project: Path, **more: Any) -> dict[str, Any] | None:
+    return begin(project, "poc", **more).upstream("eda")
+
+
+def test_a_finished_stage_of_the_same_run_is_used(project: Path) -> None:
+    finished(project, bins=20)
+    found = upstream(project, folds=5)
+    assert found is not None
+    assert found["rows"] == 7
+    assert upstream(project, run_dir=str(project / "another")) is None
+
+
+def test_a_missing_or_unfinished_stage_is_not_used(project: Path) -> None:
+    assert upstream(project) is None
+    begin(project).keep(rows=7)
+    assert upstream(project) is None
+
+
+def change_charter(project: Path) -> None:
+    (project / "project.yaml").write_text(CHARTER.replace("0.5", "0.4"))
+
+
+def change_data(project: Path) -> None:
+    (project / "table.csv").write_text("y\n2\n")
+
+
+def change_code(project: Path) -> None:
+    (project / "src" / "tiny" / "rules.py").write_text("x = 2\n")
+
+
+def lose_data(project: Path) -> None:
+    (project / "table.csv").unlink()
+
+
+@pytest.mark.parametrize("change", [change_charter, change_data, change_code, lose_data])
+def test_what_a_stage_depends_on_makes_it_out_of_date(project: Path, change: Any) -> None:
+    finished(project)
+    change(project)
+    assert upstream(project) is None
+
+
+@pytest.mark.parametrize("change", [{"sample": 5}, {"seed": 1}])
+def test_other_rows_make_it_out_of_date(project: Path, change: dict[str, int]) -> None:
+    finished(project)
+    assert upstream(project, **change) is None
+    finished(project, **change)
+    assert upstream(project, **change) is not None
+
+
+def test_a_comment_in_the_charter_changes_nothing(project: Path) -> None:
+    finished(project)
+    (project / "project.yaml").write_text("# more to come\n" + CHARTER)
+    os.utime(project / "table.csv", (1, 1))
+    assert upstream(project) is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"finished": true}', b'{"version": 0}', b"\xff"])
+def test_a_damaged_result_is_as_good_as_missing(project: Path, content: bytes) -> None:
+    finished(project)
+    stage.result_path(project / "runs" / "interactive", "eda").write_bytes(content)
+    assert upstream(project) is None
+
+
+def test_a_folder_of_files_is_part_of_the_data(project: Path) -> None:
+    (project / "project.yaml").write_text(CHARTER.replace("table.csv", "tables"))
+    (project / "tables").mkdir()
+    (project / "tables" / "a.csv").write_text("y\n1\n")
+    finished(project)
+    assert upstream(project) is not None
+    (project / "tables" / "b.csv").write_text("y\n1\n")
+    assert upstream(project) is None
+
+
+def test_a_secret_in_an_address_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "project.yaml").write_text(CHARTER.replace("table.csv", "'postgres://me:${LAB2LIVE_TEST_SECRET}@h/db'"))
+    monkeypatch.delenv("LAB2LIVE_TEST_SECRET", raising=False)
+    finished(project)
+    monkeypatch.setenv("LAB2LIVE_TEST_SECRET", "s3cret")
+    assert upstream(project) is None
+    finished(project)
+    everything = b"".join(path.read_bytes() for path in (project / "runs").rglob("*") if path.is_file())
+    assert b"s3cret" not in everything
+
+
+# what the reader must know first
+
+
+def titles(project: str, sample: int | None = None) -> list[str]:
+    return [str(banner) for banner in stage.banners(charters.find(project), sample)]
+
+
+def test_real_data_in_full_needs_no_banner(project: Path) -> None:
+    assert titles(str(project)) == []
+
+
+def test_demo_stand_in_and_sample_are_announced(project: Path) -> None:
+    assert "Demo" in titles("demo")[0]
+    assert "1,500 rows" in titles(str(project), 1500)[0]
+    (project / "project.yaml").write_text(CHARTER.replace("uri: table.csv", "uri: table.csv, access: simulated"))
+    assert "Not the real thing yet: table." in titles(str(project))[0]
+
+
+def test_begin_shows_the_banners(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begin(project, sample=3)
+    assert "Computed on 3 rows at most." in capsys.readouterr().out
+
+
+def test_no_telemetry_from_a_notebook_opened_by_hand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("YDATA_PROFILING_NO_ANALYTICS", raising=False)
+    begin(project)
+    assert os.environ["YDATA_PROFILING_NO_ANALYTICS"] == "1"
