@@ -52,7 +52,7 @@ def split(charter: Charter, data: Dataset, seed: int) -> Split:
 
 
 def _split(charter: Charter, data: Dataset, seed: int) -> Split:
-    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+    from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 
     rows = np.arange(len(data.outcome))
     prediction = charter.prediction
@@ -67,7 +67,13 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
         how = f"whole groups of {prediction.group_column}, at random"
         if groups.nunique() < 2:
             return Split(rows, rows[:0], how)
-        train, test = next(GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed).split(rows, groups=groups))
+        parts = round(1 / TEST_SHARE)
+        if data.classes and groups.nunique() >= parts and np.bincount(data.outcome).max() >= parts:
+            # one of five parts with whole groups, classes in shares as equal as that allows
+            splitter: Any = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+        else:
+            splitter = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
+        train, test = next(splitter.split(rows, data.outcome, groups))
         return Split(train, test, how)
     if len(rows) < 2:
         return Split(rows, rows[:0], "at random")
