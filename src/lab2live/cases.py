@@ -110,7 +110,9 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
         classes: tuple[str, ...] = ()
     else:
         outcome, classes = _codes(target, prediction.positive_class, where)
-    columns = roles(raw, identifiers={prediction.id_column, *charter.join_keys, *prediction.labelers})
+    columns = roles(
+        raw, identifiers={prediction.id_column, prediction.group_column, *charter.join_keys, *prediction.labelers}
+    )
     if not columns.kinds:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())
         raise UserError("No column is left to predict from.", where=charter.file, found=reasons or "no columns")

@@ -71,7 +71,7 @@ def roles(raw: pd.DataFrame, identifiers: Collection[str | None] = ()) -> Column
     kinds: dict[str, Kind] = {}
     left_out: dict[str, str] = {}
     for name in raw.columns:
-        kind, reason = (None, "it names the case") if name in identifiers else _role(raw[name])
+        kind, reason = (None, "it names the case or its group") if name in identifiers else _role(raw[name])
         if kind:
             kinds[name] = kind
         else:

@@ -121,6 +121,12 @@ def _moments(column: pd.Series) -> np.ndarray:
     return np.where(np.isnan(numbers), -np.inf, numbers)
 
 
+def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """Give the group of each row where the charter names a group column: such rows belong together."""
+    name = charter.prediction.group_column
+    return data.raw[name].map(str).to_numpy()[rows] if name in data.raw else None
+
+
 def folds(
     charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -163,16 +169,15 @@ def _folds(
             # `train` is in the order of time already
             yield from select.TimeSeriesSplit(folds).split(train)
         return
-    outcome, groups = data.outcome[train], None
+    outcome, together = data.outcome[train], groups(charter, data, train)
     most = int(np.bincount(outcome).min()) if data.classes else len(train)
-    if prediction.group_column in data.raw:
-        groups = data.raw[prediction.group_column].map(str).to_numpy()[train]
-        most = min(most, len(np.unique(groups)))
+    if together is not None:
+        most = min(most, len(np.unique(together)))
     folds = min(folds, most)
     for repeat in range(repeats if folds >= 2 else 0):
         kind: Any
-        if groups is not None:
+        if together is not None:
             kind = select.StratifiedGroupKFold if data.classes else select.GroupKFold
         else:
             kind = select.StratifiedKFold if data.classes else select.KFold
-        yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome, groups)
+        yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome, together)

@@ -180,7 +180,7 @@ def test_a_column_gets_its_part_from_its_values(values: list[Any], part: str) ->
 def test_what_names_a_case_is_left_out_whatever_it_looks_like() -> None:
     raw = pd.DataFrame({"id": [1.5, 2.0, 9.0], "x": [1.5, 2.0, 1.0]})
     columns = roles(raw, identifiers={"id", None})
-    assert columns.left_out == {"id": "it names the case"}
+    assert columns.left_out == {"id": "it names the case or its group"}
     assert list(columns.kinds) == ["x"]
 
 

@@ -29,10 +29,10 @@ def fails(frame: pd.DataFrame) -> Any:
 
 def test_a_rule_that_answers_every_case_settles_everything(charter_of: Any) -> None:
     charter = charter_of(fallback=ALL)
-    plans = fallback.plans(charter, bundle_with(lambda frame: frame["x"]), RAW)
+    plans = fallback.plans(charter, bundle_with(lambda frame: frame["x"].fillna(0)), RAW)
     assert [plan.trigger for plan in plans] == list(fallback.TRIGGERS)
     assert {plan.works for plan in plans} == {True}
-    assert plans[0].note == "answered 3 of 3 cases"
+    assert plans[0].note == "answered 3 of 3 cases, and one with nothing in it"
     assert fallback.unsettled(charter, plans)[0] == 0
 
 
@@ -43,6 +43,7 @@ def test_a_rule_that_answers_every_case_settles_everything(charter_of: Any) -> N
         (fails, "ValueError: no message"),
         (lambda frame: frame["gone"], "KeyError"),
         (lambda frame: np.array([1, np.nan, np.nan]), "no answer for 2 of 3 cases"),
+        (lambda frame: frame["x"], "no answer for 1 of 1 cases"),  # fine on good cases, silent on one that is empty
         (lambda frame: [1, 2], "shape (2,) for 3 cases"),
         (lambda frame: 5, "shape () for 3 cases"),
         (lambda frame: None, "shape () for 3 cases"),

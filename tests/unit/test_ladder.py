@@ -117,6 +117,15 @@ def test_a_rule_for_several_classes_answers_with_their_names(
     assert found.rung("rule").mean > found.rung("constant").mean == pytest.approx(1 / 3)
 
 
+def test_a_rule_that_answers_with_an_unknown_class_is_a_message_and_not_an_easy_baseline(
+    generate: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_rule(monkeypatch, lambda frame: np.full(len(frame), "nobody"))
+    with pytest.raises(UserError, match="class that the target does not have") as caught:
+        climb(*generate("multiclass", 300))
+    assert caught.value.details["found"] == "nobody"
+
+
 def test_without_a_rule_the_page_says_why(generate: Any, quick: None) -> None:
     found = climb(*generate("binary", 200))
     assert "project.package" in found.no_rule and found.no_rule in telling.gain_sentence(found)
@@ -165,6 +174,17 @@ def test_the_bootstrap_draws_the_same_rows_for_all_and_covers_the_truth() -> Non
     assert low < stats.norm.cdf(1 / np.sqrt(2)) < high
     again = uncertainty.bootstrap(outcome, {"a": answer}, metrics.score("roc_auc"), 0)
     assert (again["a"] == boot["a"]).all()
+
+
+def test_the_bootstrap_draws_whole_groups_and_knows_that_they_say_less() -> None:
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    answer = np.repeat(random.normal(size=40), 10)
+    outcome = answer + np.repeat(random.normal(size=40), 10)  # all rows of a group err alike
+    score = metrics.score("mae")
+    strangers = uncertainty.bootstrap(outcome, {"a": answer}, score, 0)["a"]
+    together = uncertainty.bootstrap(outcome, {"a": answer}, score, 0, groups)["a"]
+    assert together.std() > 2 * strangers.std(), "ten rows of one group are about one independent row"
 
 
 def test_the_bootstrap_never_scores_one_class_only() -> None:
@@ -292,10 +312,12 @@ def test_no_policy_is_worth_more_than_the_optimal_line() -> None:
 
 def test_the_line_is_explained_whether_or_not_there_is_money(charter_of: Any) -> None:
     assert value.cost_optimal_threshold(None) == 0.5
-    assert "at 50 %" in value.threshold_sentence(charter_of())
-    assert "no line to draw" in value.threshold_sentence(charter_of(prediction={"problem_type": "regression"}))
+    assert "at 50 %" in value.threshold_sentence(charter_of(), "binary")
+    assert "no line to draw" in value.threshold_sentence(charter_of(), "regression")
     worth = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "true_negative": 0}
-    assert "probability of 12% on" in value.threshold_sentence(charter_of(business={"value": {"per_case": worth}}))
+    assert "probability of 12% on" in value.threshold_sentence(
+        charter_of(business={"value": {"per_case": worth}}), "binary"
+    )
 
 
 @pytest.mark.parametrize(

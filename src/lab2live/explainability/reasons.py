@@ -178,7 +178,7 @@ class Case:
 def telling_cases(
     reasons: Reasons, data: Dataset, predictions: np.ndarray, rows: np.ndarray, top: int = 6
 ) -> list[Case]:
-    """Pick three cases that tell most: the highest, the middle and the lowest prediction.
+    """Pick three cases that tell most: the highest, the middle and the lowest prediction; or one of each class.
 
     Parameters
     ----------
@@ -187,6 +187,10 @@ def telling_cases(
     top
         Reasons to name; the others are summed up in one line, so that every case still adds up.
     """
+    if data.problem == "multiclass":
+        firsts = {int(code): int(np.argmax(predictions == code)) for code in np.unique(predictions)[:3]}
+        found = {f"A case predicted {data.classes[code]}": number for code, number in firsts.items()}
+        return [_case(title, reasons, data, predictions, rows, number, top) for title, number in found.items()]
     order = np.argsort(predictions, kind="stable")
     picked = {"The highest prediction": order[-1], "A typical prediction": order[len(order) // 2]}
     picked["The lowest prediction"] = order[0]

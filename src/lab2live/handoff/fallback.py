@@ -47,7 +47,7 @@ def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
     raw
         Cases to try it on.
     """
-    rule_problem = _problem_of_rule(bundle, raw)
+    rule_problem = _problem_of_rule(bundle, raw) or _problem_of_rule(bundle, _with_nothing(raw))
     baseline = bundle.contract.get("baseline")
     found = []
     for trigger, when in TRIGGERS.items():
@@ -59,7 +59,7 @@ def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
         elif answer == "baseline":
             found.append(Plan(trigger, when, answer, baseline is not None, f"always {baseline}"))
         else:
-            note = rule_problem or f"answered {len(raw):,} of {len(raw):,} cases"
+            note = rule_problem or f"answered {len(raw):,} of {len(raw):,} cases, and one with nothing in it"
             found.append(Plan(trigger, when, answer, not rule_problem, note))
     return found
 
@@ -73,6 +73,11 @@ def _problem_of_rule(bundle: Bundle, raw: pd.DataFrame) -> str:
         return f"an answer of shape {answers.shape} for {len(raw):,} cases"
     empty = int(pd.isna(answers).sum())
     return f"no answer for {empty:,} of {len(raw):,} cases" if empty else ""
+
+
+def _with_nothing(raw: pd.DataFrame) -> pd.DataFrame:
+    """Give one case of which nothing is known: a fallback is asked exactly when the input is no good."""
+    return pd.DataFrame([dict.fromkeys(raw.columns)])
 
 
 def table(plans: Sequence[Plan]) -> pd.DataFrame:

@@ -68,7 +68,8 @@ class Ladder:
     gain, gain_low, gain_high
         Cross-validated paired difference between the chosen model and the baseline, with its 95 % interval.
     confidence
-        Probability that the gain is positive.
+        How sure it is that the gain is no accident: one minus the one-sided p-value, corrected for the number of
+        models that were tried.
     optimism
         How many standard errors the test score lies below the cross-validated one.
     reached
@@ -117,7 +118,7 @@ def climb(
     charter
         Metric, required score, and the project's business rule.
     data, split
-        See `modelling`.
+        See `cases` and `splits`.
     folds, repeats
         Of the cross-validation inside the training part.
     seed
@@ -148,7 +149,7 @@ def climb(
             scores[name].append(float(score(data.outcome[validate], predicted)))
         answers[name], fitted[name] = _answer(candidate, data, split.train, split.test)
     ratio = float(np.mean([len(validate) / len(learn) for learn, validate in parts]))
-    boot = bootstrap(data.outcome[split.test], answers, score, seed)
+    boot = bootstrap(data.outcome[split.test], answers, score, seed, splits.groups(charter, data, split.test))
     rungs = tuple(
         _rung(
             candidate, scores[candidate.name], answers[candidate.name], boot[candidate.name], data, split, score, ratio
@@ -157,7 +158,9 @@ def climb(
     )
     chosen = choose([rung for rung in rungs if rung.learns], ratio)
     baseline = max((rung for rung in rungs if not rung.learns), key=lambda rung: rung.mean)
-    gain, gain_low, gain_high, confidence = interval(np.array(chosen.scores) - np.array(baseline.scores), ratio)
+    gain, gain_low, gain_high, alone = interval(np.array(chosen.scores) - np.array(baseline.scores), ratio)
+    # The chosen one is one of several that could have come out ahead by chance (Bonferroni).
+    confidence = max(0.0, 1 - (1 - alone) * sum(rung.learns for rung in rungs))
     spread = np.hypot(corrected_error(np.array(chosen.scores), ratio), boot[chosen.name].std(ddof=1))
     required = required_score(charter, metric)
     ladder = Ladder(
@@ -229,7 +232,21 @@ def _rule(charter: Charter, data: Dataset) -> tuple[Callable[[pd.DataFrame], np.
     if data.problem != "multiclass":
         return lambda frame: np.asarray(rule(frame), dtype=float), ""
     codes = {name: code for code, name in enumerate(data.classes)}
-    return lambda frame: np.array([codes.get(label(value), -1) for value in rule(frame)]), ""
+
+    def coded(frame: pd.DataFrame) -> np.ndarray:
+        answers = [label(value) for value in rule(frame)]
+        strangers = sorted(set(answers) - set(codes))
+        if strangers:  # counted as wrong they would make a rule that is easy to beat
+            raise UserError(
+                "The business rule answers with a class that the target does not have.",
+                where="rules.py of the project's package, `score`",
+                found=", ".join(strangers[:5]),
+                expected=", ".join(data.classes),
+                fix="with more than two classes `score` gives one class per row, written as in the data",
+            )
+        return np.array([codes[answer] for answer in answers])
+
+    return coded, ""
 
 
 def _candidates(data: Dataset, rule: Callable[[pd.DataFrame], np.ndarray] | None, seed: int) -> list[Candidate]:

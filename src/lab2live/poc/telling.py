@@ -48,7 +48,7 @@ def gain_sentence(ladder: Ladder) -> str:
     chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
     return (
         f"{chosen} scores {ladder.gain:+.3f} ({ladder.gain_low:+.3f} to {ladder.gain_high:+.3f}) against "
-        f"'{baseline}'; the probability that it is better is {ladder.confidence:.1%}. {ladder.no_rule}"
+        f"'{baseline}'; confidence that this is no accident {ladder.confidence:.1%}. {ladder.no_rule}"
     ).strip()
 
 

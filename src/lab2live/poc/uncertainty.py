@@ -44,14 +44,39 @@ def interval(scores: np.ndarray, ratio: float) -> tuple[float, float, float, flo
 
 
 def bootstrap(
-    outcome: np.ndarray, answers: Mapping[str, np.ndarray], score: Callable[..., float], seed: int
+    outcome: np.ndarray,
+    answers: Mapping[str, np.ndarray],
+    score: Callable[[np.ndarray, np.ndarray], float],
+    seed: int,
+    groups: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Score all rungs on the same resampled test parts; a resample with one class only is drawn again."""
+    """Score all rungs on the same resampled test parts.
+
+    Parameters
+    ----------
+    outcome, answers
+        Of the test part, shape (rows,) each.
+    score
+        See `metrics.score`.
+    seed
+        Of the resampling.
+    groups
+        Where rows belong together, whole groups are drawn: rows of one group say less than as many strangers.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        `BOOTSTRAPS` scores per rung. A resample with one class only is drawn again.
+    """
     random = np.random.default_rng(seed)
+    names = np.arange(len(outcome)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    members = np.split(np.argsort(names, kind="stable"), np.cumsum(np.bincount(names))[:-1])
+    one_class = len(np.unique(outcome)) < 2
     draws: list[np.ndarray] = []
-    few = len(np.unique(outcome)) < 2
-    while len(draws) < BOOTSTRAPS:
-        rows = random.integers(len(outcome), size=len(outcome))
-        if few or len(np.unique(outcome[rows])) > 1:
+    for _ in range(100 * BOOTSTRAPS):
+        rows = np.concatenate([members[drawn] for drawn in random.integers(len(members), size=len(members))])
+        if one_class or len(np.unique(outcome[rows])) > 1:
             draws.append(rows)
+        if len(draws) == BOOTSTRAPS:
+            break
     return {name: np.array([score(outcome[rows], answer[rows]) for rows in draws]) for name, answer in answers.items()}

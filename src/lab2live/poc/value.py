@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab2live.cases import Problem
 from lab2live.schema import Charter, PerCase
 
 
@@ -34,9 +35,11 @@ def threshold(charter: Charter) -> float:
     return cost_optimal_threshold(charter.business.value.per_case)
 
 
-def threshold_sentence(charter: Charter) -> str:
+def threshold_sentence(charter: Charter, problem: Problem) -> str:
     """Say where the line is and why."""
-    if charter.prediction.problem_type == "regression":
+    if problem == "multiclass":
+        return "With more than two classes the most probable one is the answer: there is no line to draw."
+    if problem == "regression":
         return "A regression answers with a number: there is no line to draw."
     if charter.business.value.per_case is None:
         return "The charter puts no money on right and wrong answers, so the line is drawn at 50 %."
