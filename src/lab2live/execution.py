@@ -65,7 +65,14 @@ def execute(
 
     # At INFO papermill logs the parameters, which are nobody else's business.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    papermill_engines.register(ENGINE, _engine(on_cell))
+    last = 0
+
+    def hear(done: int, total: int) -> None:
+        nonlocal last
+        last = done
+        on_cell(done, total)
+
+    papermill_engines.register(ENGINE, _engine(hear))
     started, stopped = time.monotonic(), False
     error: dict[str, Any] | None = None
     try:
@@ -91,7 +98,7 @@ def execute(
         name = type(problem).__name__
         error = DIED if name == DIED["name"] else {"name": name, "message": str(problem).strip(), "source": ""}
     executed = nbformat.read(target, as_version=4).cells if target.is_file() else []
-    return Outcome(round(time.monotonic() - started, 1), _locate(error, executed), stopped)
+    return Outcome(round(time.monotonic() - started, 1), _locate(error, executed, last), stopped)
 
 
 def _literal(path: Path) -> str:
@@ -99,10 +106,11 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _locate(error: dict[str, Any] | None, executed: Sequence[Any]) -> dict[str, Any] | None:
-    """Find the cell that broke: the one with an error, else the first that never ran.
+def _locate(error: dict[str, Any] | None, executed: Sequence[Any], last: int) -> dict[str, Any] | None:
+    """Find the cell that broke: the one with an error, else the one in which execution ended.
 
-    A kernel that dies leaves no error behind, and papermill may even call the notebook complete.
+    A kernel that dies leaves no error behind, and papermill may even call the notebook complete. Its last cell may or
+    may not have got its number before, so that cell is the earlier of the `last` to start and the first without one.
     """
     # papermill puts cells of its own in; a reader counts those of the notebook
     own = [cell for cell in executed if not INJECTED & set(cell.metadata.get("tags", []))]
@@ -115,7 +123,8 @@ def _locate(error: dict[str, Any] | None, executed: Sequence[Any]) -> dict[str, 
         shown = next(output for output in broken[0][1].outputs if output.output_type == "error")
         error = {"name": shown.ename, "message": "The notebook left here: sys.exit().", "source": ""}
     error = error or DIED
-    for number, cell in (*broken, *silent):
+    running = [(n, c) for n, c in code if any(c is cell for cell in executed[last : last + 1])]
+    for number, cell in broken or sorted([*running, *silent], key=lambda found: found[0]):
         return {**error, "cell": number, "cell_id": cell.get("id"), "source": error["source"] or cell.source}
     return {**error, "cell": None, "cell_id": None}
 

@@ -29,7 +29,7 @@ def fails(frame: pd.DataFrame) -> Any:
 
 def test_a_rule_that_answers_every_case_settles_everything(charter_of: Any) -> None:
     charter = charter_of(fallback=ALL)
-    plans = fallback.plans(charter, bundle_with(lambda frame: frame["x"].fillna(0)), RAW)
+    plans = fallback.plans(charter, bundle_with(lambda frame: np.nan_to_num(frame["x"].astype(float))), RAW)
     assert [plan.trigger for plan in plans] == list(fallback.TRIGGERS)
     assert {plan.works for plan in plans} == {True}
     assert plans[0].note == "answered 3 of 3 cases, and one with nothing in it"

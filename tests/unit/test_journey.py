@@ -719,3 +719,15 @@ def test_parameters_are_read_without_running_the_cell(tmp_path: Path) -> None:
     cell = new_code_cell("a: int = 3  # rows\nb = 'x'\nc: str = None\nd: int", metadata={"tags": ["parameters"]})
     nbformat.write(new_notebook(cells=[new_code_cell("z = 1 / 0"), cell]), tmp_path / "n.ipynb")
     assert execution.declared_parameters(tmp_path / "n.ipynb") == {"a": 3, "b": "x", "c": None}
+
+
+def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() -> None:
+    cells = notebook(JOURNEY[0]).cells
+    for position, cell in enumerate(cells):
+        if cell.cell_type == "code":
+            cell.execution_count = position if position <= 3 else None
+    for count in (None, 5):
+        cells[5].execution_count = count
+        found = execution._locate(None, cells, last=5)
+        assert found is not None
+        assert (found["name"], found["cell"]) == ("DeadKernelError", 5)
