@@ -283,7 +283,8 @@ def test_references_hold_outputs_but_nothing_of_the_run(
 def test_a_broken_notebook_is_not_recorded(
     project: Charter, broken: Breaking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(journey, "run", lambda *_, **__: broken("dies"))
+    run = broken("dies")  # before the real function is gone
+    monkeypatch.setattr(journey, "run", lambda *_, **__: run)
     moved = project.model_copy(update={"folder": tmp_path})
     monkeypatch.setattr(graph, "notebooks_of", lambda _: project.folder / "notebooks")
     with pytest.raises(UserError, match="nothing was recorded") as caught:
