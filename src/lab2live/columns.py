@@ -125,11 +125,14 @@ def _all_parse(values: pd.Series) -> bool:
 
 
 def _holds_dates(values: pd.Series) -> bool:
-    """Recognise dates kept as text (SQLite has no others) or as date objects: ISO 8601 only, others are ambiguous."""
+    """Recognise dates kept as text (SQLite has no others) or as date objects: ISO 8601, or 31.12.2024.
+
+    Dots mean day, month, year wherever they are used; slashes are ambiguous, and stay text.
+    """
     if pd.api.types.is_numeric_dtype(values):
         return False
     text = values.head(1000).map(str)
-    if not text.str.match(r"^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?$").all():
+    if not text.str.match(r"^(\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?|\d{1,2}\.\d{1,2}\.\d{4})$").all():
         return False
     return not np.isnan(as_days(text)).any()
 
@@ -221,6 +224,8 @@ def as_days(column: pd.Series) -> np.ndarray:
 
 def _day(value: Any) -> float:
     text = str(value).strip()
+    if text.count(".") == 2 and len(text) <= len("31.12.2024"):
+        text = "-".join(part.zfill(2) for part in reversed(text.split(".")))
     try:
         moment = dt.datetime.fromisoformat(f"{text}-01" if len(text) == len("2000-01") else text)
         return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - EPOCH).total_seconds() / 86_400
@@ -248,7 +253,7 @@ def storable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _is_plain(column: pd.Series) -> bool:
     if column.dtype != object:
-        return True
+        return not pd.api.types.is_complex_dtype(column)
     import pyarrow as pa
 
     kinds = {
@@ -273,4 +278,7 @@ def _is_plain(column: pd.Series) -> bool:
 
 
 def _as_text(column: pd.Series) -> pd.Series:
-    return column.map(lambda value: value if isinstance(value, str) else label(value), na_action="ignore")
+    text = column.map(lambda value: value if isinstance(value, str) else label(value), na_action="ignore")
+    kept = text.astype(object)
+    kept[column.isna()] = None  # a NaN may be of a type that text cannot stand beside
+    return kept

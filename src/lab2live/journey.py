@@ -78,6 +78,23 @@ def run(
     home = notebooks_of(charter)
     parameters = graph.parameters(home, smoke, overrides or {})
     folder = runs.choose(charter, run_dir, home, continues=only is not None, force=force)
+    with runs.claim(folder):
+        _run(charter, folder, home, parameters, only, smoke, force, keep_going, progress)
+    return folder
+
+
+def _run(
+    charter: Charter,
+    folder: Path,
+    home: Path,
+    parameters: Mapping[str, Mapping[str, Any]],
+    only: str | None,
+    smoke: bool,
+    force: bool,
+    keep_going: bool,
+    progress: Progress,
+) -> None:
+    """Execute in a folder that is chosen and claimed."""
     execution.prepare_kernels([PACKAGE_FOLDER.parent, charter.folder / "src"])
     state = _State(charter, folder, smoke, started=_now())
     earlier, stopped = runs.before(folder), False
@@ -104,7 +121,6 @@ def run(
         state.write()
     if stopped:
         raise KeyboardInterrupt
-    return folder
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from lab2live.graph import Node
 from lab2live.schema import Charter
 
 LATEST = "latest"
+LOCK = ".lock"
 
 
 def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: bool, force: bool) -> Path:
@@ -48,14 +51,10 @@ def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: boo
                 fix="name another --run-dir",
             )
     elif newest is not None and (continues or not force) and _can_continue(charter, newest, continues):
-        folder = newest
+        # whoever works there now has not finished it: start another one, unless that very run is meant
+        folder = newest if continues or not _is_busy(newest) else _new(runs)
     else:
-        name = f"{dt.datetime.now():%Y%m%d-%H%M%S}"
-        folder = next(
-            path
-            for path in (runs / f"{name}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
-            if not path.exists()
-        )
+        folder = _new(runs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -69,6 +68,46 @@ def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: boo
     if folder.parent == runs.resolve():
         files.write_text(runs / LATEST, folder.name + "\n")
     return folder
+
+
+def _new(runs: Path) -> Path:
+    name = f"{dt.datetime.now():%Y%m%d-%H%M%S}"
+    named = (runs / f"{name}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
+    return next(path for path in named if not path.exists())
+
+
+@contextlib.contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run while this one works in it.
+
+    The lock is SQLite's: it works on every system, and ends with the process however that ends.
+
+    Raises
+    ------
+    UserError
+        If another process is at work there.
+    """
+    lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
+    try:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise UserError(
+                "Another process is working in this run.",
+                where=folder,
+                fix="wait until it has ended, or start a run of its own: --run-dir DIR",
+            ) from None
+        yield
+    finally:
+        lock.close()
+
+
+def _is_busy(folder: Path) -> bool:
+    try:
+        with claim(folder):
+            return False
+    except UserError:
+        return True
 
 
 def latest(charter: Charter) -> Path | None:

@@ -291,6 +291,12 @@ class Charter(Block):
         return [self.join.on] if isinstance(self.join.on, str) else list(self.join.on)
 
     @property
+    def identifiers(self) -> list[str]:
+        """Columns that name a case rather than describe it."""
+        named = [self.prediction.id_column, *self.join_keys]
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+    @property
     def is_demo(self) -> bool:
         """Whether any number computed from this charter is about the simulated demo."""
         return any(source.address.startswith(DEMO_SCHEME) for source in self.sources)

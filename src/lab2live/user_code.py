@@ -99,6 +99,11 @@ def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
     return added
 
 
+def rule_is_example(charter: Charter) -> bool:
+    """Say whether the rule is still the one that came with the template, which nobody uses today."""
+    return bool(getattr(module(charter, "rules"), "EXAMPLE", False))
+
+
 def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
     """Give the user's business rule as a function from table to one number per row, or `None` if there is none.
 

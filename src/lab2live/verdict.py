@@ -90,6 +90,10 @@ def compose(
     found = collect(charter, results, why_not)
     sampled = bool(run.get("smoke")) or any(result["parameters"].get("sample") for result in results.values())
     decision, reasons = decide(found, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled)
+    broken = [record for record in run.get("stages", ()) if record["error"]]
+    reasons = [
+        f"{record['title']} broke ({record['error']['name']}): not everything was judged." for record in broken
+    ] + reasons
     facts = {**run, "demo": charter.is_demo, "stand_ins": charter.stand_ins}
     return {"decision": decision, "reasons": reasons, "gates": [gate.as_dict() for gate in found], "run": facts}
 

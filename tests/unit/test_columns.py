@@ -226,11 +226,13 @@ def test_dates_are_days_since_2000_however_they_are_written() -> None:
     ]
     columns = Columns({"d": "date"})
     assert prepare(pd.DataFrame({"d": of(spellings)}), columns)["d"].tolist() == [1.0] * len(spellings)
-    assert prepare(pd.DataFrame({"d": of(["2000-02", "9999-12-31", "31.12.2000", 5])}), columns)["d"].fillna(
-        -1
-    ).tolist() == [
+    assert prepare(
+        pd.DataFrame({"d": of(["2000-02", "9999-12-31", "31.12.2000", "1.1.2000", "12/31/2000", 5])}), columns
+    )["d"].fillna(-1).tolist() == [
         31.0,
         2921939.0,
+        365.0,
+        0.0,
         -1,
         -1,
     ]

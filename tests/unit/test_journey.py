@@ -732,3 +732,17 @@ def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() ->
         found = execution._locate(None, cells, last=5)
         assert found is not None
         assert (found["name"], found["cell"]) == ("DeadKernelError", 5)
+
+
+def test_two_runs_at_once_do_not_meet_in_one_folder(project: Charter, tmp_path: Path) -> None:
+    mine = project.model_copy(update={"folder": tmp_path})
+    home = project.folder / "notebooks"
+    first = runs.choose(mine, None, home, continues=False, force=False)
+    with runs.claim(first):
+        second = runs.choose(mine, None, home, continues=False, force=False)
+        assert second != first, "the newest run is unfinished because somebody is at work there"
+        with pytest.raises(UserError, match="Another process"), runs.claim(first):
+            pass
+    with runs.claim(first):
+        pass  # free again
+    assert runs.choose(mine, None, home, continues=False, force=False) == second, "nobody is there any more"

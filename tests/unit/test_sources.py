@@ -42,7 +42,13 @@ CSV: dict[str, tuple[bytes, tuple[str, ...], list[list[Any]]]] = {
     "utf-8": ("id,größe\n1,ü\n2,é\n".encode(), ("id", "größe"), [[1, "ü"], [2, "é"]]),
     "latin-1": ("id,größe\n1,ü\n2,é\n".encode("latin-1"), ("id", "größe"), [[1, "ü"], [2, "é"]]),
     "byte order mark": ("id,x\n1,a\n2,b\n".encode("utf-8-sig"), ("id", "x"), [[1, "a"], [2, "b"]]),
-    "semicolons": (b"id;x\n1;2,5\n2;3,5\n", ("id", "x"), [[1, "2,5"], [2, "3,5"]]),
+    "semicolons": (b"id;x\n1;2.5\n2;3.5\n", ("id", "x"), [[1, 2.5], [2, 3.5]]),
+    "decimal commas": (
+        b"id;x;y\n1;2,5;a,b\n2;-3,25;1,5\n3;;\n",
+        ("id", "x", "y"),
+        [[1, 2.5, "a,b"], [2, -3.25, "1,5"], [3, None, None]],
+    ),
+    "quoted decimal commas": (b'id,x\n1,"2,5"\n2,"3,5"\n', ("id", "x"), [[1, 2.5], [2, 3.5]]),
     "tabs": (b"id\tx\n1\ta\n2\tb\n", ("id", "x"), [[1, "a"], [2, "b"]]),
     "windows line ends": (b"id,x\r\n1,a\r\n2,b\r\n", ("id", "x"), [[1, "a"], [2, "b"]]),
     "quoted line breaks": (b'id,x\n1,"a\nb"\n2,"c,""d"""\n', ("id", "x"), [[1, "a\nb"], [2, 'c,"d"']]),
@@ -429,3 +435,16 @@ def test_the_board_names_owner_access_and_waiting_time(charter_of: Any, tmp_path
         2,
         "Not granted: b (requested; chase its owner), c (simulated; chase its owner).",
     )
+
+
+def test_a_sqlite_address_without_a_file_is_a_message_and_creates_none(read: Any, tmp_path: Path) -> None:
+    reading = read(f"sqlite:///{tmp_path}/gone.sqlite")
+    assert "not where the charter says" in reading.problem
+    assert not (tmp_path / "gone.sqlite").exists()
+
+
+def test_a_sqlite_address_counts_from_the_charter(read: Any, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "here.db") as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS id")
+    connection.close()
+    assert read("sqlite:///here.db").rows == 1

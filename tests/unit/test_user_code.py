@@ -160,3 +160,8 @@ def test_another_projects_package_of_the_same_name_is_not_taken_for_this_ones(tm
     with pytest.raises(UserError, match="Another package has the name") as caught:
         user_code.module(project(tmp_path / "two", "x = 2"), "features")
     assert caught.value.details["expected"] == str(tmp_path / "two" / "src" / "mine")
+
+
+def test_a_rule_that_came_with_the_template_is_known_as_an_example(tmp_path: Path) -> None:
+    charter = project(tmp_path / "a", "", "EXAMPLE = True\ndef score(frame):\n    return frame['age']")
+    assert user_code.rule_is_example(charter)

@@ -184,3 +184,9 @@ def test_lessons_are_what_failed_and_what_warned_and_another_charter_can_read_th
     assert len(learnt) == 2
     assert all(lesson.startswith('Tom & "Jerry": ü: ') for lesson in learnt)
     assert any(f"{MUST} is fail." in lesson for lesson in learnt)
+
+
+def test_a_run_that_broke_says_so_before_any_other_reason() -> None:
+    record = {"title": "Data", "error": {"name": "ValueError"}, "stage": "eda"}
+    content = verdict.compose(CHARTER, {}, {}, {"stages": [record]})
+    assert content["reasons"][0] == "Data broke (ValueError): not everything was judged."

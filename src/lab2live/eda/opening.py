@@ -63,6 +63,11 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
     place = charter.locate(source.address)
     if isinstance(place, str) and place.startswith(DEMO_SCHEME):
         place = simulate.demo_file(place, charter.folder)
+    if isinstance(place, str) and place.startswith("sqlite:///"):
+        # relative to the charter like every path, and looked for first: SQLite itself would create it, empty
+        place = (charter.folder / place.removeprefix("sqlite:///")).resolve()
+        if place.is_file():
+            return _open_sqlite(place, source)
     if isinstance(place, str) and place.startswith(("http://", "https://")):
         place = _download(place)
     if isinstance(place, str):
@@ -93,8 +98,7 @@ def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
         storable(pd.read_excel(place, sheet_name=source.table or 0)).to_parquet(copy, index=False)
         return _duckdb().read_parquet(str(copy)), "duckdb"
     if suffix in SQLITE:
-        connection = ibis.sqlite.connect(place)
-        return connection.table(_table_name(source, connection.list_tables())), "sqlite"
+        return _open_sqlite(place, source)
     if suffix in DUCKDB:
         connection = ibis.duckdb.connect(place, read_only=True)
         return connection.table(_table_name(source, connection.list_tables())), "duckdb"
@@ -133,6 +137,13 @@ def _duckdb() -> Any:
     return ibis.duckdb.connect()
 
 
+def _open_sqlite(place: Path, source: Source) -> tuple[ir.Table, str]:
+    import ibis
+
+    connection = ibis.sqlite.connect(place)
+    return connection.table(_table_name(source, connection.list_tables())), "sqlite"
+
+
 def _read_csv(place: Path) -> ir.Table:
     """Read CSV with types taken from all rows: a text in the last one must not break a column half-way through."""
     names = _names(place, CSV)
@@ -146,11 +157,33 @@ def _read_csv(place: Path) -> ir.Table:
         "timestampformat": "%Y-%m-%d %H:%M:%S",
     }
     try:
-        return _duckdb().read_csv(names, **options)
+        table = _duckdb().read_csv(names, **options)
     except Exception as error:
         if "utf-8" not in str(error).lower() and "unicode" not in str(error).lower():
             raise
-    return _duckdb().read_csv(names, encoding="latin-1", **options)
+        options["encoding"] = "latin-1"
+        table = _duckdb().read_csv(names, **options)
+    return _duckdb().read_csv(names, decimal_separator=",", **options) if _has_decimal_commas(table) else table
+
+
+def _has_decimal_commas(table: ir.Table, rows: int = 10_000) -> bool:
+    """Say whether a text column holds nothing but numbers like 39,22, judged by the first rows."""
+    head = table.limit(rows)
+    text = [head[name] for name, kind in table.schema().items() if kind.is_string()]
+    if not text:
+        return False
+    counts = head.aggregate(
+        [
+            part.name(f"{kind}{number}")
+            for number, column in enumerate(text)
+            for kind, part in (
+                ("filled", column.count()),
+                ("fits", column.re_search(r"^ *[-+]?[0-9]+,[0-9]+ *$").sum()),
+            )
+        ]
+    )
+    found = counts.to_pyarrow().to_pylist()[0]
+    return any(0 < found[f"filled{number}"] == found[f"fits{number}"] for number in range(len(text)))
 
 
 @functools.cache

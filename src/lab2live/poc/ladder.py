@@ -136,7 +136,8 @@ def climb(
         of_decisions, threshold = score, cost_optimal_threshold(charter.business.value.per_case)
         score = lambda outcome, answer: of_decisions(outcome, answer >= threshold)  # noqa: E731
     rule, no_rule = _rule(charter, data)
-    candidates = _candidates(data, rule, seed)
+    title = "Generated example rule" if user_code.rule_is_example(charter) else "Today's business rule"
+    candidates = _candidates(data, rule, title, seed)
     parts = list(splits.folds(charter, data, split.train, folds, repeats, seed))
     scores: dict[str, list[float]] = {}
     answers: dict[str, np.ndarray] = {}
@@ -249,13 +250,13 @@ def _rule(charter: Charter, data: Dataset) -> tuple[Callable[[pd.DataFrame], np.
     return coded, ""
 
 
-def _candidates(data: Dataset, rule: Callable[[pd.DataFrame], np.ndarray] | None, seed: int) -> list[Candidate]:
+def _candidates(
+    data: Dataset, rule: Callable[[pd.DataFrame], np.ndarray] | None, title: str, seed: int
+) -> list[Candidate]:
     found = [Candidate("constant", "Always the same answer", answer=_constant)]
     if rule is not None:
         answer = rule
-        found.append(
-            Candidate("rule", "Today's business rule", answer=lambda data, _, rows: answer(data.raw.iloc[rows]))
-        )
+        found.append(Candidate("rule", title, answer=lambda data, _, rows: answer(data.raw.iloc[rows])))
     found.append(Candidate("linear", "Linear model", make=lambda: models.linear(data)))
     found.append(Candidate("boosting", "Gradient boosting", make=lambda: models.boosting(data, seed)))
     return found

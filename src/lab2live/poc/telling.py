@@ -46,9 +46,10 @@ def sentence(ladder: Ladder) -> str:
 def gain_sentence(ladder: Ladder) -> str:
     """Say by how much the model beats what needs no learning."""
     chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
+    sure = "above 99.9%" if ladder.confidence > 0.999 else f"{ladder.confidence:.1%}"
     return (
         f"{chosen} scores {ladder.gain:+.3f} ({ladder.gain_low:+.3f} to {ladder.gain_high:+.3f}) against "
-        f"'{baseline}'; confidence that this is no accident {ladder.confidence:.1%}. {ladder.no_rule}"
+        f"'{baseline}'; cross-validated; confidence that this is no accident {sure}. {ladder.no_rule}"
     ).strip()
 
 
@@ -80,12 +81,18 @@ def chart(charter: Charter, ladder: Ladder) -> Figure:
         [rung.mean for rung in rungs],
         [rung.low for rung in rungs],
         [rung.high for rung in rungs],
-        f"{ladder.rung(ladder.chosen).title} is the simplest model as good as the best",
+        _headline(ladder),
         f"{metrics.METRICS[ladder.metric].label}, cross-validated, 95 % interval",
         chosen=ladder.rung(ladder.chosen).title,
         reference=known_limit(charter, ladder.metric),
         reference_label="nobody can do better with these columns",
     )
+
+
+def _headline(ladder: Ladder) -> str:
+    if ladder.gain_low <= 0:
+        return f"No model clearly beats '{ladder.rung(ladder.baseline).title}'"
+    return f"{ladder.rung(ladder.chosen).title} is the simplest model as good as the best"
 
 
 def known_limit(charter: Charter, metric: str) -> float | None:
