@@ -136,7 +136,7 @@ def test_charter_says_that_the_demo_leaves_nothing_open(lab2live):
 
 
 def test_the_projects_own_tests_pass(project):
-    call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", cwd=project)
+    assert " passed" in call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", cwd=project)
 
 
 def test_nbval_finds_in_the_references_what_the_notebooks_show(project):
