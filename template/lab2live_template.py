@@ -14,6 +14,20 @@ import lab2live_template_table as table
 from jinja2.ext import Extension
 from lab2live_template_checks import ROOT
 
+# The columns of a project that has no data yet: what is simulated, and what is assumed that the target depends on.
+GENERIC = {
+    "months_known": ("{type: number, min: 0, mean: 24, missing: 0.03}", -0.6),
+    "contacts": ("{type: integer, min: 0, mean: 2}", 0.5),
+    "amount": ("{type: number, min: 0, mean: 50, missing: 0.02}", 0.3),
+    "segment": ("{type: category, values: {A: 0.5, B: 0.3, C: 0.2}}", "{C: 0.6}"),
+    "online": ("{type: boolean, mean: 0.6}", "{true: -0.4}"),
+}
+# A rule that fits them: the share of the positive class, or the mean of the target, up to two years and above.
+GENERIC_RULES = {
+    "classification": {"kind": "share", "above": 0.17, "below": 0.31, "missing": 0.25},
+    "regression": {"kind": "mean", "above": 80, "below": 115, "missing": 100},
+}
+
 
 class Lab2Live(Extension):
     """Adds the globals and filters that the template uses."""
@@ -25,6 +39,7 @@ class Lab2Live(Extension):
             canonical=canonical,
             checked=checked,
             columns=columns,
+            generic=generic,
             not_inputs=not_inputs,
             rule=rule,
         )
@@ -80,13 +95,23 @@ def updating():
 
 def columns(answers):
     """The names of the input columns, or nothing when they cannot be known, or are too many to be listed in code."""
+    if answers["data_source"] == "simulate":
+        return list(generic(answers))
     found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
     inputs = found.inputs(besides=not_inputs(answers)) if found else []
     return inputs if len(inputs) <= 40 else []
 
 
+def generic(answers):
+    """The columns to simulate, without those that bear a name of the user's own."""
+    taken = {name.lower() for name in not_inputs(answers)}
+    return {name: described for name, described in GENERIC.items() if name not in taken}
+
+
 def rule(answers):
     """A first business rule picked from the user's own table, or None when there is nothing to pick it from."""
+    if answers["data_source"] == "simulate" and "months_known" in generic(answers):
+        return {"column": "months_known", "split": 24, **GENERIC_RULES[answers["problem_type"]]}
     found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
     if not found or answers["target"] not in found.header:
         return None

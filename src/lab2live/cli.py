@@ -18,6 +18,7 @@ from lab2live import charter as charters
 from lab2live import graph, journey, questions, runs, verdict
 from lab2live.errors import UserError
 from lab2live.gates import STAGES
+from lab2live.schema import PUBLIC_SCHEME
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -127,6 +128,44 @@ def record(project: ProjectOption = None) -> None:
         for path in references.record(charters.find(project), progress):
             console.print(f"recorded {escape(str(path))}")
     console.print("Look at the difference before you commit it: git diff")
+
+
+@app.command()
+def simulate(
+    spec: Annotated[
+        str | None, typer.Argument(help="A project.yaml or its folder, or public://NAME.", metavar="SPEC")
+    ] = None,
+    out: Annotated[Path | None, typer.Argument(help="A new or empty folder.", metavar="OUT")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the base source.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of every draw; 0 if not said.", show_default=False)] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="A folder with some real rows per source, to learn from.", metavar="DIR")
+    ] = None,
+    catalogue: Annotated[bool, typer.Option("--list", help="List the public data there are, by domain.")] = False,
+) -> None:
+    """Write stand-in data: simulated from a charter, learnt from a sample, or public."""
+    from lab2live.eda import public
+    from lab2live.eda import simulate as simulating
+
+    if catalogue:
+        table = Table(title="Public data: lab2live simulate public://NAME OUT", title_justify="left")
+        for column in ("name", "domain", "one row is", "predict", "rows", "network"):
+            table.add_column(column, overflow="fold", no_wrap=column == "name")
+        for known in sorted(public.TABLES, key=lambda known: known.domain):
+            need = "no" if known.offline else "yes"
+            table.add_row(known.name, known.domain, known.what, known.target, f"{known.rows:,}", need)
+        console.print(table)
+        return
+    if spec is None or out is None:
+        raise UserError("It has to be said what to simulate, and where to.", fix="lab2live simulate SPEC OUT")
+
+    def say(text: str) -> None:
+        console.print(escape(text))
+
+    if spec.startswith(PUBLIC_SCHEME):
+        simulating.write_public(spec, out, say)
+    else:
+        simulating.write(Path(spec), out, rows, seed, sample, say)
 
 
 class ConsoleProgress(journey.Progress):

@@ -78,8 +78,9 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
         waited = (today - source.requested_on).days if source.requested_on else None
         since = f", asked for {waited} days ago" if waited is not None and source.access != "granted" else ""
         chase = f" Chase {source.owner or 'whoever owns it'}."
-        if source.on_stand_in or source.access == "simulated":
-            lines.append(Line("warn", f"{source.name}: {source.access}{since}; you can start on the stand-in.{chase}"))
+        if not source.is_real:
+            state = "simulated" if source.access == "granted" else source.access
+            lines.append(Line("warn", f"{source.name}: {state}{since}; you can start on the stand-in.{chase}"))
         elif source.access == "granted":
             lines.append(Line("pass", f"{source.name}: granted."))
         else:

@@ -6,6 +6,7 @@ import datetime as dt
 import difflib
 import os
 import re
+import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from lab2live import gates, metrics
 from lab2live.errors import UserError
 
 DEMO_SCHEME = "demo://"
+# Addresses of what stands in for data nobody may read yet: drawn from this charter, or taken from public data.
+SIMULATED_SCHEME = "simulated://"
+PUBLIC_SCHEME = "public://"
 
 Trigger = Literal[
     "invalid_input", "out_of_distribution", "low_confidence", "model_error", "time_out", "integrity", "drift"
@@ -141,12 +145,37 @@ class Prediction(Block):
 
 
 class Column(Block):
-    """What a column of a source should look like."""
+    """What a column of a source should look like.
+
+    Attributes
+    ----------
+    type
+        `number`, `integer`, `category`, `text`, `id`, `date` or `boolean`; any other name is kept for the reader.
+    mean
+        Of a number, where it is simulated.
+    values
+        The values that occur: a list, or value -> share of the rows.
+    missing
+        The share of the rows without a value. For a join key outside the base: of the cases without any rows.
+    """
 
     type: str | None = None
     min: float | None = None
     max: float | None = None
     unit: str | None = None
+    mean: float | None = None
+    values: list[Any] | dict[Any, float] | None = None
+    missing: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Column:
+        known = [number for number in (self.min, self.mean, self.max) if number is not None]
+        if known != sorted(known):
+            raise ValueError("`min`, `mean` and `max` have to rise in this order")
+        shares = list(self.values.values()) if isinstance(self.values, dict) else [1.0]
+        if self.values is not None and (not self.values or min(shares) < 0 or not sum(shares)):
+            raise ValueError("`values` has to name values; shares must not be negative, and one has to be above 0")
+        return self
 
 
 class Source(Block):
@@ -172,8 +201,10 @@ class Source(Block):
 
     @model_validator(mode="after")
     def _reachable(self) -> Source:
-        if self.uri is None and self.stand_in is None:
-            raise ValueError("a source needs a `uri`, or a `stand_in` while you wait for access")
+        if self.uri is None and self.stand_in is None and not self.columns:
+            raise ValueError(
+                "a source needs a `uri`, or a `stand_in` while you wait for access, or `columns` to simulate it from"
+            )
         if self.aggregate and self.key is None:
             raise ValueError("`aggregate` needs a `key`: one row per key comes out of it")
         return self
@@ -181,14 +212,24 @@ class Source(Block):
     @property
     def on_stand_in(self) -> bool:
         """Whether the journey must not or cannot read the real thing, and reads the stand-in."""
-        return self.stand_in is not None and (self.uri is None or self.access in ("requested", "refused"))
+        return self.uri is None or (self.stand_in is not None and self.access in ("requested", "refused"))
 
     @property
     def address(self) -> str:
-        """What is read: the stand-in as long as the real source is not ours to read."""
-        address = self.stand_in if self.on_stand_in else self.uri
-        assert address is not None  # _reachable
-        return address
+        """What is read: the stand-in as long as the real source is not ours to read; simulated if only described."""
+        return (self.stand_in if self.on_stand_in else self.uri) or SIMULATED_SCHEME
+
+    @property
+    def is_real(self) -> bool:
+        """Whether what is read is said to be the real thing."""
+        invented = self.address.startswith((SIMULATED_SCHEME, PUBLIC_SCHEME))
+        return not (self.on_stand_in or invented or self.access == "simulated")
+
+    @property
+    def files(self) -> list[str]:
+        """Every address whose content the checks of this source depend on."""
+        lists = [values for values in self.expected.values() if isinstance(values, str)]
+        return [self.address, *([self.snapshot] if self.snapshot else []), *lists]
 
 
 class Join(Block):
@@ -222,6 +263,46 @@ class Deployment(Block):
         return str(value) if isinstance(value, int | float) else value
 
 
+class PlannedFault(Block):
+    """A fault to plant into simulated data; its kinds are those of `eda.faults`."""
+
+    kind: str
+    source: str
+    column: str | None = None
+    share: float = Field(0.05, gt=0, le=1)
+
+
+class Simulation(Block):
+    """What simulated data should be like, beyond the columns of the sources.
+
+    Attributes
+    ----------
+    rows
+        Of the base source; by default as many as its sample, or a few thousand.
+    seed
+        The same seed gives the same files.
+    base_rate
+        Share of the positive class.
+    effects
+        What the target depends on: column -> effect of one standard deviation, or level -> effect. In log-odds for
+        classes, in standard deviations of the target for numbers.
+    noise
+        Standard deviation, in the same unit, of what no column tells.
+    faults
+        To be planted when all is drawn.
+    sample
+        Source -> a file with a few of its real rows, to learn from.
+    """
+
+    rows: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    base_rate: float | None = Field(None, gt=0, lt=1)
+    effects: dict[str, float | dict[Any, float]] = {}
+    noise: float | None = Field(None, ge=0)
+    faults: list[PlannedFault] = []
+    sample: dict[str, str] = {}
+
+
 class GateOverride(Block):
     """Limits of one gate that differ from the default."""
 
@@ -251,6 +332,7 @@ class Charter(Block):
     deployment: Deployment = Deployment()
     fallback: dict[Trigger, Literal["rule", "baseline", "review"]] = {}
     gates: dict[str, GateOverride] = {}
+    simulate: Simulation = Simulation()
     folder: Path = Field(Path("."), exclude=True)
     file: Path = Field(Path("project.yaml"), exclude=True)
 
@@ -271,6 +353,9 @@ class Charter(Block):
             raise ValueError("several sources need a `join` block: {base: <source>, on: <key>, how: left}")
         if self.join and self.join.base not in names:
             raise ValueError(f"join.base names `{self.join.base}`, the sources are {', '.join(names)}")
+        for name in [*self.simulate.sample, *(fault.source for fault in self.simulate.faults)]:
+            if name not in names:
+                raise ValueError(f"`simulate` names the source `{name}`{nearest(name, names)}")
         metric, kind = self.prediction.metric, self.prediction.problem_type
         if metric and metrics.METRICS[metric].problem_type != kind:
             fitting = ", ".join(name for name, known in metrics.METRICS.items() if known.problem_type == kind)
@@ -304,7 +389,7 @@ class Charter(Block):
     @property
     def stand_ins(self) -> list[str]:
         """Sources that are not the real thing: on a stand-in, or simulated."""
-        return [source.name for source in self.sources if source.on_stand_in or source.access == "simulated"]
+        return [source.name for source in self.sources if not source.is_real]
 
     def locate(self, address: str) -> Path | str:
         """Resolve an address of the charter.
@@ -312,7 +397,8 @@ class Charter(Block):
         Parameters
         ----------
         address
-            A `uri`, `stand_in` or `snapshot`. `${NAME}` is replaced by that environment variable.
+            A `uri`, `stand_in` or `snapshot`. `${NAME}` is replaced by that environment variable; where a password
+            belongs, any characters may be in it.
 
         Returns
         -------
@@ -332,7 +418,10 @@ class Charter(Block):
                     expected=f"the environment variable {name}",
                     fix=f"set it before you start, e.g. export {name}=...",
                 )
-            address = address.replace("${" + name + "}", os.environ[name])
+            placeholder, value = "${" + name + "}", os.environ[name]
+            # a password stands in its variable as it is, with whatever would end it in an address
+            address = address.replace(f":{placeholder}@", f":{urllib.parse.quote(value, safe='')}@")
+            address = address.replace(placeholder, value)
         if address.startswith("file://"):
             return Path(address.removeprefix("file://"))
         return address if "://" in address else (self.folder / address).resolve()

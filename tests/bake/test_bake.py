@@ -295,7 +295,18 @@ def test_the_first_rule_is_not_misled_by_a_sorted_file(bake, tmp_path):
 
 def test_without_known_columns_the_rule_says_that_nothing_has_been_stated(projects):
     assert generated(projects["sql"], "rules")["score"](pd.DataFrame({"x": [1, 2]})).tolist() == [0.5, 0.5]
-    assert generated(projects["simulate"], "rules")["score"](pd.DataFrame({"x": [1, 2]})).tolist() == [0.0, 0.0]
+
+
+def test_without_data_the_rule_the_features_and_the_charter_are_about_the_same_simulated_columns(projects, bake):
+    rule = generated(projects["simulate"], "rules")
+    columns = charter(projects["simulate"])["sources"][0]["columns"]
+    assert rule["COLUMN"] in columns
+    assert rule["score"](pd.DataFrame({rule["COLUMN"]: [1, 100, None]})).tolist() == [115, 80, 100]
+    assert set(generated(projects["simulate"], "features")["INPUTS"]) == set(columns) - {"outcome"}
+    own = {"target": "Amount", "id_column": "contacts", "time_column": "months_known", "positive_class": "late"}
+    mine = charter(bake(data_source="simulate", **own))
+    assert list(mine["sources"][0]["columns"]) == ["contacts", "months_known", "segment", "online", "Amount"]
+    assert list(mine["simulate"]["effects"]) == ["segment", "online"]
 
 
 def test_features_never_look_at_the_target_the_identifier_or_the_time(projects):

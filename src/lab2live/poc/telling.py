@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lab2live import charts, files, metrics
-from lab2live.eda import simulate
+from lab2live.eda import demo_silos
 from lab2live.poc.ladder import Ladder, required_score
 from lab2live.schema import DEMO_SCHEME, Charter
 
@@ -99,5 +99,5 @@ def known_limit(charter: Charter, metric: str) -> float | None:
     """Give the best score that these columns allow, where it is known: for the simulated demo and its own metric."""
     if not charter.is_demo or metric != "roc_auc":
         return None
-    truth = simulate.demo_file(f"{DEMO_SCHEME}telecom/{simulate.TRUTH}", charter.folder)
+    truth = demo_silos.demo_file(f"{DEMO_SCHEME}telecom/{demo_silos.TRUTH}", charter.folder)
     return float(files.read_json(truth)["bayes_roc_auc"])

@@ -11,9 +11,13 @@ import pandas as pd
 # As long as this is True, pages call the rule a generated example. Remove the line once `score` is what is done today.
 EXAMPLE = True
 
-{% if found -%}
+{% if found and cookiecutter.data_source == 'simulate' -%}
+# A worked example that fits the simulated columns. Replace it by the rule that is used today.
+{% elif found -%}
 # A worked example, picked from a sample of the rows: of all numeric columns, the one whose upper and lower half differ
 # most in the target. Replace it by the rule that is used today.
+{% endif -%}
+{% if found -%}
 COLUMN = {{ found.column | python }}
 SPLIT = {{ found.split }}
 # What to answer above the split, up to it, and where the value is missing: {{ {
