@@ -206,6 +206,20 @@ def parts(data: Dataset) -> pd.DataFrame:
     )
 
 
+def gaps(table: pd.DataFrame, most: int = 12) -> pd.Series:
+    """Give the share of missing values of the emptiest columns of the table that models see."""
+    shares = table.isna().mean()
+    shares.index = shares.index.map(str)
+    return shares.sort_values(ascending=False, kind="stable").head(most)
+
+
+def headline(shares: pd.Series) -> str:
+    """Say what a chart of gaps shows."""
+    if not shares.iloc[0]:
+        return "No value is missing"
+    return f"{shares.index[0]} is missing in {shares.iloc[0]:.0%} of the rows"
+
+
 def outcome_chart(data: Dataset, target: str) -> Figure:
     """Draw how often each outcome occurs."""
     if not data.classes:

@@ -31,6 +31,8 @@ class Rule:
         The last value that still passes, and the last that only warns. `None`: this gate never says so by itself.
     must_pass
         Whether a fail ends the journey with no-go.
+    by_findings
+        The value is the severity of the worst finding of the data checks: 0 remarks at most, 1 warns, 2 fails.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Rule:
     warn: float | None
     fail: float | None
     must_pass: bool = False
+    by_findings: bool = False
 
     @property
     def stage(self) -> str:
@@ -50,6 +53,10 @@ RULES = (
     Rule("eda.sources", "G1", "Could every silo be read?", "lower", 0, 0, must_pass=True),
     Rule("eda.access", "G1", "Are all silos granted, none replaced by a stand-in?", "lower", 0, None),
     Rule("eda.missing_critical", "L4a", "Are the critical attributes filled in?", "lower", 0.01, 0.20, must_pass=True),
+    Rule("eda.disguised_missing", "L4a", "Is nothing missing in disguise?", "lower", 0, 1, by_findings=True),
+    Rule("eda.outliers", "L4b", "Are there no outliers or anomalies?", "lower", 0, 1, by_findings=True),
+    Rule("eda.coverage", "L4c", "Is no kind of entity missing altogether?", "lower", 0, 1, by_findings=True),
+    Rule("eda.integration", "L4d", "Do the silos say the same in the same way?", "lower", 0, 1, by_findings=True),
     Rule("eda.orphan_keys", "L4d", "Do the keys of the silos find each other?", "lower", 0.01, 0.10),
     Rule(
         "eda.duplicate_keys",
@@ -68,6 +75,10 @@ RULES = (
         50,
         must_pass=True,
     ),
+    Rule("eda.signal", "L3", "Do the columns say anything about the outcome?", "lower", 0.01, 0.05),
+    Rule("eda.more_rows", "L3", "Are there enough rows, or would more of them help?", "lower", 0.1, None),
+    Rule("eda.leakage", "L3", "Is no column too good to be true?", "lower", 0, 1, by_findings=True),
+    Rule("eda.labels", "L3", "Can the outcomes be trusted?", "lower", 0, 1, by_findings=True),
     Rule("poc.customer_experience", "B1", "Is it clear how customers gain, and how that is measured?", "higher", 4, 1),
     Rule(
         "poc.return_on_investment",

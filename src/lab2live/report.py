@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from lab2live.words import is_numeric, measure, of, plain, short, status
+from lab2live.words import is_numeric, measure, measured, of, plain, status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ Kind = Literal["info", "demo", "warn", "fail"]
 
 HERE = Path(__file__).parent
 _BANNERS = {"info": "ℹ", "demo": "⚑", "warn": "▲", "fail": "✖"}
+# What every table of this process says of itself behind its caption; see `mark_tables`.
+_mark = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,18 @@ def banner(title: str, text: str = "", kind: Kind = "info") -> Html:
     body = Markup("<br>{}").format(text) if text else ""
     html = Markup('<div class="l2l l2l-banner l2l-{}" role="note"><p><strong>{} {}</strong>{}</p></div>')
     return Html(html.format(kind, symbol, title, body), f"{symbol} {title}" + (f": {text}" if text else ""))
+
+
+def mark_tables(text: str) -> None:
+    """Let every table from now on say something of itself: a table is copied into slides without its page's banner.
+
+    Parameters
+    ----------
+    text
+        Such as "on stand-in data"; empty for nothing. A notebook is one process and one stage, which sets it.
+    """
+    global _mark
+    _mark = text
 
 
 def table(
@@ -144,8 +158,7 @@ def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:
             f"{of(g, 'requirement')} {of(g, 'question') or of(g, 'id')}"
             + (" (must pass)" if of(g, "must_pass") else ""),
             status(of(g, "status")).replace(" ", "\N{NO-BREAK SPACE}"),
-            short(of(g, "value")),
-            short(of(g, "threshold")),
+            *(part or plain(None) for part in measured(g)),
             plain(of(g, "message") or None),
         ]
         for g in gates
@@ -187,6 +200,7 @@ def href(path: str) -> str:
 
 
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> Html:
+    caption = f"{caption} ({_mark})" if caption and _mark else caption or _mark
     # `align` is old-fashioned on purpose: unlike styles it survives the sanitisers of git hosts.
     aligned = [Markup(' align="right"') if number else Markup("") for number in right]
     head = Markup("").join(

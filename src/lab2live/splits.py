@@ -57,9 +57,9 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     rows = np.arange(len(data.outcome))
     prediction = charter.prediction
     if prediction.time_column in data.raw:
-        moments = _moments(data.raw[prediction.time_column])
-        order = np.argsort(moments, kind="stable")
-        cut = _between_moments(moments[order], int(len(rows) * (1 - TEST_SHARE)))
+        times = moments(data.raw[prediction.time_column])
+        order = np.argsort(times, kind="stable")
+        cut = _between_moments(times[order], int(len(rows) * (1 - TEST_SHARE)))
         how = f"the last {1 - cut / max(len(rows), 1):.0%} by {prediction.time_column}"
         return Split(order[:cut], order[cut:], how)
     if prediction.group_column in data.raw:
@@ -113,7 +113,7 @@ def _counted(data: Dataset, found: Split) -> str:
     )
 
 
-def _moments(column: pd.Series) -> np.ndarray:
+def moments(column: pd.Series) -> np.ndarray:
     """Make a column sortable by time, whether it holds dates or numbers; unknown moments count as the earliest."""
     numbers = as_numbers(column) if pd.api.types.is_numeric_dtype(column) else as_days(column)
     if np.isnan(numbers).all():  # text that names no date, such as 2026-Q1: in the order of the alphabet

@@ -162,6 +162,7 @@ def begin(
             "The run folder cannot be created.", where=folder, found=error, fix="name another `run_dir`"
         ) from None
     stage = Stage(name, charter, folder, sample, seed, parameters, fingerprint(charter, name, parameters))
+    report.mark_tables("on stand-in data" if charter.stand_ins else "")
     display(report.style())
     for banner in banners(charter, sample):
         display(banner)
@@ -211,9 +212,9 @@ def fingerprint(charter: Charter, name: str, parameters: Mapping[str, Any]) -> s
         code += sorted((charter.folder / "src" / charter.project.package.replace(".", "/")).rglob("*.py"))
     for path in code:
         digest.update(path.read_bytes())
-    for source in charter.sources:
+    for address in (address for source in charter.sources for address in source.files):
         try:
-            digest.update(_stamp(charter.locate(source.address)).encode())
+            digest.update(_stamp(charter.locate(address)).encode())
         except UserError:  # an unset environment variable: the stage that reads the source says so
             digest.update(b"unreadable")
     return digest.hexdigest()

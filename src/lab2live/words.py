@@ -8,7 +8,11 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
+from lab2live.gates import CATALOGUE
+
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
+# What the level of a gate that is judged by findings stands for.
+SEVERITIES = ("nothing", "warnings", "failures")
 _MISSING = "–"
 
 
@@ -71,10 +75,23 @@ def duration(seconds: float) -> str:
 
 def measure(gate: Any) -> str:
     """What a gate measured against which limit, or an empty string when it measured nothing."""
-    value, threshold = of(gate, "value"), of(gate, "threshold")
-    if is_missing(value):
+    value, limit = measured(gate)
+    if not value or _by_findings(gate):  # the message of the findings says it better
         return ""
-    return f"measured {short(value)}" + ("" if is_missing(threshold) else f", limit {short(threshold)}")
+    return f"measured {value}" + (f", limit {limit}" if limit else "")
+
+
+def measured(gate: Any) -> tuple[str, str]:
+    """What a gate measured, and its limit; empty for what there is not."""
+    value, limit = of(gate, "value"), of(gate, "threshold")
+    if _by_findings(gate):
+        return "" if is_missing(value) else SEVERITIES[int(value)], ""
+    return "" if is_missing(value) else short(value), "" if is_missing(limit) else short(limit)
+
+
+def _by_findings(gate: Any) -> bool:
+    rule = CATALOGUE.get(str(of(gate, "id")))
+    return rule is not None and rule.by_findings
 
 
 def is_numeric(values: Sequence[object]) -> bool:

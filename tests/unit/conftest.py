@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from lab2live import cases
 from lab2live.cases import Dataset
+from lab2live.eda import sources as silos
+from lab2live.eda.survey import Survey, survey_all
 from lab2live.schema import Charter
 
 Making = Callable[..., Charter]
@@ -64,3 +67,42 @@ def charter_of() -> Making:
 @pytest.fixture(scope="session")
 def generate() -> Generating:
     return _generate
+
+
+def _written(frame: pd.DataFrame, path: Path) -> str:
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".sqlite":
+        with sqlite3.connect(path) as connection:
+            frame.to_sql("t", connection, index=False)
+        connection.close()
+    else:
+        frame.to_parquet(path, index=False)
+    return path.name
+
+
+@pytest.fixture
+def surveyed(tmp_path: Path) -> Callable[..., tuple[Charter, list[Survey]]]:
+    """Write tables, and earlier extracts of them, as sources of a charter; open and measure them.
+
+    Fields of the sources are given once for all; `earlier` maps names to frames.
+    """
+
+    def _surveyed(
+        frames: dict[str, pd.DataFrame], file: str = "parquet", earlier: dict[str, pd.DataFrame] | None = None, **more: Any
+    ) -> tuple[Charter, list[Survey]]:
+        blocks = {name: more.pop(name) for name in ("prediction", "join") if name in more}
+        if len(frames) > 1:
+            blocks.setdefault("join", {"base": next(iter(frames)), "on": "id"})
+        entries = []
+        for name, frame in frames.items():
+            entry = {"name": name, "uri": _written(frame, tmp_path / f"{name}.{file}"), **more}
+            if earlier and name in earlier:
+                entry["snapshot"] = _written(earlier[name], tmp_path / f"{name}-before.{file}")
+            entries.append(entry)
+        charter = _charter(tmp_path, sources=entries, **blocks)
+        surveys, unreadable = survey_all(charter, silos.read_all(charter))
+        assert not unreadable
+        return charter, surveys
+
+    return _surveyed

@@ -189,3 +189,11 @@ def test_the_roles_do_not_look_at_the_outcome(charter_of: Any) -> None:
     second = cases.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
     assert first.columns == second.columns
     pd.testing.assert_frame_equal(first.inputs, second.inputs)
+
+
+def test_gaps_are_shares_the_emptiest_first() -> None:
+    table = pd.DataFrame({"a": [1, None], 2: [None, None], "c": [1, 2]})
+    assert cases.gaps(table).to_dict() == {"2": 1.0, "a": 0.5, "c": 0.0}
+    assert len(cases.gaps(table, most=1)) == 1
+    assert cases.headline(cases.gaps(table)) == "2 is missing in 100% of the rows"
+    assert cases.headline(cases.gaps(table[["c"]])) == "No value is missing"

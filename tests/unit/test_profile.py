@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from lab2live.eda import profile
+from lab2live.eda.findings import finding
 from lab2live.errors import UserError
 
 HOSTILE = "</title><script>alert(1)</script>"
@@ -29,13 +30,23 @@ def test_a_report_is_made_of_a_hostile_table(tmp_path: Path) -> None:
     started = time.monotonic()
     job = profile.start(table, tmp_path / "deep" / "profile.html", HOSTILE)
     assert time.monotonic() - started < 5
-    alerts = profile.finish(job)
+    remarks = profile.finish(job)
     page = job.html.read_text(encoding="utf-8")
     # inside an attribute's quotes it is only text
     assert not re.findall(r'[^"]<script>alert|<title>[^<]*<script', re.sub(r'"[^"]*"', '""', page))
     assert "größe" in page and "2024" in page
-    assert alerts["constant"] >= 1 and sum(alerts.values()) >= 2
+    assert {remark.severity for remark in remarks} == {"info"} and len(remarks) >= 2
+    assert ("profile.constant", "constant") in {(remark.check, remark.column) for remark in remarks}
+    assert HOSTILE in {remark.column for remark in remarks}  # named as it is, escaped where it is shown
     assert not Path(job.work.name).exists()
+
+
+def test_alerts_that_a_finding_has_already_said_are_left_out() -> None:
+    remarks = [profile._remark("constant", "a"), profile._remark("constant", "b"), profile._remark("skewed", "a")]
+    known = [finding("outlier.constant", "crm", "a", "warn", 1, 1, "a never changes.")]
+    left = profile.beside(remarks, known)
+    assert [(remark.check, remark.column) for remark in left] == [("profile.constant", "b"), ("profile.skewed", "a")]
+    assert profile.counts(left) == [{"alert": "always the same", "columns": 1}, {"alert": "very lopsided", "columns": 1}]
 
 
 def test_a_report_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,7 +187,7 @@ def test_of_several_tables_the_charter_has_to_name_one(read: Any, tmp_path: Path
     assert same(read("data.sqlite", table="it's two"))
     for table in (None, "three"):
         assert "one of " in (problem := read("data.sqlite", table=table).problem) and "it's two" in problem
-    assert "the database is empty" in read("empty.sqlite").problem
+    assert "The database is empty" in read("empty.sqlite").problem
 
 
 def test_a_duckdb_file_is_read_and_not_locked(read: Any, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "missing": ("nowhere.csv", "is not where the charter says"),
     "unknown kind": ("data.xyz", ".xyz"),
     "no kind": ("data", "no file extension"),
-    "empty folder": ("folder", "an empty folder"),
+    "empty folder": ("folder", "holds no CSV or Parquet files"),
     "not a database": ("text.sqlite", "not a database"),
     "not parquet": ("text.parquet", "parquet"),
     "not excel": ("text.xlsx", "Excel"),
@@ -429,7 +429,7 @@ def test_the_board_names_owner_access_and_waiting_time(charter_of: Any, tmp_path
     charter = charter_of(tmp_path, sources=entries, join={"base": "a", "on": "id"})
     board = sources.board(charter, sources.read_all(charter), dt.date(2026, 1, 31))
     assert board["owner"].tolist() == ["Ada", "nobody named", "nobody named"]
-    assert board["access"].tolist() == ["granted", "stand-in", "simulated"]
+    assert board["access"].tolist() == ["granted", "stand-in (file)", "simulated"]
     assert board["days waited"].fillna(-1).tolist() == [10, 30, -1]
     assert sources.not_granted(charter) == (
         2,

@@ -166,6 +166,18 @@ def test_what_a_stage_depends_on_makes_it_out_of_date(project: Path, change: Any
     assert upstream(project) is None
 
 
+@pytest.mark.parametrize("file", ["before.csv", "regions.csv"])
+def test_what_a_source_is_compared_with_makes_it_out_of_date(project: Path, file: str) -> None:
+    for name in ("before.csv", "regions.csv"):
+        (project / name).write_text("y\n1\n")
+    more = "uri: table.csv, snapshot: before.csv, expected: {y: regions.csv}"
+    (project / "project.yaml").write_text(CHARTER.replace("uri: table.csv", more))
+    finished(project)
+    assert upstream(project) is not None
+    (project / file).write_text("y\n2\n")
+    assert upstream(project) is None
+
+
 @pytest.mark.parametrize("change", [{"sample": 5}, {"seed": 1}])
 def test_other_rows_make_it_out_of_date(project: Path, change: dict[str, int]) -> None:
     finished(project)

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import functools
-import os
-import re
 import shutil
-import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lab2live.columns import storable
-from lab2live.eda import simulate
+from lab2live.eda import delimited, demo_silos, public, stand_ins
+from lab2live.eda.databases import open_database, open_duckdb, open_sqlite
+from lab2live.eda.engine import duckdb, new_file
 from lab2live.errors import UserError
-from lab2live.schema import DEMO_SCHEME, Charter, Source
+from lab2live.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# What a CSV writes when it means "nothing here", as pandas knows it.
-NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
-# The types a CSV column may turn out to be. No booleans: DuckDB would turn a "yes" into True, and whoever writes a rule
-# against the file means the word that stands in it.
-TYPES = ["NULL", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "VARCHAR"]
-CSV = (".csv", ".tsv", ".txt", ".gz")
+CSV = delimited.SUFFIXES
+NULLS = delimited.NULLS
 EXCEL = (".xlsx", ".xlsm")
 SQLITE = (".sqlite", ".sqlite3", ".db")
 DUCKDB = (".duckdb", ".ddb")
+SQLITE_SCHEME = "sqlite:///"
+# What an encrypted workbook and one of the nineties begin with.
+OFFICE = b"\xd0\xcf\x11\xe0"
 
 # Seconds to wait for a machine that does not answer.
 PATIENCE = 30
@@ -46,7 +44,8 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
         Knows where relative paths start.
     source
         Its `address` is a CSV, Parquet, Excel, SQLite or DuckDB file, a folder of CSV or Parquet files, an http(s)
-        URL of such a file, `demo://...`, or any address that `ibis.connect` understands.
+        URL of such a file, `demo://...`, `simulated://`, `public://NAME`, or any address that `ibis.connect`
+        understands.
 
     Returns
     -------
@@ -58,50 +57,93 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
     UserError
         If there is nothing at the address, or it is of an unknown kind.
     """
-    import ibis
-
-    place = charter.locate(source.address)
-    if isinstance(place, str) and place.startswith(DEMO_SCHEME):
-        place = simulate.demo_file(place, charter.folder)
-    if isinstance(place, str) and place.startswith("sqlite:///"):
-        # relative to the charter like every path, and looked for first: SQLite itself would create it, empty
-        place = (charter.folder / place.removeprefix("sqlite:///")).resolve()
-        if place.is_file():
-            return _open_sqlite(place, source)
-    if isinstance(place, str) and place.startswith(("http://", "https://")):
-        place = _download(place)
+    place = _place(charter, source)
+    if isinstance(place, str) and not place.startswith(SQLITE_SCHEME):
+        return open_database(place, source)
     if isinstance(place, str):
-        # else PostgreSQL waits for minutes for a machine that does not answer
-        os.environ.setdefault("PGCONNECT_TIMEOUT", str(PATIENCE))
-        connection = ibis.connect(place)
-        return connection.table(_table_name(source, connection.list_tables())), connection.name
+        # relative to the charter like every path, and looked for first: SQLite itself would create it, empty
+        place = (charter.folder / place.removeprefix(SQLITE_SCHEME)).resolve()
+        if place.is_file():
+            return open_sqlite(place, source)
     if not place.exists():
         raise UserError(
             f"Source `{source.name}` is not where the charter says.",
             where=place,
             fix="correct the source's `uri`, or name a `stand_in` while you wait for it",
         )
+    if not (place.is_file() or place.is_dir()):  # reading a pipe would wait for whoever writes into it
+        raise UserError(
+            f"Source `{source.name}` is neither a file nor a folder.",
+            where=place,
+            fix="correct the source's `uri`, or let the data be written to a file",
+        )
     return _open_file(place, source)
 
 
-def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
-    import ibis
+def as_written(charter: Charter, source: Source) -> ir.Table | None:
+    """Open a CSV with every value as the text that stands in the file; give `None` for what is no CSV.
 
+    What typed reading hides shows here: leading zeros, words that stand for nothing, two decimal separators.
+    """
+    place = _place(charter, source)
+    if isinstance(place, str) or _suffix(place) not in CSV:
+        return None
+    return delimited.as_written(_files(place, CSV))
+
+
+def header(charter: Charter, source: Source, columns: int) -> list[str] | None:
+    """Give the names in the first line of a CSV as they are written: an engine renames those that stand there twice.
+
+    Parameters
+    ----------
+    charter, source
+        Where the file is.
+    columns
+        How many columns the engine found; a line that does not fall into as many has no names.
+
+    Returns
+    -------
+    list of str or None
+        `None` for what is no CSV.
+    """
+    place = _place(charter, source)
+    if isinstance(place, str) or _suffix(place) not in CSV:
+        return None
+    return delimited.header(_files(place, CSV)[0], columns)
+
+
+def _place(charter: Charter, source: Source) -> Path | str:
+    """Say where the data of a source really lie: a file on this machine, or the address of a database."""
+    place = charter.locate(source.address)
+    if isinstance(place, str) and place.startswith(DEMO_SCHEME):
+        return demo_silos.demo_file(place, charter.folder)
+    if isinstance(place, str) and place.startswith(SIMULATED_SCHEME):
+        return stand_ins.stand_in(charter, source)
+    if isinstance(place, str) and place.startswith(PUBLIC_SCHEME):
+        return public.load(place, charter.folder / "data" / "public")
+    if isinstance(place, str) and place.startswith(("http://", "https://")):
+        return _download(place)
+    return place
+
+
+def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
     suffix = _suffix(place)
     if suffix in CSV:
-        return _read_csv(place), "duckdb"
+        return delimited.open_csv(_files(place, CSV)), "duckdb"
     if suffix == ".parquet":
-        return _duckdb().read_parquet(_names(place, (".parquet",))), "duckdb"
+        return _open_parquet(_files(place, (".parquet",))), "duckdb"
     if suffix in EXCEL:
-        # through a file: DuckDB's own reader is an extension that has to be downloaded
-        copy = _new_file(".parquet")
-        storable(pd.read_excel(place, sheet_name=source.table or 0)).to_parquet(copy, index=False)
-        return _duckdb().read_parquet(str(copy)), "duckdb"
+        return _open_excel(place, source), "duckdb"
     if suffix in SQLITE:
-        return _open_sqlite(place, source)
+        return open_sqlite(place, source)
     if suffix in DUCKDB:
-        connection = ibis.duckdb.connect(place, read_only=True)
-        return connection.table(_table_name(source, connection.list_tables())), "duckdb"
+        return open_duckdb(place, source)
+    if place.is_dir():
+        raise UserError(
+            f"The folder of source `{source.name}` holds no CSV or Parquet files.",
+            where=place,
+            fix="correct the source's `uri`, or ask for the export again",
+        )
     raise UserError(
         f"Source `{source.name}` is of a kind nobody here can read.",
         where=place,
@@ -116,108 +158,94 @@ def _suffix(place: Path) -> str:
     if not place.is_dir():
         return place.suffix.lower()
     inside = {file.suffix.lower() for file in _files_in(place)}
-    return next((suffix for suffix in (".parquet", *CSV) if suffix in inside), "an empty folder")
+    if ".parquet" in inside and inside & {".csv", ".tsv", ".gz"}:
+        raise UserError(
+            "The folder holds Parquet and CSV files together.",
+            where=place,
+            fix="keep those that belong to the source, in one form, and move the others away",
+        )
+    return next((suffix for suffix in (".parquet", *CSV) if suffix in inside), "")
 
 
-def _names(place: Path, suffixes: Sequence[str]) -> list[str]:
-    """Name the files for DuckDB, which takes some characters for patterns."""
-    files = [file for file in _files_in(place) if file.suffix.lower() in suffixes] if place.is_dir() else [place]
-    return [re.sub(r"[*?]", r"[\g<0>]", str(file)) for file in files]
+def _files(place: Path, suffixes: Sequence[str]) -> list[Path]:
+    return [file for file in _files_in(place) if file.suffix.lower() in suffixes] if place.is_dir() else [place]
 
 
 def _files_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
 
 
-@functools.cache
-def _duckdb() -> Any:
-    """Give the one embedded engine of this process, which reads all files."""
-    import ibis
+def _open_parquet(files: Sequence[Path]) -> ir.Table:
+    """Open Parquet files as one table; DuckDB would leave out columns that the first file does not have."""
+    if len(files) > 1:
+        first = _kinds(files[0])
+        for file in files[1:]:
+            delimited.refuse_other_columns(file, set(first), set(these := _kinds(file)))
+            for name, kind in these.items():
+                if len({kind, first[name], "nothing"}) > 2:
+                    raise UserError(
+                        f"The files of the folder hold different things in the column {name}.",
+                        found=f"{first[name]} in {files[0].name}, {kind} in {file.name}",
+                        fix="ask for an export in which all files have the same types",
+                    )
+                first[name] = kind if first[name] == "nothing" else first[name]
+    return duckdb().read_parquet([delimited.pattern(file) for file in files], union_by_name=len(files) > 1)
 
-    return ibis.duckdb.connect()
 
+def _kinds(file: Path) -> dict[str, str]:
+    """Say roughly what each column of a Parquet file holds: whole numbers and fractions go together."""
+    import pyarrow.parquet as pq
+    import pyarrow.types as kinds
 
-def _open_sqlite(place: Path, source: Source) -> tuple[ir.Table, str]:
-    import ibis
-
-    connection = ibis.sqlite.connect(place)
-    return connection.table(_table_name(source, connection.list_tables())), "sqlite"
-
-
-def _read_csv(place: Path) -> ir.Table:
-    """Read CSV with types taken from all rows: a text in the last one must not break a column half-way through."""
-    names = _names(place, CSV)
-    options = {
-        "sample_size": -1,
-        "nullstr": NULLS,
-        "header": True,
-        "auto_type_candidates": TYPES,
-        # 03/04/2024 is two different days: DuckDB would guess one of them, so it stays what it is
-        "dateformat": "%Y-%m-%d",
-        "timestampformat": "%Y-%m-%d %H:%M:%S",
+    known = {
+        "nothing": kinds.is_null,
+        "numbers": lambda kind: kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind),
+        "dates": lambda kind: kinds.is_date(kind) or kinds.is_timestamp(kind),
+        "text": lambda kind: kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_dictionary(kind),
     }
+    return {
+        field.name: next((name for name, fits in known.items() if fits(field.type)), str(field.type))
+        for field in pq.read_schema(file)
+    }
+
+
+def _open_excel(place: Path, source: Source) -> ir.Table:
+    """Open a sheet through a copy: DuckDB's own reader is an extension that has to be downloaded."""
     try:
-        table = _duckdb().read_csv(names, **options)
-    except Exception as error:
-        if "utf-8" not in str(error).lower() and "unicode" not in str(error).lower():
-            raise
-        options["encoding"] = "latin-1"
-        table = _duckdb().read_csv(names, **options)
-    return _duckdb().read_csv(names, decimal_separator=",", **options) if _has_decimal_commas(table) else table
-
-
-def _has_decimal_commas(table: ir.Table, rows: int = 10_000) -> bool:
-    """Say whether a text column holds nothing but numbers like 39,22, judged by the first rows."""
-    head = table.limit(rows)
-    text = [head[name] for name, kind in table.schema().items() if kind.is_string()]
-    if not text:
-        return False
-    counts = head.aggregate(
-        [
-            part.name(f"{kind}{number}")
-            for number, column in enumerate(text)
-            for kind, part in (
-                ("filled", column.count()),
-                ("fits", column.re_search(r"^ *[-+]?[0-9]+,[0-9]+ *$").sum()),
-            )
-        ]
-    )
-    found = counts.to_pyarrow().to_pylist()[0]
-    return any(0 < found[f"filled{number}"] == found[f"fits{number}"] for number in range(len(text)))
+        with pd.ExcelFile(place, engine="openpyxl") as book:
+            sheet = source.table or book.sheet_names[0]
+            if sheet not in book.sheet_names:
+                raise UserError(
+                    f"The workbook of source `{source.name}` has no such sheet.",
+                    found=sheet,
+                    expected=f"one of {', '.join(map(str, book.sheet_names))}",
+                    fix="set the source's `table`",
+                )
+            table = storable(book.parse(sheet))
+    except UserError:
+        raise
+    except Exception as error:  # openpyxl lets through whatever the ZIP and XML in the file make happen
+        with place.open("rb") as file:
+            locked = file.read(4) == OFFICE
+        raise UserError(
+            "The Excel file is protected by a password, or of the old kind."
+            if locked
+            else "It is no Excel file, or damaged.",
+            where=place,
+            fix="save it as .xlsx without a password, or export the sheet as CSV",
+        ) from error
+    copy = new_file(".parquet")
+    table.to_parquet(copy, index=False)
+    return duckdb().read_parquet(str(copy))
 
 
 @functools.cache
-def _copies() -> tempfile.TemporaryDirectory[str]:
-    """Give the folder in which copies lie as long as this process lives: the engine reads them later."""
-    return tempfile.TemporaryDirectory(prefix="lab2live-copies-")
-
-
-def _new_file(suffix: str) -> Path:
-    handle, name = tempfile.mkstemp(suffix, dir=_copies().name)
-    os.close(handle)
-    return Path(name)
-
-
 def _download(url: str) -> Path:
     """Fetch a file: DuckDB would download an extension first to read a URL, this needs nothing but the URL itself."""
     known = (*CSV, ".parquet", *EXCEL, *SQLITE, *DUCKDB)
     suffix = PurePosixPath(urllib.parse.urlsplit(url).path).suffix.lower()
-    copy = _new_file(suffix if suffix in known else ".csv")
+    copy = new_file(suffix if suffix in known else ".csv")
     request = urllib.request.Request(url, headers={"User-Agent": "lab2live"})
     with copy.open("wb") as file, urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         shutil.copyfileobj(answer, file)
     return copy
-
-
-def _table_name(source: Source, known: Sequence[str]) -> str:
-    if source.table is not None and source.table in known:
-        return source.table
-    if source.table is None and len(known) == 1:
-        return known[0]
-    raise UserError(
-        f"It is not clear which table of source `{source.name}` is meant.",
-        where=f"sources ({source.name}).table",
-        found=source.table or "nothing",
-        expected=f"one of {', '.join(known) or 'no tables at all: the database is empty'}",
-        fix="set the source's `table`",
-    )

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import IO
 
@@ -16,10 +17,30 @@ import pandas as pd
 
 from lab2live import files
 from lab2live.columns import storable
+from lab2live.eda.findings import JOINED, Finding
 from lab2live.errors import UserError
 
 # Above this many rows a sample says the same and takes a fraction of the time.
 LARGEST = 100_000
+# The profiler's alerts in plain words.
+MEANINGS = {
+    "constant": "always the same",
+    "zeros": "many zeros",
+    "missing": "values are missing",
+    "infinite": "infinite values",
+    "high_cardinality": "very many different values",
+    "high_correlation": "closely related to another column",
+    "skewed": "very lopsided",
+    "imbalance": "one value outweighs the others",
+    "unique": "every value is different",
+    "uniform": "all values equally frequent",
+    "unsupported": "of a type that cannot be described",
+    "type_date": "dates kept as text",
+    "constant_length": "texts all of one length",
+    "duplicates": "rows that occur more than once",
+    "dirty_category": "categories that look alike",
+    "empty": "nothing in it",
+}
 
 
 @dataclass
@@ -64,7 +85,7 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     return Job(process, log, work, html)
 
 
-def finish(job: Job, timeout: float = 900) -> Counter[str]:
+def finish(job: Job, timeout: float = 900) -> list[Finding]:
     """Wait for the report and move it to its place.
 
     Parameters
@@ -76,8 +97,8 @@ def finish(job: Job, timeout: float = 900) -> Counter[str]:
 
     Returns
     -------
-    Counter
-        How many columns each kind of alert names.
+    list of Finding
+        Every alert of the report as a remark, `profile.<alert>`: what is normal and what is not, an alert cannot know.
 
     Raises
     ------
@@ -97,7 +118,27 @@ def finish(job: Job, timeout: float = 900) -> Counter[str]:
             raise UserError("The profile report could not be made.", where=job.html, found=lines[-1])
         work = Path(job.work.name)
         files.write_bytes(job.html, (work / "profile.html").read_bytes())
-        return Counter(files.read_json(work / "alerts.json"))
+        return [_remark(**alert) for alert in files.read_json(work / "alerts.json")]
+
+
+def _remark(alert: str, column: str | None) -> Finding:
+    what = MEANINGS.get(alert, alert.replace("_", " "))
+    return Finding(f"profile.{alert}", JOINED, column, "info", 1, 0, f"{column or 'The table'}: {what}.", None)
+
+
+def beside(remarks: Sequence[Finding], findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out the alerts that say what a finding on the same column has already said, with numbers."""
+    said = {(found.check, found.column) for found in findings}
+    same = {"constant": "outlier.constant", "missing": "missing.critical", "duplicates": "duplicate.rows"}
+    return [
+        remark for remark in remarks if (same.get(remark.check.removeprefix("profile.")), remark.column) not in said
+    ]
+
+
+def counts(remarks: Sequence[Finding]) -> list[dict[str, object]]:
+    """Show how many columns each kind of alert names."""
+    kinds = Counter(remark.check.removeprefix("profile.") for remark in remarks)
+    return [{"alert": MEANINGS.get(kind, kind.replace("_", " ")), "columns": kinds[kind]} for kind in sorted(kinds)]
 
 
 def _make(work: Path, title: str) -> None:
@@ -115,8 +156,11 @@ def _make(work: Path, title: str) -> None:
         duplicates=None,
     )
     report.to_file(work / "profile.html", silent=True)
-    alerts = Counter(alert.alert_type.name.lower() for alert in report.get_description().alerts)
-    files.write_json(work / "alerts.json", dict(alerts))
+    alerts = [
+        {"alert": alert.alert_type.name.lower(), "column": unescape(alert.column_name) if alert.column_name else None}
+        for alert in report.get_description().alerts
+    ]
+    files.write_json(work / "alerts.json", alerts)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,9 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lab2live.columns import label
+from lab2live.eda.databases import select
+from lab2live.eda.freshness import newest_day
 from lab2live.eda.opening import open_table
+from lab2live.eda.problems import NO_ROWS, first_line, in_words, without_secrets
 from lab2live.errors import UserError
-from lab2live.schema import Charter, Source
+from lab2live.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -57,10 +58,11 @@ class Reading:
 
 def read_all(charter: Charter) -> list[Reading]:
     """Open every source and count its rows and gaps; one that cannot be read does not stop the others."""
-    return [_read(charter, source) for source in charter.sources]
+    return [read(charter, source) for source in charter.sources]
 
 
-def _read(charter: Charter, source: Source) -> Reading:
+def read(charter: Charter, source: Source) -> Reading:
+    """Open one source and count its rows and gaps; whatever goes wrong is the reading's `problem`."""
     try:
         table, engine = open_table(charter, source)
         counts = table.aggregate(
@@ -71,49 +73,72 @@ def _read(charter: Charter, source: Source) -> Reading:
         )
         # Positions, not names: two columns may differ in case only, which some engines fold.
         rows, *nulls = next(iter(counts.to_pyarrow().to_pylist()[0:1])).values()
-    except UserError as error:
-        return Reading(source, problem=_without_secrets(str(error), source))
     except Exception as error:  # whatever an engine or its driver raises belongs to this source alone
-        return Reading(source, problem=_without_secrets(f"{type(error).__name__}: {_first_line(error)}", source))
+        return Reading(source, problem=in_words(error, source))
     if not rows:
-        return Reading(source, problem="It holds no rows.")
+        return Reading(source, problem=NO_ROWS)
     return Reading(
         source, table, engine, int(rows), dict(zip(table.columns, (int(n or 0) for n in nulls), strict=True))
     )
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
-
-
-def _without_secrets(text: str, source: Source) -> str:
-    """Take out of a driver's message what the address may have told it."""
-    for name in re.findall(r"\$\{(\w+)\}", source.address):
-        if os.environ.get(name):
-            text = text.replace(os.environ[name], "${" + name + "}")
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", text)
-
-
 def board(charter: Charter, readings: Sequence[Reading], today: dt.date | None = None) -> pd.DataFrame:
-    """Show every silo on one line: who to ask, whether we may, how long it took, what it holds (G1)."""
+    """Show every silo on one line: whom to ask, whether we may, how long it took, what it holds and how new (G1).
+
+    Parameters
+    ----------
+    charter, readings
+        What is said of the sources, and what came of opening them.
+    today
+        For waiting times and ages; by default the day it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `newest` is the latest day in the source's `date_column`. How old a stand-in is says nothing about the silo.
+    """
     today = today or dt.date.today()
     lines = []
     for reading in readings:
-        source = reading.source
-        until = source.granted_on or today
+        source, newest = reading.source, newest_day(reading.table, reading.source.date_column, today)
+        waited = ((source.granted_on or today) - source.requested_on).days if source.requested_on else None
+        real = source.is_real and not source.address.startswith(DEMO_SCHEME)
+        age = (today - newest).days if newest and real else None
+        limit = source.fresh_within_days
+        stale = None not in (age, limit) and age > limit  # type: ignore[operator]
+        reasons = {
+            f"access {source.access}": source.access in ("requested", "refused"),
+            "cannot be read": reading.table is None,
+            "not fresh": stale,
+        }
+        chase = ", ".join(reason for reason, holds in reasons.items() if holds)
         lines.append(
             {
                 "source": source.name,
                 "owner": source.owner or "nobody named",
-                "access": "stand-in" if source.on_stand_in else source.access,
-                "days waited": (until - source.requested_on).days if source.requested_on else None,
+                "access": f"stand-in ({_kind_of_stand_in(source)})" if source.on_stand_in else source.access,
+                "days waited": waited,
+                "chase": f"{source.owner or 'find an owner'}: {chase}" if chase else None,
+                "personal data": {None: "not said", True: "yes", False: "no"}[source.personal_data],
+                "newest": newest.isoformat() if newest else None,
+                "days old": age,
+                "fresh": "not said"
+                if age is None or limit is None
+                else f"no, limit {limit:g} days"
+                if stale
+                else "yes",
                 "engine": reading.engine or "unreadable",
                 "rows": reading.rows,
                 "columns": len(reading.columns),
-                "personal data": source.personal_data,
             }
         )
     return pd.DataFrame(lines)
+
+
+def _kind_of_stand_in(source: Source) -> str:
+    if source.address.startswith((SIMULATED_SCHEME, DEMO_SCHEME)):
+        return "simulated"
+    return "public" if source.address.startswith(PUBLIC_SCHEME) else "file"
 
 
 def case_rows(reading: Reading) -> ir.Table:
@@ -123,7 +148,11 @@ def case_rows(reading: Reading) -> ir.Table:
     """
     source, table = reading.source, reading.table
     if table is None:
-        raise UserError(f"Source `{source.name}` could not be read.", where=source.address, found=reading.problem)
+        raise UserError(
+            f"Source `{source.name}` could not be read.",
+            where=without_secrets(source.address, source),
+            found=reading.problem,
+        )
     if not source.aggregate:
         return table
     import sqlglot
@@ -139,12 +168,12 @@ def case_rows(reading: Reading) -> ir.Table:
     try:
         if source.key not in table.columns:  # SQLite would take the name of no column for a text
             raise KeyError(f"there is no column {source.key}")
-        return table.alias(ROWS).sql(query)
+        return select(table, ROWS, query)
     except Exception as error:  # the charter's own SQL: whatever the engine says about it
         raise UserError(
             f"The aggregates of source `{source.name}` do not work.",
             where=f"sources ({source.name}).aggregate",
-            found=_first_line(error),
+            found=first_line(error, source),
             expected=f"SQL of {reading.engine} over the columns {', '.join(reading.columns)}; `key` is one of them",
             fix="correct the expressions, or the source's `key`",
         ) from error
@@ -197,6 +226,21 @@ def joined_table(
     return table.reset_index(drop=True)
 
 
+def origins(charter: Charter, readings: Sequence[Reading]) -> dict[str, str]:
+    """Say which source every column of the joined table comes from."""
+    found: dict[str, str] = {}
+    by_name = {reading.source.name: reading for reading in readings if reading.table is not None}
+    for name in sorted(by_name, key=lambda name: name != charter.base.name):
+        source = by_name[name].source
+        columns = [source.key or "", *source.aggregate] if source.aggregate else by_name[name].columns
+        for column in columns:
+            if column in charter.join_keys:
+                found.setdefault(column, name)
+            else:
+                found[f"{column} ({name})" if column in found else column] = name
+    return found
+
+
 def key_text(column: pd.Series) -> pd.Series:
     """Write keys the same way whatever the engine: 7 and 7.0 are one key, 007 is another."""
     return column.map(label, na_action="ignore").astype("string")
@@ -211,7 +255,7 @@ def _frame(reading: Reading, keys: Sequence[str]) -> pd.DataFrame:
         raise UserError(
             f"The rows of source `{source.name}` cannot be read.",
             where=f"sources ({source.name})",
-            found=f"{type(error).__name__}: {_without_secrets(_first_line(error), source)}",
+            found=f"{type(error).__name__}: {first_line(error, source)}",
             fix="check that its columns hold what their types promise, or export it as CSV or Parquet",
         ) from error
     for key in keys:

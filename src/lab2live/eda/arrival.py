@@ -1,0 +1,292 @@
+"""Whether the newest data are there: the last part of time complete, and not older than it should be."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lab2live.columns import EPOCH, day
+from lab2live.eda.findings import Finding, Severity, Skip, finding
+from lab2live.eda.survey import Survey
+from lab2live.schema import Charter
+
+# Parts of time in days: whole weeks, so that quiet weekends are in all of them.
+WEEK, MONTH = 7, 28
+# So many earlier parts say what is usual; fewer do for parts that hardly differ.
+USUAL, LEAST = 12, 5
+# The last part is late when it holds less than this of what was expected, and when chance gives that once in a million.
+LATE, VERY_LATE = 0.75, 0.3
+SURE = 1e-6
+# Below this many rows expected nothing can be said.
+FEWEST = 15
+# Dates on so few different days are those of months or other fixed days: each of them is a part of time.
+FIXED_DAYS = 0.2
+MOST_LEVELS = 30
+# Sources that all end within this time end together; one that ends this much earlier stands out.
+TOGETHER, EARLIER = 35, 45
+
+
+def _today() -> dt.date:
+    return dt.date.today()
+
+
+def late(charter: Charter, survey: Survey) -> list[Finding | Skip]:
+    """Find a last week or month that holds far fewer rows than the ones before.
+
+    Parameters
+    ----------
+    charter
+        Its time column counts as declared.
+    survey
+        Its `date_column` is looked at, or all dates where none is declared.
+
+    Returns
+    -------
+    list of Finding
+        At most one per date column.
+    """
+    found: list[Finding | Skip] = []
+    declared = {survey.source.date_column, charter.prediction.time_column} & set(survey.days)
+    for column in [survey.source.date_column] if survey.source.date_column in survey.days else list(survey.days):
+        assert column is not None
+        one = _late(survey, column, column in declared)
+        if one:
+            found.append(one)
+    return found
+
+
+def _late(survey: Survey, column: str, declared: bool) -> Finding | None:
+    days = np.floor(survey.days[column])
+    days = days[np.isfinite(days)]
+    if len(days) < 100:
+        return None
+    end = newest(days)
+    where = f"{column} of {survey.name}"
+    for name, parts in _parts(days[days <= end], end):
+        shortfall = _shortfall(parts, declared)
+        if shortfall is None:
+            continue
+        share, expected = shortfall
+        severity: Severity = "fail" if share < VERY_LATE else "warn"
+        what = (
+            f"The last {name} in {where}, up to {day(end)}, has {parts[-1]:,.0f} rows where {expected:,.0f} were to be "
+            f"expected ({share:.0%}){survey.basis}."
+        )
+        missing = max(0, round(expected - parts[-1]))
+        return finding("integration.late", survey.name, column, severity, share, LATE, what, missing, [day(end)])
+    return _group_missing(survey, column, end)
+
+
+def newest(days: np.ndarray) -> float:
+    """Give the newest day, without what is far behind all others: typing errors and open ends."""
+    ordered = np.sort(np.floor(days[np.isfinite(days)]))
+    if len(ordered) < 100:
+        return float(ordered[-1])
+    tail = ordered[-max(5, len(ordered) // 200) :]
+    steps = np.flatnonzero(np.diff(tail) > 60)
+    return float(tail[steps[0]] if len(steps) else tail[-1])
+
+
+def _parts(days: np.ndarray, end: float) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the rows of each part of time, the last one last."""
+    recent = days[days > end - 26 * MONTH]
+    different, counts = np.unique(recent, return_counts=True)
+    if len(different) < FIXED_DAYS * (recent.max() - recent.min() + 1):
+        yield "date", counts.astype(float)
+        return
+    for name, length in (("week", WEEK), ("four weeks", MONTH)):
+        part = ((end - days) // length).astype(int)
+        number = int(part.max())  # the oldest part is not whole
+        if number > LEAST:
+            yield name, np.bincount(part, minlength=number)[:number][::-1].astype(float)
+
+
+def _shortfall(parts: np.ndarray, declared: bool) -> tuple[float, float] | None:
+    """Say which share of the expected rows the last part has, and what was expected; `None` if it is complete.
+
+    What is expected follows the level and the trend of the parts before. How far a part may lie below it by chance is
+    measured on these: each is expected from those before it in the same way.
+    """
+    if len(parts) < 3:
+        return None
+    if len(parts) <= LEAST:
+        # too few to measure noise: they have to be as good as equal
+        before, last = parts[:-1], parts[-1]
+        even = before.min() >= 0.9 * before.max() and before.min() >= 100
+        share = last / before.mean()
+        return (float(share), float(before.mean())) if even and share < LATE else None
+    recent = parts[-USUAL - LEAST - 1 :]
+    expected = [_expected(recent[:place]) for place in range(LEAST, len(recent))]
+    actual = recent[LEAST:]
+    now, last = expected[-1], actual[-1]
+    if now < FEWEST or last >= LATE * now:
+        return None
+    # A table of cases whose numbers were going down already is no event that failed to arrive.
+    if not declared and np.median(parts[-4:-1]) < 0.75 * np.quantile(parts[:-1], 0.75):
+        return None
+    ratios = np.log((actual + 0.5) / (np.array(expected) + 0.5))
+    honest = ratios[:-1]
+    if len(honest) and ratios[-1] > 1.5 * min(0.0, float(honest.min())):
+        return None
+    # beyond chance there is what makes honest parts differ: holidays, campaigns
+    noise = 1 / np.array(expected) + 1 / (3 * np.array(expected))
+    more = max(0.0, float(np.mean(honest**2 - noise[:-1]))) if len(honest) else 0.0
+    # negative binomial: a count whose mean varies by that much
+    spread = more + 1 / (3 * now)
+    size = 1 / max(spread, 1e-9)
+    chance = float(stats.nbinom.cdf(last, size, size / (size + now)))
+    return (float(last / now), float(now)) if chance < SURE else None
+
+
+def _expected(before: np.ndarray) -> float:
+    """Expect what the last parts had, or less where they were falling."""
+    level = float(np.mean(before[-3:]))
+    logs = np.log(before[-LEAST:] + 0.5)
+    trend = float(np.exp(logs[-3:].mean() + 2 * min(0.0, float(np.median(np.diff(logs))))))
+    return min(level, trend)
+
+
+def _group_missing(survey: Survey, column: str, end: float) -> Finding | None:
+    """Find a group of rows, as of one region, that always was there and has none in the last week or month."""
+    days = np.floor(survey.days[column])
+    for other, texts in survey.texts.items():
+        if not 2 <= survey.facts[other].distinct <= MOST_LEVELS:
+            continue
+        codes, levels = pd.factorize(texts)
+        for length, name in ((WEEK, "week"), (MONTH, "four weeks")):
+            with np.errstate(invalid="ignore"):
+                recent = (codes >= 0) & (days <= end) & (days > end - (LEAST + 1) * length)
+            part = ((end - days[recent]) // length).astype(int)
+            table = np.bincount(codes[recent] * (LEAST + 1) + part, minlength=len(levels) * (LEAST + 1))
+            table = table.reshape(len(levels), LEAST + 1)
+            last, before = table[:, 0], table[:, 1:]
+            # no more than it had in its quietest part: groups have trends of their own
+            expected = np.minimum(before.sum(axis=1) / max(1, before.sum()) * last.sum(), 1.5 * before.min(axis=1))
+            gone = (last == 0) & (expected > -np.log(SURE))
+            if gone.any():
+                rows = round(float(expected[gone].sum()))
+                named = ", ".join(map(str, levels[gone][:3]))
+                what = (
+                    f"The last {name} in {column} of {survey.name}, up to {day(end)}, has no rows with {other} "
+                    f"{named}, where {rows:,} were to be expected{survey.basis}."
+                )
+                return finding("integration.late", survey.name, column, "warn", 0, LATE, what, rows, levels[gone])
+    return None
+
+
+def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
+    """Find a source whose newest date is older than the charter allows, or than in the earlier extract.
+
+    Parameters
+    ----------
+    charter
+        Not needed.
+    survey
+        Its `fresh_within_days` is held against today.
+
+    Returns
+    -------
+    list of Finding or Skip
+        A Skip where the charter does not say how fresh a dated source has to be.
+    """
+    column = _dated(survey)
+    limit = survey.source.fresh_within_days
+    check, name = "integration.stale", survey.name
+    if column is None:
+        reason = "`fresh_within_days` is declared, and there is no column of dates."
+        return [Skip(check, name, reason)] if limit is not None else []
+    end = _end(survey, column)
+    found: list[Finding | Skip] = []
+    if limit is None:
+        if survey.source.date_column:
+            found.append(
+                Skip(check, name, f"The charter does not say how fresh {name} has to be: `fresh_within_days`.")
+            )
+    else:
+        age = (_today() - EPOCH.date()).days - end
+        if age > limit:
+            what = f"The newest {column} of {name} is {day(end)}, {age:,.0f} days ago; {limit:g} are allowed."
+            severity: Severity = "fail" if age > 3 * limit else "warn"
+            return [finding(check, name, column, severity, age, limit, what, None, [day(end)])]
+    before = survey.earlier
+    if before is not None and column in before.days:
+        then = _end(before, column)
+        if end < then:
+            what = f"The newest {column} of {name} is {day(end)}, and the earlier extract went up to {day(then)}."
+            found.append(finding(check, name, column, "warn", then - end, 0, what, None, [day(end)]))
+        elif end == then and survey.rows == before.rows:
+            what = f"{name} ends with {day(end)} and has {survey.rows:,} rows, just like the earlier extract."
+            found.append(finding(check, name, column, "info", 0, 0, what, None, [day(end)]))
+    return found
+
+
+def _dated(survey: Survey) -> str | None:
+    """Name the column that says how new a source is: the declared one, or the one with the newest date until today."""
+    if survey.source.date_column in survey.days:
+        return survey.source.date_column
+    filled = [column for column, days in survey.days.items() if np.isfinite(days).any()]
+    return max(filled, key=lambda column: _end(survey, column), default=None)
+
+
+def _end(survey: Survey, column: str) -> float:
+    """Give the newest day until today: a date in the future is a plan or an error."""
+    days = survey.days[column]
+    past = days[days < (_today() - EPOCH.date()).days + 1]
+    if not len(past):
+        return float(np.nanmin(np.floor(days))) if np.isfinite(days).any() else -np.inf
+    return newest(past)
+
+
+def stale_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]:
+    """Find a source of events that ends long before the other sources, or stood still while they went on.
+
+    Parameters
+    ----------
+    charter
+        Not needed.
+    surveys
+        All readable sources; those without dates are left out.
+
+    Returns
+    -------
+    list of Finding
+        One per source that stays behind.
+    """
+    ends = {survey.name: (survey, column, _end(survey, column)) for survey in surveys if (column := _dated(survey))}
+    found: list[Finding | Skip] = []
+    went_on = [name for name, (survey, column, end) in ends.items() if _moved(survey, column, end) is True]
+    for name, (survey, column, end) in ends.items():
+        others = sorted((theirs for other, (_, _, theirs) in ends.items() if other != name), reverse=True)
+        span = end - float(np.nanmin(survey.days[column]))
+        # a source of cases, one row each, may well be of an older time than what happened to them since
+        judged = (
+            bool(survey.source.date_column) or survey.facts[survey.key].distinct < 0.9 * survey.rows
+            if survey.key
+            else True
+        )
+        together = len(others) > 1 and others[0] - others[1] <= TOGETHER
+        behind = others[1] - end if together else 0.0
+        if judged and behind > max(EARLIER, 0.1 * span):
+            what = f"{name} ends with {day(end)} ({column}), the other sources {behind:,.0f} days later or more."
+            found.append(finding("integration.stale", name, column, "warn", behind, EARLIER, what, None, [day(end)]))
+        elif went_on and _moved(survey, column, end) is False:
+            what = (
+                f"{name} is just what it was in the earlier extract, up to {day(end)}; {went_on[0]} has gone on since."
+            )
+            found.append(finding("integration.stale", name, column, "warn", 0, 0, what, None, [day(end)]))
+    return found
+
+
+def _moved(survey: Survey, column: str, end: float) -> bool | None:
+    """Say whether a source has newer rows than its earlier extract; `False` only if nothing at all has changed."""
+    before = survey.earlier
+    if before is None or column not in before.days:
+        return None
+    if end > _end(before, column) or survey.rows > before.rows:
+        return True
+    same = survey.rows == before.rows and survey.complete and list(survey.facts) == list(before.facts)
+    return False if same and survey.sample.equals(before.sample) else None
