@@ -258,7 +258,7 @@ def credit(seed: int, today: dt.date | None = None) -> World:
         "label_flips": [("applications", "defaulted", {})],
         "label_disagreement": [("applications", "defaulted", {**shared, "labelers": ["reviewer_1", "reviewer_2"]})],
         "label_immature": [
-            ("applications", "defaulted", {**shared, "delay": 90, "until": str(end + pd.Timedelta(days=93))}),
+            ("applications", "defaulted", {**shared, "delay": 90, "along": ["bureau", "payments"], "until": str(end + pd.Timedelta(days=93))}),
         ],
     }  # fmt: skip
     return World(

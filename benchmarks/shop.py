@@ -227,7 +227,7 @@ def shop(seed: int, today: dt.date | None = None) -> World:
         "label_flips": [("orders", "delivery_days", {})],
         "label_disagreement": [("orders", "delivery_days", {**shared, "labelers": ["scan_1", "scan_2"]})],
         "label_immature": [
-            ("orders", "delivery_days", {**shared, "delay": 21, "until": str(end + pd.Timedelta(days=23))}),
+            ("orders", "delivery_days", {**shared, "delay": 21, "along": ["dispatch", "items"], "until": str(end + pd.Timedelta(days=23))}),
         ],
     }  # fmt: skip
     return World(

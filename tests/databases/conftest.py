@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from lab2live.schema import Charter
@@ -39,6 +41,16 @@ class Server:
             host="127.0.0.1", port=self.port, user="tester", password=PASSWORD, dbname=database, autocommit=True
         )
 
+    def load(self, name: str, frame: pd.DataFrame) -> None:
+        """Copy a frame into a new table."""
+        kinds = {"i": "bigint", "f": "double precision", "M": "timestamp", "b": "boolean"}
+        columns = ", ".join(f'"{column}" {kinds.get(frame[column].dtype.kind, "text")}' for column in frame)
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"drop table if exists {name}")
+            cursor.execute(f"create table {name} ({columns})")
+            with cursor.copy(f"copy {name} from stdin (format csv)") as copy:
+                copy.write(frame.to_csv(index=False, header=False))
+
     def run(self, *statements: str) -> None:
         with self.connect() as connection:
             for statement in statements:
@@ -53,45 +65,43 @@ def _programs() -> Path | None:
     return found[0] if found else None
 
 
-def _give_up(reason: str) -> None:
-    if os.environ.get("LAB2LIVE_REQUIRE_ALL") == "1":
-        pytest.fail(f"LAB2LIVE_REQUIRE_ALL=1, but {reason}")
-    pytest.skip(f"PostgreSQL was NOT tried: {reason}")
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    """Run a server in a temporary folder, on a free port of loopback, as an ordinary user.
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """A server of its own, or a loud skip: a failure where LAB2LIVE_REQUIRE_ALL=1 says that nothing may be left out."""
+    Raises
+    ------
+    RuntimeError
+        If there is none to run, or it does not start; with what it said.
+    """
     programs = _programs()
     if programs is None:
-        _give_up("there is no initdb; install postgresql")
-    assert programs is not None
+        raise RuntimeError("there is no initdb; install postgresql")
     # PostgreSQL refuses to run as root; not in pytest's folder, which other users may not enter
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="lab2live-postgres-"))
+    log, secret, data = folder / "log", folder / "password", folder / "data"
+    secret.write_text(PASSWORD)
+    log.touch()
     if as_user:
-        shutil.chown(folder, "postgres")
+        for path in (folder, secret, log):
+            shutil.chown(path, "postgres")
 
     def call(*command: object) -> None:
-        # the server inherits no pipe: reading one to its end would wait for the server
-        with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            done = subprocess.run([*as_user, *map(str, command)], cwd="/", stdout=log, stderr=log, check=False)
+        # into a file: a pipe would be inherited by the server, and never come to its end
+        with log.open("ab") as output:
+            done = subprocess.run([*as_user, *map(str, command)], cwd="/", stdout=output, stderr=output, check=False)
         if done.returncode:
-            pytest.fail(Path(log.name).read_text(errors="replace")[-3000:])
+            raise RuntimeError(f"PostgreSQL does not start: {log.read_text(errors='replace')[-3000:]}")
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    secret = folder / "password"
-    secret.write_text(PASSWORD)
-    if as_user:
-        shutil.chown(secret, "postgres")
-    data = folder / "data"
     try:
         access = ("--auth=scram-sha-256", "--username=tester", f"--pwfile={secret}")
         call(programs / "initdb", "--no-sync", "--encoding=UTF8", "--locale=C", *access, "--pgdata", data)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -p {port}"
-        call(programs / "pg_ctl", "start", "--wait", "--pgdata", data, "--log", folder / "log", "--options", options)
+        call(programs / "pg_ctl", "start", "--wait", "--pgdata", data, "--log", log, "--options", options)
         try:
             server = Server(port, folder)
             with server.connect("postgres") as connection:
@@ -101,7 +111,19 @@ def postgres() -> Iterator[Server]:
             call(programs / "pg_ctl", "stop", "--mode=immediate", "--pgdata", data)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of its own, or a loud skip: a failure where LAB2LIVE_REQUIRE_ALL=1 says that nothing may be left out."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(running())
+        except RuntimeError as error:
+            if os.environ.get("LAB2LIVE_REQUIRE_ALL") == "1":
+                pytest.fail(f"LAB2LIVE_REQUIRE_ALL=1, but {error}")
+            pytest.skip(f"PostgreSQL was NOT tried: {error}")
+        yield server
 
 
 @pytest.fixture

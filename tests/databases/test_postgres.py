@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ import yaml
 
 from lab2live.columns import as_days, as_numbers
 from lab2live.eda import quality, sources, survey
+from lab2live.schema import Charter
 
 ROWS = 2000
 
@@ -125,6 +127,86 @@ def test_counts_over_all_rows_are_asked_of_the_server(silos: Any, monkeypatch: p
     assert not any(measured.complete for measured in surveys)
     assert all(150 < len(measured.sample) < 600 for measured in surveys)
     assert broken(found) == []
+
+
+def faulty(rows: int = 3000) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw two tables with one of nearly everything wrong, so that checks go all their ways."""
+    random = np.random.default_rng(1)
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(random.integers(0, 400 * 24, rows)), unit="h")
+    base = pd.DataFrame(
+        {
+            "id": [f"K{number:06d}" for number in range(rows)],
+            "amount": random.gamma(2, 50, rows).round(2),
+            "score": np.where(random.random(rows) < 0.05, -999.0, random.normal(600, 40, rows).round(1)),
+            "city": random.choice(
+                ["Köln", "Bonn", "bonn ", "KÃ¶ln", "N/A", "Ulm"], rows, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05]
+            ),
+            "zip": [f"{number:05d}" for number in random.integers(100, 99_999, rows)],
+            "made_at": days,
+            "written_on": [f"{day:%d.%m.%Y}" if at % 3 else f"{day:%Y-%m-%d}" for at, day in enumerate(days)],
+            "price": [
+                f"{price:.2f}".replace(".", "," if at % 7 == 0 else ".")
+                for at, price in enumerate(random.gamma(3, 9, rows))
+            ],
+            "paid": random.random(rows) < 0.7,
+            "same": "x",
+            "empty": np.full(rows, np.nan),
+            "y": random.choice(["yes", "no"], rows),
+        }
+    )
+    base = pd.concat([base, base.head(90)], ignore_index=True)
+    keys = [*random.choice(base["id"], rows), *(f"X{number}" for number in range(400))]
+    other = pd.DataFrame({"id": keys, "city": random.choice(["Köln", "Bonn", "Ulm"], len(keys))})
+    other["amount"] = random.gamma(2, 50, len(keys)).round(2)
+    other["seen_at"] = pd.Timestamp("2025-03-01") + pd.to_timedelta(random.integers(0, 9000, len(keys)), unit="h")
+    return base, other
+
+
+@pytest.mark.parametrize(
+    "engines", ["postgres", "sqlite", "duckdb", "postgres sqlite", "parquet postgres", "sqlite csv"]
+)
+@pytest.mark.parametrize("sample", [200, 100_000])
+def test_every_check_compiles_on_every_engine(
+    tables: Any, charter_on: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engines: str, sample: int
+) -> None:
+    kinds = (engines.split() * 2)[:2]
+    entries = []
+    for name, kind, frame in zip(("base", "other"), kinds, faulty(), strict=True):
+        uri, table = f"{name}.{kind}", "t"
+        if kind == "postgres":
+            uri, table = tables.address(), f"faulty_{name}"
+            tables.load(table, frame)
+        elif kind == "sqlite":
+            with sqlite3.connect(tmp_path / uri) as connection:
+                frame.to_sql("t", connection, index=False)
+            connection.close()
+        elif kind == "duckdb":
+            with duckdb.connect(str(tmp_path / uri)) as connection:
+                connection.execute("create table t as select * from frame")
+        else:
+            frame.to_parquet(tmp_path / uri) if kind == "parquet" else frame.to_csv(tmp_path / uri, index=False)
+        entries.append({"name": name, "uri": uri, "table": table, "key": "id"})
+    about = {"critical": ["score"], "expected": {"city": ["Köln", "Bonn", "Ulm", "Trier"]}, "fresh_within_days": 9}
+    about |= {"columns": {"amount": {"min": 0, "max": 300}}, "date_column": "made_at"}
+    charter = Charter.model_validate(
+        {
+            "prediction": {
+                "problem_type": "classification",
+                "target": "y",
+                "id_column": "id",
+                "time_column": "made_at",
+            },
+            "sources": [entries[0] | about, entries[1]],
+            "join": {"base": "base", "on": "id"},
+            "folder": tmp_path,
+        }
+    )
+    monkeypatch.setattr(survey, "SAMPLE_ROWS", sample)
+    found, _ = quality.check(charter, sources.read_all(charter))
+    assert broken(found) == []
+    said = {(one.check, one.source) for one in found.findings if one.severity != "info"}
+    assert {("integration.orphan_keys", "other"), ("integration.duplicate_keys", "base")} <= said
+    assert {("duplicate.rows", "base"), ("missing.sentinel", "base"), ("outlier.constant", "base")} <= said
 
 
 @pytest.mark.parametrize("table", ["customers_view", "customers_kept", "sales.invoices", "public.customers"])

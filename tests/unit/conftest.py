@@ -89,7 +89,10 @@ def surveyed(tmp_path: Path) -> Callable[..., tuple[Charter, list[Survey]]]:
     """
 
     def _surveyed(
-        frames: dict[str, pd.DataFrame], file: str = "parquet", earlier: dict[str, pd.DataFrame] | None = None, **more: Any
+        frames: dict[str, pd.DataFrame],
+        file: str = "parquet",
+        earlier: dict[str, pd.DataFrame] | None = None,
+        **more: Any,
     ) -> tuple[Charter, list[Survey]]:
         blocks = {name: more.pop(name) for name in ("prediction", "join") if name in more}
         if len(frames) > 1:

@@ -51,17 +51,6 @@ def test_dates_that_leave_another_column_or_the_order_of_rows(surveyed: Any) -> 
     assert found.column == "start" and 100 < (found.rows or 0) <= 120
 
 
-def test_a_rhythm_tells_when_the_range_does_not(surveyed: Any) -> None:
-    random = np.random.default_rng(0)
-    days = pd.date_range("2024-01-01", "2025-12-31")
-    weight = np.where(days.dayofweek >= 5, 0.1, 1.0)
-    dates = pd.Series(days[random.choice(len(days), 20_000, p=weight / weight.sum())])
-    charter, (survey,) = surveyed({"base": pd.DataFrame({"id": range(20_000), "when": _swapped(dates, 0.08)})})
-    assert [one.column for one in date_order(charter, survey)] == ["when"]
-    charter, (survey,) = surveyed({"base": pd.DataFrame({"id": range(20_000), "when": dates})})
-    assert date_order(charter, survey) == []
-
-
 def test_dates_that_the_earlier_extract_has_the_other_way_round(surveyed: Any) -> None:
     before = pd.DataFrame({"id": range(4000), "when": _dates(first="2024-01-01", days=731)})
     now = before.assign(when=_swapped(before["when"], 0.01))

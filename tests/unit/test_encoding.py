@@ -19,7 +19,9 @@ def test_what_is_right_stays(text: str) -> None:
     assert repair(text) == text
 
 
-@pytest.mark.parametrize("text", ["München", "Łódź Główny", "Привет мир", "it’s", "naïve café", "東京都", "👍 good", "Ólafur Ü"])
+@pytest.mark.parametrize(
+    "text", ["München", "Łódź Główny", "Привет мир", "it’s", "naïve café", "東京都", "👍 good", "Ólafur Ü"]
+)
 def test_utf8_read_as_another_code_page_is_repaired(text: str) -> None:
     assert repair(text.encode().decode("latin-1")) == text
     for page in ("cp1252", "cp437"):

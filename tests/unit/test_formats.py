@@ -98,7 +98,9 @@ def test_numbers_that_became_text_are_found_by_the_earlier_extract(surveyed: Any
 
 
 VALUES = st.one_of(
-    st.none(), st.text(max_size=8), st.sampled_from(["1", "2,5", "3.5", "007", "01/02/2024", "2024-01-31", "ä", "12 EUR"])
+    st.none(),
+    st.text(max_size=8),
+    st.sampled_from(["1", "2,5", "3.5", "007", "01/02/2024", "2024-01-31", "ä", "12 EUR"]),
 )
 
 

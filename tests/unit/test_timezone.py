@@ -61,7 +61,9 @@ def test_rows_that_moved_since_the_earlier_extract(surveyed: Any) -> None:
     charter, (survey,) = surveyed({"base": now}, earlier={"base": before}, key="id")
     (found,) = timezone(charter, survey)
     assert (found.column, found.rows) == ("at", 60) and "-5 hours" in found.message
-    other = before.assign(at=before["at"] + pd.to_timedelta(np.where(before.index < 60, before.index * 311, 0), unit="s"))
+    other = before.assign(
+        at=before["at"] + pd.to_timedelta(np.where(before.index < 60, before.index * 311, 0), unit="s")
+    )
     charter, (survey,) = surveyed({"base": other}, earlier={"base": before}, key="id")
     assert timezone(charter, survey) == []
 
@@ -89,7 +91,8 @@ def test_summer_time_is_one_zone(surveyed: Any) -> None:
         _times(),
         _times(hours=EVENING),
         _times().sort_values(ignore_index=True),
-        _times().sort_values(ignore_index=True) + pd.to_timedelta(np.random.default_rng(2).exponential(2, 5000), unit="h"),
+        _times().sort_values(ignore_index=True)
+        + pd.to_timedelta(np.random.default_rng(2).exponential(2, 5000), unit="h"),
         _times().dt.normalize(),
         _times().dt.normalize().sort_values(ignore_index=True) + (_times(seed=3) - _times(seed=3).dt.normalize()),
     ],

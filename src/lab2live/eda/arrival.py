@@ -16,16 +16,24 @@ from lab2live.schema import Charter
 
 # Parts of time in days: whole weeks, so that quiet weekends are in all of them.
 WEEK, MONTH = 7, 28
-# So many earlier parts say what is usual; fewer do for parts that hardly differ.
-USUAL, LEAST = 12, 5
-# The last part is late when it holds less than this of what was expected, and when chance gives that once in a million.
+# What is usual is measured on so many earlier parts; each of them is expected from so many before it.
+USUAL, BEFORE = 16, 8
+# The last part is late when it holds less than this of what was expected, and chance gives that once in 3,000 times;
+# honest parts before it must not have come near.
 LATE, VERY_LATE = 0.75, 0.3
-SURE = 1e-6
+SURE = 3e-4
+BEYOND_HONEST = 1.3
+# How much parts differ by themselves (variance of the logarithm) is taken for granted where few parts can tell.
+UNKNOWN = 0.02
+# The data end where in so many days less than this of the usual arrives, and hardly any of all rows lie behind.
+TRICKLING, TRICKLE, FEW_BEHIND = 10, 0.15, 0.05
 # Below this many rows expected nothing can be said.
 FEWEST = 15
 # Dates on so few different days are those of months or other fixed days: each of them is a part of time.
 FIXED_DAYS = 0.2
 MOST_LEVELS = 30
+# A group that always had rows in these parts has none in the last; below so many expected that is chance (1e-6).
+GROUP_PARTS, LOST = 7, 14.0
 # Sources that all end within this time end together; one that ends this much earlier stands out.
 TOGETHER, EARLIER = 35, 45
 
@@ -82,13 +90,18 @@ def _late(survey: Survey, column: str, declared: bool) -> Finding | None:
 
 
 def newest(days: np.ndarray) -> float:
-    """Give the newest day, without what is far behind all others: typing errors and open ends."""
+    """Give the newest day, without the few dates that errors or open ends put behind it."""
     ordered = np.sort(np.floor(days[np.isfinite(days)]))
     if len(ordered) < 100:
         return float(ordered[-1])
-    tail = ordered[-max(5, len(ordered) // 200) :]
-    steps = np.flatnonzero(np.diff(tail) > 60)
-    return float(tail[steps[0]] if len(steps) else tail[-1])
+    # rows within so many days after each row; in a usual such time; and for how many rows that is the last word
+    after = np.searchsorted(ordered, ordered + TRICKLING, side="right") - np.searchsorted(
+        ordered, ordered, side="right"
+    )
+    usual = float(np.median(after[len(after) // 2 :]))
+    behind = np.arange(len(ordered))[::-1]
+    stopped = (after < TRICKLE * usual) & (ordered + TRICKLING <= ordered[-1]) & (behind < FEW_BEHIND * len(ordered))
+    return float(ordered[np.argmax(stopped)] if usual >= FEWEST and stopped.any() else ordered[-1])
 
 
 def _parts(days: np.ndarray, end: float) -> Iterator[tuple[str, np.ndarray]]:
@@ -101,53 +114,48 @@ def _parts(days: np.ndarray, end: float) -> Iterator[tuple[str, np.ndarray]]:
     for name, length in (("week", WEEK), ("four weeks", MONTH)):
         part = ((end - days) // length).astype(int)
         number = int(part.max())  # the oldest part is not whole
-        if number > LEAST:
+        if number >= 3:
             yield name, np.bincount(part, minlength=number)[:number][::-1].astype(float)
 
 
 def _shortfall(parts: np.ndarray, declared: bool) -> tuple[float, float] | None:
     """Say which share of the expected rows the last part has, and what was expected; `None` if it is complete.
 
-    What is expected follows the level and the trend of the parts before. How far a part may lie below it by chance is
-    measured on these: each is expected from those before it in the same way.
+    How far a part may lie below what is expected is measured on the parts before it, each expected in the same way from
+    those before itself. A count then follows a negative binomial distribution: Poisson, around a mean that varies.
     """
     if len(parts) < 3:
-        return None
-    if len(parts) <= LEAST:
-        # too few to measure noise: they have to be as good as equal
-        before, last = parts[:-1], parts[-1]
-        even = before.min() >= 0.9 * before.max() and before.min() >= 100
-        share = last / before.mean()
-        return (float(share), float(before.mean())) if even and share < LATE else None
-    recent = parts[-USUAL - LEAST - 1 :]
-    expected = [_expected(recent[:place]) for place in range(LEAST, len(recent))]
-    actual = recent[LEAST:]
-    now, last = expected[-1], actual[-1]
-    if now < FEWEST or last >= LATE * now:
         return None
     # A table of cases whose numbers were going down already is no event that failed to arrive.
     if not declared and np.median(parts[-4:-1]) < 0.75 * np.quantile(parts[:-1], 0.75):
         return None
-    ratios = np.log((actual + 0.5) / (np.array(expected) + 0.5))
-    honest = ratios[:-1]
-    if len(honest) and ratios[-1] > 1.5 * min(0.0, float(honest.min())):
+    recent, few = parts[-USUAL - BEFORE - 1 :], len(parts) <= BEFORE + 4
+    if few:
+        expected = np.full(len(recent), recent[-5:-1].mean())
+    else:
+        expected = np.array([_expected(recent[place - BEFORE : place]) for place in range(BEFORE, len(recent))])
+    actual = recent[-len(expected) :]
+    now, last = float(expected[-1]), float(actual[-1])
+    if now < FEWEST or last >= LATE * now:
         return None
-    # beyond chance there is what makes honest parts differ: holidays, campaigns
-    noise = 1 / np.array(expected) + 1 / (3 * np.array(expected))
-    more = max(0.0, float(np.mean(honest**2 - noise[:-1]))) if len(honest) else 0.0
-    # negative binomial: a count whose mean varies by that much
-    spread = more + 1 / (3 * now)
-    size = 1 / max(spread, 1e-9)
-    chance = float(stats.nbinom.cdf(last, size, size / (size + now)))
-    return (float(last / now), float(now)) if chance < SURE else None
+    ratios = np.log((actual + 0.5) / (expected + 0.5))
+    honest = ratios[:-1]
+    if ratios[-1] > BEYOND_HONEST * honest.min():
+        return None
+    more = max(UNKNOWN if few else 0.0, float(np.mean(honest**2 - 1.25 / expected[:-1])))
+    size = 1 / max(more + 1 / (4 * now), 1e-9)
+    return (last / now, now) if stats.nbinom.cdf(last, size, size / (size + now)) < SURE else None
 
 
 def _expected(before: np.ndarray) -> float:
-    """Expect what the last parts had, or less where they were falling."""
-    level = float(np.mean(before[-3:]))
-    logs = np.log(before[-LEAST:] + 0.5)
-    trend = float(np.exp(logs[-3:].mean() + 2 * min(0.0, float(np.median(np.diff(logs))))))
-    return min(level, trend)
+    """Expect what the last parts had; less where they were falling (Theil 1950, Sen 1968) beyond chance."""
+    level = float(before[-4:].mean())
+    first, second = np.triu_indices(len(before), 1)
+    logs = np.log(before + 0.5)
+    slope = float(np.median((logs[second] - logs[first]) / (second - first)))
+    # standard error of the slope of so many counts, from the variance of their logarithms
+    error = (12 / (len(before) ** 3 * (level + 0.5))) ** 0.5
+    return level * float(np.exp(2.5 * min(0.0, slope + error)))
 
 
 def _group_missing(survey: Survey, column: str, end: float) -> Finding | None:
@@ -159,14 +167,14 @@ def _group_missing(survey: Survey, column: str, end: float) -> Finding | None:
         codes, levels = pd.factorize(texts)
         for length, name in ((WEEK, "week"), (MONTH, "four weeks")):
             with np.errstate(invalid="ignore"):
-                recent = (codes >= 0) & (days <= end) & (days > end - (LEAST + 1) * length)
+                recent = (codes >= 0) & (days <= end) & (days > end - GROUP_PARTS * length)
             part = ((end - days[recent]) // length).astype(int)
-            table = np.bincount(codes[recent] * (LEAST + 1) + part, minlength=len(levels) * (LEAST + 1))
-            table = table.reshape(len(levels), LEAST + 1)
+            table = np.bincount(codes[recent] * GROUP_PARTS + part, minlength=len(levels) * GROUP_PARTS)
+            table = table.reshape(len(levels), GROUP_PARTS)
             last, before = table[:, 0], table[:, 1:]
             # no more than it had in its quietest part: groups have trends of their own
             expected = np.minimum(before.sum(axis=1) / max(1, before.sum()) * last.sum(), 1.5 * before.min(axis=1))
-            gone = (last == 0) & (expected > -np.log(SURE))
+            gone = (last == 0) & (expected > LOST)
             if gone.any():
                 rows = round(float(expected[gone].sum()))
                 named = ", ".join(map(str, levels[gone][:3]))

@@ -50,7 +50,7 @@ def apart(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) 
 
 
 def same_thing(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) -> set[str]:
-    """Name the columns that say the same as one, the outcome held equal, such as a date and a reason written at once."""
+    """Name the columns that say the same, the outcome held equal, such as a date and a reason written at once."""
     return {name for name, value in _given_the_outcome(data, answers, others).items() if abs(value) > SAME}
 
 

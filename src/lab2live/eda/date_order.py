@@ -131,8 +131,6 @@ def _signs_of_swaps(
         if len(rows):
             yield rows, f"the other way round they would follow {name}, as the other rows do"
     yield _outside(days, other, able), "they lie outside the range of dates whose day is above 12"
-    rows = mirrored(days, other, able)
-    yield rows, "as many too few as too many dates stand on either side"
 
 
 def swap(days: np.ndarray) -> np.ndarray:
@@ -211,69 +209,10 @@ def _outside(days: np.ndarray, other: np.ndarray, able: np.ndarray) -> np.ndarra
     for beyond in (there & (days < first), there & (days >= last)):
         back = beyond & able & (other >= first) & (other < last)
         honest = 1 - float(sure.sum() / there.sum())
-        if back.sum() >= FEWEST and back.sum() >= 0.9 * beyond.sum() and (0.7 * honest) ** back.sum() < SURE:
+        if back.sum() >= FEWEST and back.sum() >= 0.9 * beyond.sum() and (0.7 * honest) ** len(np.unique(days[back])) < SURE:
             found.append(np.flatnonzero(back))
     return np.sort(np.concatenate(found)) if found else nothing
 
 
 def _month(year: int, month: int) -> float:
     return float((dt.date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1) - EPOCH.date()).days)
-
-
-def mirrored(days: np.ndarray, other: np.ndarray, able: np.ndarray) -> np.ndarray:
-    """Find swapped dates by days that hold too much where their mirror image holds too little.
-
-    The rate of every day is taken from the days above 12 around it, by month and weekday. If a part of the dates is
-    swapped, days with too many rows mirror days that should have had them: the score test of that part, held against
-    the same test with wrong mirrors, which tells how far chance and honest rhythms go.
-
-    Returns
-    -------
-    numpy.ndarray
-        The rows that could be swapped and stand on days with more rows than they should have; empty if nothing shows.
-    """
-    nothing = np.array([], dtype=int)
-    there = np.isfinite(days)
-    sure = there & np.isnan(other)
-    if sure.sum() < 500 or sure.sum() < 0.3 * there.sum():
-        return nothing
-    whole = np.floor(days[there]).astype(int)
-    low, high = int(np.floor(np.nanmin(days[sure]))), int(np.floor(np.nanmax(days[sure])))
-    if not 60 <= high - low <= 4000:
-        return nothing
-    span = np.arange(low, high + 1)
-    counts = np.bincount(whole[(whole >= low) & (whole <= high)] - low, minlength=len(span)).astype(float)
-    dates = np.datetime64("2000-01-01") + span.astype("timedelta64[D]")
-    months = dates.astype("datetime64[M]")
-    of_month = (dates - months).astype(int) + 1
-    of_year = months.astype(int) % 12 + 1
-    year = months.astype(int) // 12
-    weekday = (span + 5) % 7
-    late = of_month > 12
-    factor = np.array([counts[late & (weekday == number)].mean() for number in range(7)])
-    factor = np.maximum(factor / factor.mean(), 1e-3) if factor.mean() > 0 else np.ones(7)
-    level = np.where(late, counts / factor[weekday], np.nan)
-    smooth = pd.Series(level).rolling(61, center=True, min_periods=10).mean().to_numpy()
-    expected = np.maximum(np.nan_to_num(smooth) * factor[weekday], 1e-3)
-
-    def score(shift: int) -> float:
-        """Standardised evidence that a part of the rows stands on its mirror image; shifted: a wrong mirror."""
-        month, of = (of_month + shift - 1) % 12 + 1, of_year
-        place = _day_number(year, month, of) - low
-        fits = ~late & (of_month != of_year) & (place >= 0) & (place < len(span))
-        rate, mirror = expected[fits], expected[place[fits]]
-        information = float(((mirror - rate) ** 2 / rate).sum())
-        return float(((counts[fits] - rate) * (mirror - rate) / rate).sum()) / max(information, 1e-9) ** 0.5
-
-    true, wrong = score(0), [score(shift) for shift in range(1, 12)]
-    if true < 6 or true < 3 * max(1.5, float(np.std(wrong))) + max(wrong):
-        return nothing
-    too_many = counts > expected
-    inside = there & able & (days >= low) & (days < high + 1)
-    place = np.where(inside, np.floor(np.where(there, days, low)), low).astype(int) - low
-    return np.flatnonzero(inside & too_many[place])
-
-
-def _day_number(year: np.ndarray, month: np.ndarray, of_month: np.ndarray) -> np.ndarray:
-    months = (year * 12 + month - 1).astype("datetime64[M]").astype("datetime64[D]")
-    return (months - np.datetime64("2000-01-01")).astype(int) + of_month - 1

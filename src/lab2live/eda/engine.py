@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # What the engine may use; a database of its own has limits of its own.
 MEMORY = "2GB"
+# Rows moved at once.
+AT_ONCE = 50_000
 # Of the temporary tables in it.
 _NUMBERS = itertools.count()
 
@@ -35,7 +37,7 @@ def embedded_copy(table: ir.Table) -> ir.Table:
     if table.get_backend() is engine:  # it would wait for itself
         return table
     name = f"lab2live_copy_{next(_NUMBERS)}"
-    with table.to_pyarrow_batches() as batches:
+    with table.to_pyarrow_batches(chunk_size=AT_ONCE) as batches:
         engine.con.register(f"{name}_batches", batches)
         engine.raw_sql(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_batches")
         engine.con.unregister(f"{name}_batches")

@@ -82,9 +82,7 @@ KINDS: Mapping[str, Kind] = {
         0.10,
         planting.shuffled,
     ),
-    "level_shift": _kind(
-        "outlier.level_shift", "values nearly double from a day on", "number", 0.30, planting.shift, "date_column"
-    ),
+    "level_shift": _kind("outlier.level_shift", "values nearly double from a day on", "number", 0.30, planting.shift),
     "constant": _kind("outlier.constant", "one value everywhere", "any", 1.0, planting.constant, graded=False),
     "near_constant": _kind(
         "outlier.constant", "one value in all but a few rows", "any", 0.998, planting.constant, graded=False
@@ -165,25 +163,20 @@ KINDS: Mapping[str, Kind] = {
     "misaligned": _kind(
         "integration.misaligned", "values slip by one row from some row on", "any", 0.40, planting.misaligned
     ),
-    "leaking_feature": _kind("leakage.feature", "a score that is written once the outcome is known", "new", 0.95, outcomes.leak),
+    "leaking_feature": _kind(
+        "leakage.feature", "a score that is written once the outcome is known", "new", 0.95, outcomes.leak
+    ),
     "leaking_identifier": _kind(
         "leakage.identifier", "keys in the order of the outcome", "any", 1.0, outcomes.ordered_keys
     ),
-    "leaking_date": _kind(
-        "leakage.time",
-        "a date that is written after the outcome",
-        "new",
-        0.95,
-        outcomes.later_date,
-        "time_column",
-    ),
+    "leaking_date": _kind("leakage.time", "a date that is written after the outcome", "new", 0.95, outcomes.later_date),
     "label_flips": _kind("label.noise", "wrong outcomes", "any", 0.10, outcomes.flips),
     "label_disagreement": _kind(
         "label.agreement", "two people who label disagree", "any", 0.25, outcomes.labelers, "labelers"
     ),
     "label_immature": _kind(
         "label.immature",
-        "outcomes of the newest cases that are not known yet",
+        "cases so new that their outcome is not known yet",
         "any",
         0.10,
         outcomes.immature,
@@ -213,7 +206,7 @@ def plant(
     more
         What some kinds take or need beyond that: `value`, `factor`, `hours`, `days`, `words`, `new` (a name), `other`
         (a second column), `partners`, `key`, `base`, `target`, `date_column`, `time_column`, `delay`, `until`,
-        `labelers`.
+        `labelers`, `along`.
 
     Returns
     -------

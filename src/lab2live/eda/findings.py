@@ -393,8 +393,7 @@ class Found:
         without = [skip for skip in skipped if skip.check == needs]
         if without and {skip.source for skip in without} >= set(self.sources):
             return None, without[0].reason
-        names = sorted({CHECKS[skip.check].title.lower() for skip in skipped})
-        return 0, nothing + (f" Not everything could be compared: {'; '.join(names)}." if names else "")
+        return 0, nothing + (" Not everything could be compared: see what could not be checked." if skipped else "")
 
 
 def collect(found: Iterable[Finding | Skip], sources: Iterable[str] = ()) -> Found:

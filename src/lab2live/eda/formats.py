@@ -140,13 +140,12 @@ def type_of(name: str | None) -> str | None:
 def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> Finding | None:
     """Look at texts most of which are numbers."""
     counts = meaningful(survey, column)
-    if counts.empty or sum(bool(NUMBER.fullmatch(text)) for text in counts.index[:LOOKED_AT]) < 0.5 * min(
-        LOOKED_AT, len(counts)
-    ):
+    first = [bool(NUMBER.fullmatch(text)) for text in counts.index[:LOOKED_AT]]
+    if sum(first) < max(1, 0.5 * len(first)):
         return None
     why = "; they are declared as numbers" if is_declared else ""
     why = why or ("; in the earlier extract they were numbers" if was_number else "")
-    if not why and (column in survey.identifiers or all(map(str.isdecimal, counts.index))):
+    if not why and (column == survey.source.key or all(map(str.isdecimal, counts.index))):
         return None
     check, name = "integration.dtype", survey.name
     texts = counts.index.to_series()
@@ -159,7 +158,9 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
             return None
         what = f"{column} of {name} holds numbers kept as text{why}{survey.basis}."
         return finding(check, name, column, "warn", 1, 0, what, int(counts.sum()), texts)
-    if not why and not _is_numeric(counts, numbers):
+    # whole numbers that hardly repeat are names of things, with words among them or not
+    codes = column in survey.identifiers and share(counts, point) < 0.5
+    if not why and (codes or not _is_numeric(counts, numbers)):
         return None
     words = texts[~numbers]
     words = words if why else words[~words.str.fullmatch(HALF_A_NUMBER)]

@@ -234,8 +234,8 @@ def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
     if codes is not None:
         now, then = codes
         gone = (then >= 0) & ~np.isin(then, now)
-        number = int(gone.sum())
-        shown, cut = before.sample.loc[gone, key], _where_cut(before, gone) if number else ""
+        number = max(number, int(gone.sum()))
+        shown, cut = before.sample.loc[gone, key], _where_cut(before, gone) if gone.any() else ""
         gone_share = max(gone_share, float(gone.mean()))
     # keys may all be there still, each with fewer rows
     if gone_share < FEW_GONE:

@@ -17,8 +17,12 @@ SURE = 1e-7
 SHARE, ROWS, STEPS = 0.015, 30.0, 2.5
 # Gaps in the tails are natural.
 TAIL = 0.03
-# The values beside a gap are different ones: a heap of equal values is no smooth distribution.
+# There are several different values on each side of a gap: a heap of equal values is no smooth distribution.
 SMOOTH = 5
+# Different values beside a gap whose distances are looked at, and the share of them that are one step in a grid.
+NEIGHBOURS, EVEN = 20, 0.9
+# The widest gaps are looked at.
+TRIED = 20
 # The gap parts two groups if a category tells nearly always on which side a row is.
 PARTED = 0.99
 
@@ -49,39 +53,49 @@ def hole(values: np.ndarray, categories: list[Levels]) -> Hole | None:
         return None
     gaps = np.diff(distinct)
     # values are rounded to steps, the smallest of which is no gap
-    step = float(np.median(gaps[:: max(1, len(gaps) // 1000)])) if len(distinct) < rows / 2 else 0.0
-    below = first[1:]  # number of values up to the gap
-    inner = (below > max(TAIL * rows, BESIDE)) & (rows - below > max(TAIL * rows, BESIDE))
+    step = float(np.median(gaps)) if len(distinct) < rows / 2 else 0.0
+    below = first[1:]  # number of rows up to the gap
+    inner = np.minimum(below, rows - below) > max(TAIL * rows, BESIDE)
     best: Hole | None = None
-    for place in np.flatnonzero(inner & (gaps > STEPS * step))[np.argsort(-gaps[inner & (gaps > STEPS * step)])][:20]:
-        count = int(below[place])
-        left, right = ordered[count - BESIDE : count], ordered[count : count + BESIDE]
-        if min(len(np.unique(left)), len(np.unique(right))) < SMOOTH and not _spread_out(distinct, place):
+    for place in sorted(np.flatnonzero(inner & (gaps > STEPS * step)), key=lambda one: -gaps[one])[:TRIED]:
+        if min(place, len(distinct) - place - 2) < SMOOTH:
             continue
-        widths = [_width(distinct, first, rows, place, side) for side in (-1, 1)]
         gap = float(gaps[place] - step)
-        expected = min(gap * number / width if width > 0 else 0.0 for number, width in widths)
-        number = min(number for number, _ in widths)
+        expected, number = _missing(first, distinct, rows, place, gap)
         chance = rows * (1 + expected / number) ** -number
-        if expected >= max(ROWS, SHARE * rows) and chance < SURE and (best is None or expected > best.expected):
+        enough = expected >= max(ROWS, SHARE * rows) and chance < SURE
+        if enough and _unlike_others(gaps, place, step) and (best is None or expected > best.expected):
             best = Hole(float(distinct[place]), float(distinct[place + 1]), expected)
     if best is None or _parted(values, best, categories):
         return None
     return best
 
 
-def _spread_out(distinct: np.ndarray, place: int) -> bool:
-    """Say whether there are several different values on both sides of a gap, however often each occurs."""
-    return place + 1 >= SMOOTH and len(distinct) - place - 1 >= SMOOTH
+def _missing(first: np.ndarray, distinct: np.ndarray, rows: int, place: int, gap: float) -> tuple[float, int]:
+    """Give how many rows a gap should have by the emptier of its sides, and how many rows tell so."""
+    start = min(int(np.searchsorted(first, first[place + 1] - BESIDE, side="right")) - 1, place - SMOOTH)
+    stop = max(int(np.searchsorted(first, first[place + 1] + BESIDE)), place + 1 + SMOOTH)
+    start, stop = max(0, start), min(len(distinct) - 1, stop)
+    sides = (
+        (int(first[place + 1] - first[start]), float(distinct[place] - distinct[start])),
+        (int(first[stop] - first[place + 1]), float(distinct[stop] - distinct[place + 1])),
+    )
+    return min(gap * number / width for number, width in sides), min(number for number, _ in sides)
 
 
-def _width(distinct: np.ndarray, first: np.ndarray, rows: int, place: int, side: int) -> tuple[int, float]:
-    """Give how many values lie within which distance beside a gap: at least `BESIDE`, and several different ones."""
-    if side < 0:
-        start = max(0, min(int(np.searchsorted(first, first[place + 1] - BESIDE, side="right")) - 1, place - SMOOTH))
-        return int(first[place + 1] - first[start]), float(distinct[place] - distinct[start])
-    stop = min(len(distinct) - 1, max(int(np.searchsorted(first, first[place + 1] + BESIDE)), place + 1 + SMOOTH))
-    return int(first[stop] - first[place + 1]), float(distinct[stop] - distinct[place + 1])
+def _unlike_others(gaps: np.ndarray, place: int, step: float) -> bool:
+    """Say whether the gap stands out among those between the different values beside it.
+
+    Prices of a list and numbers of branches are what they are, with gaps of any width: there the same test is made with
+    different values in place of rows. Where values are evenly spaced, as whole years are, any gap stands out.
+    """
+    sides = [gaps[max(0, place - NEIGHBOURS) : place], gaps[place + 1 : place + 1 + NEIGHBOURS]]
+    near = np.concatenate(sides)
+    if step > 0 and float((near < 1.5 * step).mean()) >= EVEN and gaps[place] > 1.5 * near.max():
+        return True
+    missing = min(float(gaps[place]) * len(side) / float(side.sum()) for side in sides)
+    number = min(map(len, sides))
+    return bool(len(gaps) * (1 + missing / number) ** -number < SURE)
 
 
 def _parted(values: np.ndarray, found: Hole, categories: list[Levels]) -> bool:

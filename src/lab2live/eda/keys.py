@@ -224,10 +224,9 @@ def _sides(base: Survey, other: Survey, on: Sequence[str]) -> tuple[ir.Table, ir
     import ibis
 
     tables = [one.table.filter([one.table[name].notnull() for name in on]) for one in (base, other)]
-    # casts cost more than the join: only where one silo stores numbers and the other texts
-    alike = {name: _family(tables[0][name]) == _family(tables[1][name]) for name in on}
     tables = [
-        table.select(**{name: table[name] if alike[name] else as_text(table[name]) for name in on}) for table in tables
+        table.select(**{name: _comparable(table[name], other[name]) for name in on})
+        for table, other in (tables, tables[::-1])
     ]
     engines = [one.table.get_backend() for one in (base, other)]
     if engines[0] is engines[1]:
@@ -245,9 +244,16 @@ def _sides(base: Survey, other: Survey, on: Sequence[str]) -> tuple[ir.Table, ir
     )
 
 
-def _family(column: Any) -> str:
-    kind = column.type()
-    return "number" if kind.is_numeric() else "text" if kind.is_string() else str(kind)
+def _comparable(column: Any, other: Any) -> Any:
+    """Give a key in a type that both silos have: casts cost more than the join, so only where it has to be as text."""
+    kind, its = column.type(), other.type()
+    if kind.is_integer() and its.is_integer():
+        return column.cast("int64")
+    if kind.is_numeric() and its.is_numeric():
+        return column.cast("float64")
+    if kind.is_string() and its.is_string():
+        return column.cast("string")
+    return column if kind == its else as_text(column)
 
 
 def _if_written_alike(base: Survey, met: Meeting, on: Sequence[str]) -> str:
@@ -258,12 +264,12 @@ def _if_written_alike(base: Survey, met: Meeting, on: Sequence[str]) -> str:
     if base.complete:
         known = {_plain(str(key)) for key in base.sample[on[0]].dropna()}
     else:
-        text = base.table.select(key=as_text(base.table[on[0]])).key.lower()
+        text = as_text(base.table[on[0]]).lower()
         for sign in DECORATION:
             text = text.replace(sign, "")
         text = text.re_replace("^0+", "")
-        found = base.table.filter(text.isin(sorted(set(wanted)))).select(key=text).distinct()
-        known = set(found.to_pandas()["key"])
+        written = base.table.select(key=text)
+        known = set(written.filter(written.key.isin(sorted(set(wanted)))).distinct().to_pandas()["key"])
     would = sum(key in known for key in wanted)
     if would < max(1, len(wanted) // 10):
         return ""
@@ -304,10 +310,12 @@ def _spellings(survey: Survey, name: str) -> list[list[str]]:
     """Group the keys that differ in upper case and spaces only, each group with its spellings."""
     if survey.facts[name].kind != "text":
         return []
-    if survey.complete:
-        written = survey.sample[name].dropna().drop_duplicates().astype(str)
-    else:
-        written = _odd_keys(survey, name)
+    whole = survey.complete
+    written = survey.sample[name].dropna().drop_duplicates().astype(str) if whole else _odd_keys(survey, name)
+    together = "\n".join(written)
+    # most keys are written plainly, which is quickly seen of all of them at once
+    if together in (together.upper(), together.lower()) and len(together.split()) == len(written):
+        return []
     bare = pd.Series(["".join(key.split()) for key in written], index=written.index, dtype=object)
     folded = bare if _case_matters(bare) else pd.Series([key.casefold() for key in bare], bare.index, dtype=object)
     if folded.is_unique:

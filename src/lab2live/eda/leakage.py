@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,8 @@ FOLDS = 4
 LEAST, LEAST_NUMBER = 0.65, 0.15
 # Above this a column is held against all others together, whatever else is true of it; and fails when it is perfect.
 STRONG, PERFECT = 0.95, 0.98
-# Where all others know nothing, nobody can see whether a column is a copy: then it has to be this strong. Honest columns
-# rarely rank cases better than 0.85 by themselves; one with two values hardly ever does.
+# Where all others know nothing, nobody can see whether a column is a copy: then it has to be this strong. Honest
+# columns rarely rank cases better than 0.85 by themselves; one with two values hardly ever does.
 ALONE, ALONE_PAIR, ALONE_NUMBER = 0.88, 0.84, 0.80
 # Odd: all other columns together leave so many times as much unknown as this one leaves by itself.
 ODD, VERY_ODD = 2.0, 3.0
@@ -211,7 +212,7 @@ def _worded(
     return finding(check, origin.get(name, JOINED), name, severity, suspect.power, limit, what, None, shown)
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     return "(missing)" if pd.api.types.is_scalar(value) and pd.isna(value) else label(value)
 
 

@@ -21,7 +21,7 @@ NEIGHBOURS = 0.5
 SAME_VALUES, DIFFERENT = 0.998, 20
 FEWEST = 20
 # Of more rows than these, so many stretches are looked at.
-MOST_ROWS, STRETCHES = 10_000, 10
+MOST_ROWS, STRETCHES = 4000, 8
 
 
 def misaligned(charter: Charter, survey: Survey) -> list[Finding | Skip]:

@@ -12,7 +12,7 @@ from scipy import stats
 from lab2live.cases import Dataset
 from lab2live.columns import as_numbers, label
 from lab2live.eda import quick
-from lab2live.eda.findings import EXAMPLES, JOINED, Finding, Skip, finding
+from lab2live.eda.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.schema import Charter
 
 ROWS = 8_000
@@ -66,11 +66,11 @@ def knows(
                 seen = name in small.columns.kinds
                 more = " The models see it." if seen else ""
                 what = (
-                    f"{name} knows the outcome by {how}: {ratio:.2f} on a scale from 0 to 1, beyond what the other columns "
-                    f"explain.{more}"
+                    f"{name} knows the outcome by {how}: {ratio:.2f} on a scale from 0 to 1, beyond what the other "
+                    f"columns explain.{more}"
                 )
                 shown = columns[name].iloc[places[np.argsort(codes, kind="stable")][:EXAMPLES]].map(label)
-                severity = "fail" if seen else "warn"
+                severity: Severity = "fail" if seen else "warn"
                 source = origin.get(name, JOINED)
                 found.append(finding("leakage.identifier", source, name, severity, ratio, WARN, what, None, shown))
                 break
@@ -140,7 +140,7 @@ def _rows(charter: Charter, places: np.ndarray, truth: np.ndarray, rest: np.ndar
     order = np.argsort(places)
     ratio = _ratio(_stretches(pd.Series(places)), truth, rest)
     if ratio > WARN:
-        what = f"The order of the rows knows the outcome: {ratio:.2f} on a scale from 0 to 1, beyond what the columns explain."
+        what = f"The order of the rows knows the outcome: {ratio:.2f} from 0 to 1, beyond what the columns explain."
     else:
         if charter.prediction.group_column is not None:  # rows of a group stand together, and splits keep them so
             return []

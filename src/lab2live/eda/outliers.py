@@ -21,9 +21,9 @@ __all__ = ["constant", "impossible", "level_shift", "multivariate", "univariate"
 # Fewer values have no distribution, and fewer different ones are levels.
 FEWEST_VALUES = 100
 FEW_LEVELS = 30
-# Between levels: prices and terms go up by less than this from one to the next, and what lies beyond is rarer.
-WIDE = 6.0
-RARE = 0.05
+# A gap in counts: no healthy tail goes up by this factor from one level to the next, with these shares of rows beyond.
+WIDE = 4.0
+RARE, RAREST = 0.05, 0.003
 # A value this frequent (a zero, mostly) is left out before the others are judged.
 DOMINATING = 0.3
 # A column of fewer rows is the same everywhere by chance.
@@ -61,37 +61,39 @@ def univariate(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if len(values) < FEWEST_VALUES:
             continue
         centre = float(np.median(values))
-        for sign in (1, -1):
-            ratios = sign > 0 and float(np.quantile(values, 0.02)) > 0
-            zero = 0.0 if ratios else centre
-            if len(different) <= FEW_LEVELS:
-                distance = _levels_apart(sign * (different - zero), times)
-            else:
-                distance, _ = beyond(sign * (spread(values) - zero), ratios)
-            # equal values have been spread over half a step to both sides
-            where = kept & (sign * (numbers - zero) >= distance)
-            if where.any():
-                found.append(_far(survey, column, where, centre, sign))
+        above, below = _limits(values, centre) if len(different) > FEW_LEVELS else _limits_of_levels(different, times)
+        # what is left out is no outlier, and equal values have been spread over half a step to both sides
+        for where, side in ((numbers >= above, "above"), (numbers <= below, "below")):
+            if (kept & where).any():
+                found.append(_far(survey, column, kept & where, centre, side))
     return found
 
 
-def _levels_apart(distances: np.ndarray, times: np.ndarray) -> float:
-    """Find a gap in a column of few different values, such as counts, that no list of prices or terms has."""
-    order = np.argsort(distances)
-    levels, rows = distances[order], times[order]
-    there = levels > 0
-    levels, beyond_it = levels[there], np.cumsum(rows[there][::-1])[::-1] / rows.sum()
-    apart = np.flatnonzero((levels[1:] > WIDE * levels[:-1]) & (beyond_it[1:] < RARE))
-    apart = apart[apart >= 1]
-    return float(levels[1:][apart[0]]) if len(apart) and len(levels) - apart[0] > 2 else np.inf
+def _limits(values: np.ndarray, centre: float) -> tuple[float, float]:
+    """Give the values from which on a column's own tails are left, above and below."""
+    spaced = spread(values)
+    if float(np.quantile(values, 0.02)) > 0:
+        return beyond(spaced, ratios=True)[0], centre - beyond(centre - spaced)[0]
+    distance = beyond(np.abs(spaced - centre))[0]
+    return centre + distance, centre - distance
 
 
-def _far(survey: Survey, column: str, where: np.ndarray, centre: float, sign: int) -> Finding:
+def _limits_of_levels(levels: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+    """Find the gap above the counts in a column of few different values; lists of prices and terms have gaps, too."""
+    rows = np.cumsum(times[::-1])[::-1]
+    number = np.arange(len(levels))
+    dense = levels - levels[0] <= 2 * number
+    rare = (rows < RARE * times.sum()) & (rows >= max(3, RAREST * times.sum()))
+    apart = np.flatnonzero((levels[:-1] > 0) & (levels[1:] > WIDE * levels[:-1]) & rare[1:] & dense[:-1])
+    first = apart[0] + 1 if len(apart) else len(levels)
+    return float(levels[first]) if 2 < first < len(levels) - 1 else np.inf, -np.inf
+
+
+def _far(survey: Survey, column: str, where: np.ndarray, centre: float, side: str) -> Finding:
     numbers = survey.numbers[column]
     reason = explained(survey, where, column)
-    extremes = np.sort(numbers[where])[::-sign]
+    extremes = np.sort(numbers[where])[:: -1 if side == "above" else 1]
     rows = int(where.sum())
-    side = "above" if sign > 0 else "below"
     what = (
         f"{rows:,} values of {column} in {survey.name} ({rows / len(numbers):.2%}) lie far {side} all others: from "
         f"{extremes[-1]:,.6g} on, half are around {centre:,.6g}{survey.basis}"

@@ -8,6 +8,9 @@ import pandas as pd
 from lab2live.columns import as_numbers
 from lab2live.eda.planting import Plot, like, moments
 
+# An outcome with more different values than this is a number.
+LEVELS = 20
+
 
 def _outcome(plot: Plot) -> pd.Series:
     """Give the outcome of every row, from the source that has it."""
@@ -65,7 +68,7 @@ def flips(plot: Plot) -> None:
     levels = plot.values.dropna().unique()
     if len(levels) < 2:
         raise plot.misfit("fewer than two different values")
-    if len(levels) > 20:  # a number: it gets that of another case
+    if len(levels) > LEVELS:  # a number: it gets that of another case
         plot.write(rows, plot.values.iloc[plot.random.permutation(rows)].to_numpy(dtype=object))
         return
     plot.write(rows, [plot.random.choice(levels[levels != was]) for was in plot.values.iloc[rows]])
@@ -84,26 +87,40 @@ def labelers(plot: Plot) -> None:
 
 
 def immature(plot: Plot) -> None:
-    """The newest cases, moved up to the moment of the extract: most of their outcomes have not happened yet."""
-    when = plot.named("time_column", "when the case was decided")
+    """Cases moved up to the moment of the extract: most of their outcomes have not happened yet.
+
+    `along` names sources whose dates move with their case.
+    """
+    time_column = plot.named("time_column", "when the case was decided")
     delay = plot.named("delay", "days until the outcome is known")
-    dates = moments(plot.frame[when])
-    until = pd.Timestamp(plot.more.get("until", dates.max() + pd.Timedelta(days=delay)))
-    target, plot.column = plot.column, when
-    rows = plot.last()
-    plot.column = target
-    age = np.sort(plot.random.uniform(0, delay, len(rows)))[::-1]
-    moved = dates.copy()
-    hours = moved.iloc[rows] - moved.iloc[rows].dt.normalize()
-    order = np.argsort(dates.iloc[rows].to_numpy(), kind="stable")
-    days = np.empty(len(rows))
-    days[order] = np.ceil(age)
-    moved.iloc[rows] = until.normalize() - pd.to_timedelta(days, unit="D") + hours.to_numpy()
-    plot.frame[when] = like(plot.frame[when], moved)
-    known = plot.random.random(len(rows)) < days / delay / 2
+    was = moments(plot.frame[time_column])
+    until = pd.Timestamp(plot.more.get("until", was.max() + pd.Timedelta(days=delay)))
+    rows = plot.pick((plot.values.notna() & was.notna()).to_numpy())
+    age = np.ceil(plot.random.uniform(0, delay, len(rows)))
+    days = (until.normalize() - was.iloc[rows].dt.normalize()).dt.days.to_numpy() - age
+    known = plot.random.random(len(rows)) < age / delay / 2
     outcome = plot.values.iloc[rows]
-    if outcome.nunique() > 20:
-        plot.write(rows, np.round(as_numbers(outcome) * np.where(known, 1, days / delay), 2))
+    if outcome.nunique() > LEVELS:
+        plot.write(rows, np.round(as_numbers(outcome) * np.where(known, 1, age / delay), 2))
     else:
         plot.write(rows, np.where(known, outcome, plot.values.value_counts().index[0]))
-    plot.places.append((plot.source, when))
+    along = plot.more.get("along", ())
+    moved = pd.Series(days, index=plot.frame[plot.more["key"]].iloc[rows]) if along else pd.Series(dtype=float)
+    for name in along:
+        _move(plot, name, plot.frames[name][plot.more["key"]].map(moved.groupby(level=0).first()), time_column)
+    later = pd.Series(np.nan, index=plot.frame.index)
+    later.iloc[rows] = days
+    plot.rows = _move(plot, plot.source, later, time_column)
+    plot.places.append((plot.source, time_column))
+
+
+def _move(plot: Plot, source: str, days: pd.Series, time_column: str) -> np.ndarray:
+    """Move the dates of some rows, keep a table that was in the order of time in that order, and say where they are."""
+    frame = plot.frames[source].copy()
+    dates = [name for name in frame if name == time_column or pd.api.types.is_datetime64_any_dtype(frame[name])]
+    ordered = next((name for name in dates if moments(frame[name]).is_monotonic_increasing), None)
+    for name in dates:
+        frame[name] = like(frame[name], moments(frame[name]) + pd.to_timedelta(days.fillna(0), unit="D"))
+    order = frame.index if ordered is None else moments(frame[ordered]).sort_values(kind="stable").index
+    plot.frames[source] = frame.loc[order].reset_index(drop=True)
+    return np.flatnonzero(days.loc[order].notna())

@@ -37,6 +37,7 @@ def on_one_thread(function: Callable[Takes, Gives]) -> Callable[Takes, Gives]:
 
     @functools.wraps(function)
     def alone(*args: Takes.args, **named: Takes.kwargs) -> Gives:
+        import sklearn.ensemble  # noqa: F401  only libraries that are loaded can be limited
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(limits=1):

@@ -13,13 +13,15 @@ from lab2live.eda.survey import Survey
 from lab2live.eda.tails import normal_scores
 from lab2live.schema import Charter
 
-# A step is a finding when it is this many standard errors away from none. Every moment of every column is tried, and
-# the noise between periods is not exactly normal: 5 would do for chance alone.
-SURE = 6.5
-# ... this large, in standard deviations of the column's scores: smaller ones hardly matter to a model.
+# A step has to explain this much more than anything smooth, in units of the noise: every moment of every column is
+# tried, and the noise between periods is not exactly normal. 30 would do for chance alone.
+SURE = 20.0
+# ... and be this large, in standard deviations of the column's scores: smaller ones hardly matter to a model.
 SIZE = 0.15
 # ... and this many times the largest difference between neighbouring stretches anywhere else: a season has many.
 SHARP = 1.5
+# So much of it has to be left in the stretches next to it, and without the periods right before or right after it.
+LASTING = 0.6
 # A level that time explains to this degree is a function of the date, such as a tenure.
 FUNCTION_OF_TIME = 0.95
 # Periods: at most this many, each with this many rows, and this many on both sides of a jump.
@@ -31,6 +33,8 @@ WEEK = 7
 YEAR = 365.25
 # Values are missing more or less often from a moment on: shares below this are everyday.
 GAP_SHARE = 0.03
+# A column of fewer different values is compared as it is.
+FEW_LEVELS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +49,25 @@ class Periods:
         Of each period, as days since 2000-01-01.
     rows
         Their number in each period.
+    daily
+        Whether periods are days, else weeks or longer.
     smooth
-        What levels may do without a jump: trend, bend, seasons, days of the week.
+        What levels may do without a jump, from simple to flexible: trend, bend, seasons, each with days of the week.
     """
 
     of_row: np.ndarray
     middle: np.ndarray
     rows: np.ndarray
-    smooth: np.ndarray
+    daily: bool
+    smooth: tuple[np.ndarray, ...]
 
 
 def level_shift(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     """Find a sudden, lasting jump of the level of a number column, or of how often it is empty.
 
-    Mean normal scores per period are regressed on what may change smoothly (trend, seasons, days of the week) with and
-    without a step at every moment, as in the test for a break at an unknown moment (Andrews, 1993). The step has to be
+    Mean normal scores per period are regressed on what may change smoothly (trend, seasons, days of the week), with and
+    without a step at every moment, as in the test for a break at an unknown moment (Andrews, 1993); how flexible the
+    smooth part has to be is decided by the Bayesian information criterion (Schwarz, 1978), for both. The step has to be
     sure, large, and sharper than any other difference between neighbouring stretches of time.
     """
     clock = survey.source.date_column if survey.source.date_column in survey.days else next(iter(survey.days), None)
@@ -74,13 +82,17 @@ def level_shift(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if column in survey.identifiers or column == charter.prediction.target:
             continue
         there = np.isfinite(numbers)
-        if there.mean() > 0.5:
+        usual = _dominating(numbers[there])
+        if usual is not None:
+            # zeros do not rise with the others: these are compared among themselves
+            numbers = np.where(numbers == usual, np.nan, numbers)
+        if np.isfinite(numbers).sum() > FEWEST_PERIODS * FEWEST_ROWS:
             names.append(column)
             series.append(normal_scores(numbers))
             gaps.append(False)
         if GAP_SHARE < (~there).mean() < 1 - GAP_SHARE:
             names.append(column)
-            series.append((~there).astype(float) / max(1e-9, (~there).std()))
+            series.append((~there).astype(float) / float((~there).std()))
             gaps.append(True)
     found: list[Finding | Skip] = []
     for column, scores, gap in zip(names, series, gaps, strict=True):
@@ -88,6 +100,14 @@ def level_shift(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if jump is not None:
             found.append(_shift(survey, column, clock, periods, jump, scores, gap))
     return found
+
+
+def _dominating(values: np.ndarray) -> float | None:
+    """Give the value that more than a third of many different ones are, such as a zero."""
+    different, times = np.unique(values, return_counts=True)
+    if len(different) <= FEW_LEVELS or times.max() <= len(values) / 3:
+        return None
+    return float(different[times.argmax()])
 
 
 def _periods(days: np.ndarray) -> Periods | None:
@@ -116,75 +136,115 @@ def _periods(days: np.ndarray) -> Periods | None:
         return None
     of_row = np.where(usable & kept[of_row], (np.cumsum(kept) - 1)[of_row], -1)
     middle, rows = middle[kept], rows[kept]
-    return Periods(of_row, middle, rows, _smooth(middle, None if weekly is None else weekly[kept]))
+    return Periods(of_row, middle, rows, weekly is not None, _smooth(middle, None if weekly is None else weekly[kept]))
 
 
-def _smooth(middle: np.ndarray, weekday: np.ndarray | None) -> np.ndarray:
+def _smooth(middle: np.ndarray, weekday: np.ndarray | None) -> tuple[np.ndarray, ...]:
     time = (middle - middle.mean()) / np.ptp(middle)
-    parts = [np.ones_like(time), time]
+    angle = 2 * np.pi * middle / YEAR
+    powers = [np.ones_like(time), time, time**2, time**3]
+    year = [np.sin(angle), np.cos(angle)]
+    families = [powers[:1], powers[:2]]
     if len(time) >= 2 * FEWEST_PERIODS:
-        parts.append(time**2)
-    if np.ptp(middle) > 1.2 * YEAR:
-        angle = 2 * np.pi * middle / YEAR
-        parts += [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
-    elif len(time) >= 2 * FEWEST_PERIODS:
-        parts.append(time**3)
-    if weekday is not None:
-        parts += [(weekday == number).astype(float) for number in range(1, WEEK)]
-    return np.column_stack(parts)
+        families += [powers[:3], powers]
+    if np.ptp(middle) > 0.7 * YEAR and len(time) >= 2 * FEWEST_PERIODS:
+        seasons = [*year, np.sin(2 * angle), np.cos(2 * angle), _before_christmas(middle)]
+        families += [[*powers[:1], *year], [*powers[:2], *year], [*powers[:2], *seasons], [*powers, *seasons]]
+    days = [] if weekday is None else [(weekday == number).astype(float) for number in range(1, WEEK)]
+    return tuple(np.column_stack([*family, *days]) for family in families)
 
 
-def _jump(periods: Periods, scores: np.ndarray) -> tuple[int, float, float] | None:
-    """Give the period before which a column jumps, by how much, and how many standard errors that is."""
+def _before_christmas(middle: np.ndarray) -> np.ndarray:
+    """Give the share of each period that lies in the five weeks before Christmas: what trade knows as its season."""
+    half = float(np.median(np.diff(middle))) / 2
+    days = middle[:, None] + np.linspace(-half, half, 15)
+    # day 0 is a first of January
+    return ((days % YEAR > 322) & (days % YEAR < 359)).mean(axis=1)
+
+
+def _jump(periods: Periods, scores: np.ndarray) -> tuple[int, float] | None:
+    """Give the period at which a column jumps, and by how much."""
     used = (periods.of_row >= 0) & np.isfinite(scores)
     of_row, many = periods.of_row[used], len(periods.rows)
     rows = np.bincount(of_row, minlength=many).astype(float)
     kept = rows >= FEWEST_ROWS
-    if kept.sum() < FEWEST_PERIODS:
+    count = int(kept.sum())
+    if count < FEWEST_PERIODS:
         return None
     totals = np.bincount(of_row, scores[used], many)
-    means = totals[kept] / rows[kept]
-    within = float((scores[used] ** 2).sum() - (totals[rows > 0] ** 2 / rows[rows > 0]).sum()) / max(
-        1, used.sum() - many
-    )
-    weight = np.sqrt(rows[kept])
-    basis = np.linalg.qr(periods.smooth[kept] * weight[:, None])[0]
-    level = means * weight
-    rest = level - basis @ (basis.T @ level)
-    count = len(means)
-    freedom = count - basis.shape[1] - 1
-    if freedom < 4:
+    means, weight = totals[kept] / rows[kept], np.sqrt(rows[kept])
+    between = float((totals[rows > 0] ** 2 / rows[rows > 0]).sum())
+    within = max((float((scores[used] ** 2).sum()) - between) / max(1, int(used.sum()) - many), 1e-12)
+    if within < (1 - FUNCTION_OF_TIME) * float(scores[used].var()):
         return None
     moments = np.arange(SIDE, count - SIDE + 1)
     steps = (np.arange(count)[:, None] >= moments).astype(float) * weight[:, None]
-    steps -= basis @ (basis.T @ steps)
+    fits = [_fit(family[kept] * weight[:, None], means * weight, steps) for family in periods.smooth]
+    freedom = count - periods.smooth[-1].shape[1] - 1
+    if freedom < 4:
+        return None
+    # what not even the most flexible family with a step explains is noise, and so is the variation inside of periods
+    noise = max(within, fits[-1][1] / freedom)
+    price = [family.shape[1] * np.log(count) for family in periods.smooth]
+    smooth = min(without / noise + cost for (without, *_), cost in zip(fits, price, strict=True))
+    stepped = [with_step / noise + cost for (_, with_step, *_), cost in zip(fits, price, strict=True)]
+    best = int(np.argmin(stepped))
+    _, _, number, step = fits[best]
+    if smooth - stepped[best] < SURE or abs(step) < SIZE:
+        return None
+    family, moment = periods.smooth[best][kept], int(moments[number])
+    if not _lasts(family, means, weight, moment, step, periods.daily) or not _is_sharp(
+        family, means, weight, moment, step
+    ):
+        return None
+    return int(np.flatnonzero(kept)[moment]), step
+
+
+def _fit(family: np.ndarray, level: np.ndarray, steps: np.ndarray) -> tuple[float, float, int, float]:
+    """Give the squared errors without and with the best step, the number of that step and its height."""
+    basis = np.linalg.qr(family)[0]
+    rest = level - basis @ (basis.T @ level)
+    steps = steps - basis @ (basis.T @ steps)
     size = np.maximum((steps**2).sum(axis=0), 1e-12)
-    by = steps.T @ rest / size
-    left = (rest**2).sum() - by**2 * size
-    noise = np.maximum(np.maximum(left, 0) / freedom, max(within, 1e-12))
-    sure = np.abs(by) * np.sqrt(size / noise)
-    best = int(sure.argmax())
-    step, moment = float(by[best]), int(moments[best])
-    if sure[best] < SURE or abs(step) < SIZE or within < (1 - FUNCTION_OF_TIME) * float(scores[used].var()):
-        return None
-    after = (np.arange(count) >= moment).astype(float)
-    shape = np.linalg.lstsq(periods.smooth[kept] * weight[:, None], (means - step * after) * weight, rcond=None)[0]
-    if not _is_sharp(means - periods.smooth[kept] @ shape, rows[kept], moment, step):
-        return None
-    return int(np.flatnonzero(kept)[moment]), step, float(sure[best])
+    height = steps.T @ rest / size
+    best = int((height**2 * size).argmax())
+    without = float((rest**2).sum())
+    return without, max(without - float(height[best] ** 2 * size[best]), 0.0), best, float(height[best])
 
 
-def _is_sharp(level: np.ndarray, rows: np.ndarray, moment: int, step: float) -> bool:
+def _lasts(family: np.ndarray, level: np.ndarray, weight: np.ndarray, moment: int, step: float, daily: bool) -> bool:
+    """Say whether the step can be seen as it is, and without the periods right before, and without those right after it.
+
+    Flexible seasons can make up a step that nobody sees, and a few special weeks, such as those before Christmas, make one when they begin and end.
+    """
+    near = WEEK if daily else SIDE
+    if float(level[moment:][:near].mean() - level[:moment][-near:].mean()) * np.sign(step) < LASTING * abs(step):
+        return False
+    number = np.arange(len(level))
+    for left_out in ((moment - SIDE <= number) & (number < moment), (moment <= number) & (number < moment + SIDE)):
+        if left_out[0] or left_out[-1] or (number[~left_out] >= moment).sum() < 2:
+            continue
+        design = np.column_stack([family, number >= moment])[~left_out] * weight[~left_out, None]
+        again = np.linalg.lstsq(design, (level * weight)[~left_out], rcond=None)[0][-1]
+        if again * np.sign(step) < LASTING * abs(step):
+            return False
+    return True
+
+
+def _is_sharp(family: np.ndarray, level: np.ndarray, weight: np.ndarray, moment: int, step: float) -> bool:
     """Hold the stretch before a moment against the one after it, and all other such pairs against that."""
+    after_it = (np.arange(len(level)) >= moment).astype(float)
+    shape = np.linalg.lstsq(family * weight[:, None], (level - step * after_it) * weight, rcond=None)[0]
+    rows, rest = weight**2, level - family @ shape
     width = max(SIDE, len(level) // 8)
-    sums, sizes = (np.concatenate([[0.0], np.cumsum(part)]) for part in (level * rows, rows))
+    sums, sizes = (np.concatenate([[0.0], np.cumsum(part)]) for part in (rest * rows, rows))
     middle = np.arange(SIDE, len(level) - SIDE + 1)
     first, last = np.maximum(middle - width, 0), np.minimum(middle + width, len(level))
     before = (sums[middle] - sums[first]) / (sizes[middle] - sizes[first])
     after = (sums[last] - sums[middle]) / (sizes[last] - sizes[middle])
     there = float((after - before)[middle == moment][0]) * np.sign(step)
     elsewhere = np.abs(after - before)[np.abs(middle - moment) >= width]
-    return there > 0.6 * abs(step) and there > SHARP * float(elsewhere.max(initial=0))
+    return there > LASTING * abs(step) and there > SHARP * float(elsewhere.max(initial=0))
 
 
 def _shift(
@@ -192,11 +252,11 @@ def _shift(
     column: str,
     clock: str,
     periods: Periods,
-    jump: tuple[int, float, float],
+    jump: tuple[int, float],
     scores: np.ndarray,
     gap: bool,
 ) -> Finding:
-    period, step, _ = jump
+    period, step = jump
     days, numbers = survey.days[clock], survey.numbers[column]
     used = (periods.of_row >= 0) & np.isfinite(scores)
     moment = _moment(periods, days, scores, used, period)

@@ -147,7 +147,7 @@ def _typing_errors(levels: Mapping[str, int]) -> dict[str, str]:
             if ratio > SURE_RATIO:
                 return {}  # two ordinary levels are as close as that: here it means nothing
             slips.setdefault(level, (other, sure))
-        abbreviated = [other for other in main if _abbreviates(level, other)]
+        abbreviated = [other for other in main if other != level and _abbreviates(level, other)]
         if level not in slips and len(abbreviated) == 1 and times <= SURE_RATIO * levels[abbreviated[0]]:
             slips[level] = (abbreviated[0], True)
     several = len({other for other, _ in slips.values()}) > 1

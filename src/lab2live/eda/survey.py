@@ -316,7 +316,8 @@ def counts(table: ir.Table, column: str, most: int = 1000) -> pd.Series:
     pandas.Series
         Counts, index the values; the most frequent first, ties in the order of the values.
     """
-    grouped = table.filter(table[column].notnull()).group_by(value=table[column]).aggregate(times=table.count())
+    filled = table.filter(table[column].notnull())
+    grouped = filled.group_by(value=filled[column]).aggregate(times=filled.count())
     found = grouped.order_by(grouped.times.desc(), grouped.value).limit(most).to_pandas()
     return pd.Series(found["times"].to_numpy(), index=pd.Index(found["value"]), name=column)
 

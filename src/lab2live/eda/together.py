@@ -14,6 +14,8 @@ MOST_ROWS = 20_000
 FEWEST_ROWS = 200
 # A column of fewer different values is told by its residuals nothing.
 FEW_LEVELS = 20
+# ... nor one in which a single value (a zero, mostly) is more frequent than this.
+TIED = 0.1
 # Categories that help to predict: of at most this many levels, each with this many rows.
 MOST_LEVELS = 20
 RAREST = 20
@@ -39,6 +41,8 @@ FREEDOMS = (2.5, 4.0, 8.0, 50.0)
 # Of the expectation maximisation: the likelihood hardly changes after these.
 STEPS = 25
 FEWEST_FOUND = 5
+# Fits are only made when that many rows are this many times the usual difference off: normal ones hardly ever are.
+OFF = 4.0
 # Boosted trees learn from at most this many rows.
 LEARN_FROM = 4_000
 MOST_FINDINGS = 2
@@ -66,7 +70,7 @@ def multivariate(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     found: list[tuple[float, Finding]] = []
     for number in np.flatnonzero(related >= RELATED):
         column, own = names[number], design[:, number]
-        if survey.facts[column].distinct <= FEW_LEVELS:
+        if survey.facts[column].distinct <= FEW_LEVELS or np.unique(own, return_counts=True)[1].max() > TIED * len(own):
             continue
         gain, strange = _strangers(own, own - residuals[:, number])
         if gain < CLEAR or strange.sum() < FEWEST_FOUND:
@@ -140,6 +144,9 @@ def _strangers(own: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarra
         Those more likely not to follow the prediction.
     """
     differences, scatter = _standard(own - predicted, predicted)
+    off = (np.abs(differences) >= OFF) & (np.abs(differences * scatter) >= SIZE)
+    if off.sum() < FEWEST_FOUND:
+        return 0.0, off
     anywhere = np.exp(-(own**2) / 2) / np.sqrt(2 * np.pi) * scatter
     followed = max(_fit(differences, freedom, anywhere, 0.0)[0] for freedom in FREEDOMS)
     mixed, strange = max(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ from scipy import stats
 
 from lab2live.eda.findings import Finding, Skip, finding
 from lab2live.eda.pairs import Pair, pair, pairs
+from lab2live.eda.rescaled import FACTORS, others_of, rescaled
 from lab2live.eda.shifted import FEWEST, LARGE, SMALL, SMALLEST_SHARE, SURE, Copy, scaled_part
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
 
-FACTORS = (*LARGE, *SMALL)
 # A ratio is a factor when it is this close: values are rounded after they are converted.
 CLOSE = 0.01
 # Quartiles that all moved by a factor may differ from it by so much.
@@ -22,11 +22,6 @@ MOVED = 0.1
 FEW_SURE = 5
 # Above this share of rows the column cannot be used as it is.
 FAIL = 0.2
-# A category explains a number if it takes away this much of its variance.
-EXPLAINS = 0.2
-MOST_LEVELS = 50
-# Rows of a copy are at least this part of the factor away from the middle, and other columns help for large ones only.
-NEAR, LARGEST_HELPED = 0.6, 100.0
 # Two columns are about the same thing when their logarithms correlate this much.
 RELATED = 0.7
 # So many rows tell whether they do.
@@ -44,14 +39,15 @@ def unit(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         `value` is the share of rows concerned.
     """
     found: list[Finding | Skip] = []
-    for name, values in survey.numbers.items():
+    others = others_of(survey)
+    for name in survey.numbers:
         if name in survey.identifiers or survey.facts[name].distinct < 4:
             continue
         copy, than = _since(survey, name), "in the earlier extract"
         if copy is None:
             copy, than = _outside(survey, name), "the declared limits allow"
         if copy is None:
-            copy, than = _within(survey, name, values), "the others"
+            copy, than = rescaled(survey, name, others), "the others"
         if copy is not None:
             found.append(_finding(survey, name, copy, than))
     return found
@@ -149,89 +145,6 @@ def _outside(survey: Survey, name: str) -> Copy | None:
                 continue
             return Copy(factor**sign, rows)
     return None
-
-
-def _within(survey: Survey, name: str, values: np.ndarray) -> Copy | None:
-    """Look for a scaled copy of a part of the column in the column, and in what other columns leave open of it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(np.abs(values))
-    known = np.isfinite(logs)
-    if known.sum() < 10 * FEWEST:
-        return None
-    logs = np.where(known, logs, np.nan)
-    middle = np.median(logs[known])
-    # how far the eighth-farthest value is away: a factor that takes values farther cannot be meant
-    reach = float(np.partition(np.abs(logs[known] - middle), -FEWEST)[-FEWEST])
-    levels: list[np.ndarray] | None = None
-    for location, factors in _expected(survey, name, logs, reach):
-        copy = scaled_part(values, location, factors)
-        if copy is None:
-            continue
-        levels = _levels(survey, name) if levels is None else levels
-        if not _explained(copy, levels):
-            return copy
-    return None
-
-
-def _levels(survey: Survey, but: str) -> list[np.ndarray]:
-    """Give the other categories as codes."""
-    few = [
-        name
-        for name, known in survey.facts.items()
-        if name != but and 2 <= known.distinct <= MOST_LEVELS and name not in survey.identifiers
-    ]
-    return [pd.factorize(survey.sample[name])[0] for name in few]
-
-
-def _explained(copy: Copy, levels: Sequence[np.ndarray]) -> bool:
-    """Say whether some category is what sets the part apart: laptops cost a hundred times what pencils do."""
-    for codes in levels:
-        filled = codes >= 0
-        total = np.bincount(codes[filled])
-        inside = np.bincount(codes[filled & copy.rows], minlength=len(total))
-        mostly = inside > 0.5 * total
-        if inside[mostly].sum() > 0.5 * inside.sum():
-            return True
-    return False
-
-
-def _expected(
-    survey: Survey, name: str, logs: np.ndarray, reach: float
-) -> Iterator[tuple[np.ndarray | None, tuple[float, ...]]]:
-    """Say what to expect of a value: nothing, or what its key's other rows, its category, another number let expect."""
-    if reach > NEAR * np.log(LARGE[0]):
-        yield None, LARGE
-    if survey.key and survey.key != name and survey.facts[survey.key].distinct < 0.6 * survey.rows:
-        yield _medians(logs, pd.factorize(survey.sample[survey.key])[0]), FACTORS
-    if reach < NEAR * np.log(LARGEST_HELPED):
-        return
-    known = np.isfinite(logs)
-    variance = float(np.var(logs[known]))
-    best, kept = EXPLAINS * variance, None
-    for codes in _levels(survey, name):
-        number = np.bincount(codes[known] + 1)
-        mean = np.bincount(codes[known] + 1, weights=logs[known]) / np.maximum(number, 1)
-        between = float((number * (mean - logs[known].mean()) ** 2).sum() / known.sum())
-        if between > best:
-            best, kept = between, codes
-    if kept is not None:
-        yield _medians(logs, kept), LARGE
-    for other, values in survey.numbers.items():
-        if other == name or other in survey.identifiers or survey.facts[other].distinct <= MOST_LEVELS:
-            continue
-        with np.errstate(divide="ignore", invalid="ignore"):
-            theirs = np.log(values)
-        usable = known & np.isfinite(theirs)
-        if usable.sum() < 10 * FEWEST or np.ptp(theirs[usable]) == 0:
-            continue
-        mean, slope = theirs[usable].mean(), 0.0
-        slope = float(np.cov(theirs[usable], logs[usable])[0, 1] / np.var(theirs[usable]))
-        if slope**2 * np.var(theirs[usable]) > EXPLAINS * np.var(logs[usable]):
-            yield np.where(usable, slope * (np.where(usable, theirs, 0.0) - mean), np.nan), (100.0, 1000.0)
-
-
-def _medians(logs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return pd.Series(logs).groupby(codes).transform("median").to_numpy()
 
 
 def unit_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]:

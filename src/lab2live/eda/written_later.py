@@ -44,7 +44,7 @@ def after_the_moment(
         `value` is the share of filled rows whose date is later. Dates that keep to a plan (due in 30 days) are remarks.
     """
     name = charter.prediction.time_column
-    if name not in dates:
+    if name is None or name not in dates:
         return []
     found: list[Finding | Skip] = []
     for other, days in dates.items():
