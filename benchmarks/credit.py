@@ -57,14 +57,14 @@ def credit(seed: int, today: dt.date | None = None) -> World:
     purpose = some(random, PURPOSES, n)
     channel = some(random, {"online": 0.5, "branch": 0.33, "broker": 0.17}, n)
     margin = 1.5 * (
-        -0.028 * (score - 690)
-        + 1.8 * used
-        + 3.0 * np.minimum(burden, 0.8)
-        + 0.8 * (employment == "self-employed")
-        - 1.0 * (employment == "civil servant")
-        + 0.5 * (channel == "broker")
-        + 0.4 * (purpose == "refinance")
-        - 0.015 * (age - 42)
+        -0.016 * (score - 690)
+        + 2.6 * used
+        + 4.0 * np.minimum(burden, 0.8)
+        + 1.1 * (employment == "self-employed")
+        - 1.3 * (employment == "civil servant")
+        + 0.8 * (channel == "broker")
+        + 0.7 * (purpose == "refinance")
+        - 0.03 * (age - 42)
     )
     defaulted = random.random(n) < sigmoid(margin + intercept(margin, random.uniform(0.09, 0.14)))
     applications = pd.DataFrame(
@@ -177,6 +177,7 @@ def credit(seed: int, today: dt.date | None = None) -> World:
         "join": {"base": "applications", "on": "application_id", "how": "left"},
     }
     shared = {"key": "application_id", "base": "applications", "target": "defaulted", "time_column": "applied_at"}
+    extract = {"until": str(end + pd.Timedelta(days=93))}
     times = [["applications", "applied_at"], ["bureau", "pulled_at"]]
     places: dict[str, list[Place]] = {
         "critical_nulls": [("applications", "income", {}), ("bureau", "score", {}), ("payments", "kind", {})],
@@ -258,7 +259,7 @@ def credit(seed: int, today: dt.date | None = None) -> World:
         "label_flips": [("applications", "defaulted", {})],
         "label_disagreement": [("applications", "defaulted", {**shared, "labelers": ["reviewer_1", "reviewer_2"]})],
         "label_immature": [
-            ("applications", "defaulted", {**shared, "delay": 90, "along": ["bureau", "payments"], "until": str(end + pd.Timedelta(days=93))}),
+            ("applications", "defaulted", {**shared, **extract, "delay": 90, "along": ["bureau", "payments"]}),
         ],
     }  # fmt: skip
     return World(

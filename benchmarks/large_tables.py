@@ -26,7 +26,7 @@ MOST_TIME = 2.5
 MOST_MEMORY = 3_000
 MOST_CLIENT_MEMORY = 400
 # Files of another version of this script are written again.
-VERSION = 4
+VERSION = 5
 CACHE = Path(tempfile.gettempdir()) / "lab2live-large-tables"
 SERVER = Path(__file__).parents[1] / "tests" / "databases" / "conftest.py"
 
@@ -35,15 +35,15 @@ CUSTOMERS = """
 SELECT n AS id,
        floor(100 * exp(2.5 + 0.8 * sqrt(-2 * ln({u1})) * cos(6.283185307 * {u2}))) / 100 AS amount,
        -20 * ln({u3}) AS minutes,
-       CAST(18 + 70 * {u4} * {u8} AS INTEGER) AS age,
+       CAST(18 + 70 * {u4} * {u5} AS INTEGER) AS age,
        CAST(-3 * ln({u6}) AS INTEGER) AS visits,
        CASE WHEN {u7} < 0.03 THEN NULL ELSE floor(1000 * {u8}) / 10 END AS score,
-       'region ' || CAST(floor(8 * {u1} * {u3}) AS INTEGER) AS region,
-       'tariff ' || CAST(floor(5 * {u2}) AS INTEGER) AS tariff,
-       'city ' || CAST(floor(300 * {u4}) AS INTEGER) AS city,
-       DATE '2019-01-01' + CAST(floor(2190 * {u5}) AS INTEGER) AS joined_on,
-       'called about ' || CAST(floor(90000 * {u6} * {u7}) AS INTEGER) || ' on the phone' AS note,
-       CASE WHEN {u8} + 0.2 * {u2} < 0.3 THEN 'yes' ELSE 'no' END AS y
+       'region ' || CAST(floor(8 * {u9} * {u9}) AS INTEGER) AS region,
+       'tariff ' || CAST(floor(5 * {u10}) AS INTEGER) AS tariff,
+       'city ' || CAST(floor(300 * {u11}) AS INTEGER) AS city,
+       DATE '2019-01-01' + CAST(floor(2190 * {u12}) AS INTEGER) AS joined_on,
+       'called about ' || CAST(floor(90000 * {u13} * {u14}) AS INTEGER) || ' on the phone' AS note,
+       CASE WHEN {u3} + {u8} + {u15} < 1 THEN 'yes' ELSE 'no' END AS y
 FROM {numbers}
 """
 BALANCES = "SELECT n AS id, floor(100000 * {u1} * {u2}) / 100 AS balance FROM {numbers}"
@@ -54,7 +54,7 @@ UNIFORM = "(0.0000001 + 0.9999998 * abs(sin(n * {a} + {b}) * 43758.5453 - trunc(
 
 def query(template: str, engine: str, rows: int) -> str:
     """Fill in the uniform numbers and where the rows come from."""
-    random = {f"u{k}": UNIFORM.format(a=12.9898 + 7.123 * k, b=0.37 * k) for k in range(1, 9)}
+    random = {f"u{k}": UNIFORM.format(a=12.9898 + 7.123 * k, b=0.37 * k) for k in range(1, 16)}
     return template.format(numbers=NUMBERS[engine].format(rows=rows), **random)
 
 

@@ -8,6 +8,7 @@ sees every source by itself, and the joined table.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 import warnings
@@ -63,7 +64,8 @@ def with_pointblank(reference: Frames) -> Callable[[Frames], Complaints]:
 
     def plan(name: str, frame: pd.DataFrame) -> Any:
         known = reference[name]
-        checks = pb.Validate(frame).col_schema_match(pb.Schema(tbl=known), in_order=False).rows_distinct()
+        checks = pb.Validate(frame).col_exists(columns=list(known.columns)).col_count_match(len(known.columns))
+        checks = checks.rows_distinct()
         for column in known.columns:
             values = known[column].dropna()
             if column not in frame:
@@ -73,7 +75,10 @@ def with_pointblank(reference: Frames) -> Callable[[Frames], Complaints]:
             if values.is_unique:
                 checks = checks.rows_distinct(columns_subset=column)
             elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+                # it takes Python's own numbers only
                 low, high = values.min(), values.max()
+                if pd.api.types.is_numeric_dtype(values):
+                    low, high = low.item(), high.item()
                 same = frame[column].dtype.kind == values.dtype.kind or frame[column].dtype.kind in "if"
                 if same:
                     checks = checks.col_vals_between(columns=column, left=low, right=high, na_pass=True)
@@ -109,7 +114,8 @@ def with_profile(reference: Frames) -> Callable[[Frames], Complaints]:
                 continue
             try:
                 report = ProfileReport(frame.head(PROFILED_ROWS), minimal=True, progress_bar=False)
-                alerts = report.get_description().alerts
+                with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
+                    alerts = report.get_description().alerts
             except Exception as error:  # it stumbled over the fault: that is a complaint too
                 found.add((name, "", type(error).__name__))
                 continue

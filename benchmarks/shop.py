@@ -154,6 +154,7 @@ def shop(seed: int, today: dt.date | None = None) -> World:
         "join": {"base": "orders", "on": "order_id", "how": "left"},
     }
     shared = {"key": "order_id", "base": "orders", "target": "delivery_days", "time_column": "dispatched_at"}
+    extract = {"until": str(end + pd.Timedelta(days=23))}
     times = [["orders", "dispatched_at"], ["orders", "ordered_at"], ["dispatch", "loaded_at"]]
     places: dict[str, list[Place]] = {
         "critical_nulls": [("orders", "express", {}), ("dispatch", "weight_kg", {}), ("items", "item", {})],
@@ -227,7 +228,7 @@ def shop(seed: int, today: dt.date | None = None) -> World:
         "label_flips": [("orders", "delivery_days", {})],
         "label_disagreement": [("orders", "delivery_days", {**shared, "labelers": ["scan_1", "scan_2"]})],
         "label_immature": [
-            ("orders", "delivery_days", {**shared, "delay": 21, "along": ["dispatch", "items"], "until": str(end + pd.Timedelta(days=23))}),
+            ("orders", "delivery_days", {**shared, **extract, "delay": 21, "along": ["dispatch", "items"]}),
         ],
     }  # fmt: skip
     return World(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import numpy as np
@@ -289,11 +292,13 @@ def test_a_locked_table_is_no_hang_and_the_others_are_checked(silos: Any, tables
     assert len(sources.joined_table(silos, readings)) == ROWS
 
 
-def test_a_run_without_a_screen_writes_findings_and_never_the_password(silos: Any, tables: Any, tmp_path: Path) -> None:
+def test_a_run_without_a_screen_marks_stand_ins_and_never_writes_the_password(
+    silos: Any, tables: Any, tmp_path: Path
+) -> None:
     content = silos.model_dump(mode="json", exclude_defaults=True)
-    content["sources"].append(
-        {"name": "closed", "uri": tables.address(user="guest"), "table": "customers", "owner": "Ada", "key": "id"}
-    )
+    closed = {"uri": tables.address(user="guest"), "table": "customers", "owner": "Ada", "key": "id"}
+    instead = {"access": "requested", "stand_in": "calls.csv", "aggregate": {"all minutes": "sum(minutes)"}}
+    content["sources"] += [{"name": "closed", **closed}, {"name": "waiting", **closed, **instead}]
     (tmp_path / "project.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "lab2live", "run", "--project", ".", "--stage", "eda", "--smoke", "--run-dir", "run"],
@@ -306,9 +311,14 @@ def test_a_run_without_a_screen_writes_findings_and_never_the_password(silos: An
     assert done.returncode == 2, done.stdout[-3000:]  # a source that cannot be read is a no-go
     results = (tmp_path / "run" / "results" / "eda.json").read_text(encoding="utf-8")
     assert '"missing.critical"' in results and "does not accept the user or the password" in results
-    password = os.environ["PGPASS_FOR_TEST"]
-    from urllib.parse import quote
 
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["run"]["stand_ins"] == ["waiting"] and verdict["decision"] == "no-go"
+    for page in ("01_eda.html", "index.html"):
+        assert "Stand-in data" in (tmp_path / "run" / page).read_text(encoding="utf-8")
+    captions = re.findall("<caption>(.*?)</caption>", (tmp_path / "run" / "01_eda.html").read_text(encoding="utf-8"))
+    assert len(captions) > 3 and all(caption.endswith("(on stand-in data)") for caption in captions)
+    password = os.environ["PGPASS_FOR_TEST"]
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 5
     for secret in (password, quote(password, safe=""), password.split("/")[0]):

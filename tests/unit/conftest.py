@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases
+from lab2live import cases, report
 from lab2live.cases import Dataset
 from lab2live.eda import sources as silos
 from lab2live.eda.survey import Survey, survey_all
@@ -57,6 +57,12 @@ def _generate(kind: str, rows: int = 400, seed: int = 0, **blocks: Any) -> tuple
     prediction = {"problem_type": problem, **blocks.pop("prediction", {})}
     charter = _charter(prediction=prediction, **blocks)
     return charter, cases.dataset(charter, frame.assign(y=outcome))
+
+
+@pytest.fixture(autouse=True)
+def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back behind every test what a stage wants all tables of its process to say."""
+    monkeypatch.setattr(report, "_mark", "")
 
 
 @pytest.fixture(scope="session")

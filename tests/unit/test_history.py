@@ -66,8 +66,12 @@ def test_a_renamed_column_is_told_from_a_lost_and_a_new_one(surveyed: Any, key: 
     charter, (survey,) = surveyed({"base": now}, earlier={"base": before}, key=key)
     found = {one.column: one for one in schema(charter, survey) if isinstance(one, Finding)}
     assert {name: one.severity for name, one in found.items()} == {
-        **{"plan": "warn", "fee": "warn", "old": "warn"},
-        **{"tariff": "info", "amount": "info", "new": "info"},
+        "plan": "warn",
+        "fee": "warn",
+        "old": "warn",
+        "tariff": "info",
+        "amount": "info",
+        "new": "info",
     }
     assert found["plan"].examples == ("tariff",) and found["plan"].message.startswith(
         "plan of base is now called tariff."

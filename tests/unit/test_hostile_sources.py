@@ -19,7 +19,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from lab2live.eda import problems, sources
+from lab2live.eda import problems, sources, survey
 from lab2live.errors import UserError
 from lab2live.schema import Source
 
@@ -306,6 +306,55 @@ def test_bytes_that_are_no_text_break_no_column_of_sqlite(both: Any, tmp_path: P
         connection.execute("insert into t values (1, cast(x'4bf66c6e' as text))")
     connection.close()
     assert both("a.sqlite").table.to_pandas()["name"].tolist() == ["K\ufffdln"]
+
+
+AS_STORED: dict[str, tuple[str, list[Any], str, list[Any]]] = {
+    "as declared": ("integer", [1, 2, None], "number", [1, 2, None]),
+    "fractions": ("integer", [1, 2.5, None], "number", [1, 2.5, None]),
+    "a word among numbers": ("integer", [1, 2, "five"], "text", ["1", "2", "five"]),
+    "a word among fractions": ("real", [1.5, 2, "n/a"], "text", ["1.5", "2.0", "n/a"]),
+    "decimals": ("decimal(10, 2)", [1.25, 3, None], "number", [1.25, 3, None]),
+    "a word among decimals": ("decimal(10, 2)", [1.25, 3, "n/a"], "text", ["1.25", "3", "n/a"]),
+    "a word among booleans": ("boolean", [1, 0, "yes"], "text", ["1", "0", "yes"]),
+    "dates": ("date", ["2024-05-06", None, "9999-12-31"], "date", ["2024-05-06", None, "9999-12-31"]),
+    "moments": ("timestamp", ["2024-05-06 10:00:00", None], "date", ["2024-05-06 10:00:00", None]),
+    "another kind of date": ("date", ["2024-05-06", "31.12.2024"], "text", ["2024-05-06", "31.12.2024"]),
+    "a day that cannot be": ("date", ["2024-05-06", "2024-13-45"], "text", ["2024-05-06", "2024-13-45"]),
+    "a word among moments": (
+        "datetime",
+        ["2024-05-06 10:00:00", "unknown"],
+        "text",
+        ["2024-05-06 10:00:00", "unknown"],
+    ),
+    "seconds instead of moments": ("timestamp", [1700000000, 1700000001], "number", [1700000000, 1700000001]),
+    "bytes in a text": ("varchar(5)", ["a", b"\xff"], "text", ["a", "\ufffd"]),
+    "nothing declared": ("", [1, "five", 2.5], "text", ["1", "five", "2.5"]),
+}
+
+
+@pytest.mark.parametrize("kind", AS_STORED)
+def test_sqlite_columns_are_read_as_what_is_in_them(charter_of: Any, tmp_path: Path, kind: str) -> None:
+    declared, values, read_as, expected = AS_STORED[kind]
+    with sqlite3.connect(tmp_path / "a.sqlite") as connection:
+        connection.execute(f'create table "a ""t""" (id integer, "x ""y""" {declared})')
+        connection.executemany('insert into "a ""t""" values (?, ?)', enumerate(values))
+    connection.close()
+    charter = charter_of(tmp_path, sources=[{"name": "silo", "uri": "a.sqlite"}])
+    (measured,), unreadable = survey.survey_all(charter, sources.read_all(charter))
+    assert unreadable == [] and measured.facts['x "y"'].kind == read_as
+    found = [None if pd.isna(value) else value for value in measured.sample['x "y"']]
+    if read_as == "date":
+        found = [value and str(value)[: len(str(values[0]))] for value in found]
+    assert found == expected
+
+
+def test_wide_sqlite_tables_are_read(both: Any, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.sqlite") as connection:
+        connection.execute(f"create table t ({', '.join(f'c{n} integer' for n in range(900))})")
+        connection.execute(f"insert into t values ({', '.join(['7'] * 899)}, 'word')")
+    connection.close()
+    reading = both("a.sqlite")
+    assert len(reading.columns) == 900 and reading.table.to_pandas()["c899"].tolist() == ["word"]
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "a/b@c:d%e#f?g", "ö ä+&="])

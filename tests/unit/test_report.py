@@ -189,3 +189,14 @@ def test_the_style_is_scoped_and_loads_nothing() -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     assert words.duration(seconds) == said
+
+
+def test_every_table_carries_the_mark_until_it_is_taken_back() -> None:
+    rows = [{"a": 1}]
+    report.mark_tables("on <stand-in> data")
+    assert report.table(rows, "The silos").text.startswith("The silos (on <stand-in> data)\n")
+    assert "<caption>The silos (on &lt;stand-in&gt; data)</caption>" in report.table(rows, "The silos").html
+    assert "<caption>on &lt;stand-in&gt; data</caption>" in report.table(rows).html
+    assert "(on &lt;stand-in&gt; data)" in report.gates([GATE]).html
+    report.mark_tables("")
+    assert "stand-in" not in report.table(rows, "The silos").html

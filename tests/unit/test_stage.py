@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import charter as charters
-from lab2live import charts, stage
+from lab2live import charts, report, stage
 from lab2live.errors import UserError
 from lab2live.stage import Stage
 
@@ -242,6 +242,18 @@ def test_demo_stand_in_and_sample_are_announced(project: Path) -> None:
 def test_begin_shows_the_banners(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin(project, sample=3)
     assert "Computed on 3 rows at most." in capsys.readouterr().out
+
+
+def test_every_table_of_a_stage_on_a_stand_in_says_so_and_the_next_stage_on_real_data_does_not(project: Path) -> None:
+    begin(project)
+    assert "stand-in" not in report.table([{"a": 1}], "All").html
+    stand_in = CHARTER.replace("uri: table.csv", "uri: real.csv, stand_in: table.csv, access: requested")
+    (project / "project.yaml").write_text(stand_in)
+    begin(project)
+    assert "<caption>All (on stand-in data)</caption>" in report.table([{"a": 1}], "All").html
+    (project / "project.yaml").write_text(CHARTER)
+    begin(project)
+    assert "stand-in" not in report.table([{"a": 1}], "All").html
 
 
 def test_no_telemetry_from_a_notebook_opened_by_hand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

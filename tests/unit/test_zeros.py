@@ -1,4 +1,4 @@
-"""Lost leading zeros: found by widths, the earlier extract, other sources and declared types; counters are left alone."""
+"""Lost leading zeros: found by widths, earlier extracts, other sources and declared types; counters are no codes."""
 
 from __future__ import annotations
 

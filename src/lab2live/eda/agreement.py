@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lab2live.eda.findings import Finding, Limits, Skip, finding
+from lab2live.eda.findings import Finding, Limits, Severity, Skip, finding
 from lab2live.eda.misaligned import coded, misaligned, misaligned_across, slip_of
 from lab2live.eda.pairs import SAMPLED_KEYS, Pair, Rows, pairs, rows_of
+from lab2live.eda.rescaled import FACTORS
 from lab2live.eda.survey import Survey
-from lab2live.eda.units import CLOSE, FACTORS, unit, unit_across
+from lab2live.eda.units import CLOSE, unit, unit_across
 from lab2live.schema import Charter
 
 __all__ = ["conflict", "misaligned", "misaligned_across", "timezone_across", "unit", "unit_across"]
@@ -268,7 +269,7 @@ def _apart(both: Pair, first: tuple[str, np.ndarray], second: tuple[str, np.ndar
         f"hours {'after' if steps[times.argmax()] > 0 else 'before'} {other} in {base.name}{both.basis}."
     )
     examples = both.second.frame[name][moved].head(FEWEST).astype(str)
-    severity = "fail" if share > TIMES_FAIL else "warn"
+    severity: Severity = "fail" if share > TIMES_FAIL else "warn"
     rows = int(moved.sum())
     return finding("integration.timezone", survey.name, name, severity, share, LIMITS.warn, what, rows, examples)
 

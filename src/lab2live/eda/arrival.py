@@ -73,18 +73,17 @@ def _late(survey: Survey, column: str, declared: bool) -> Finding | None:
     if len(days) < 100:
         return None
     end = newest(days)
-    where = f"{column} of {survey.name}"
     for name, parts in _parts(days[days <= end], end):
         shortfall = _shortfall(parts, declared)
         if shortfall is None:
             continue
         share, expected = shortfall
-        severity: Severity = "fail" if share < VERY_LATE else "warn"
         what = (
-            f"The last {name} in {where}, up to {day(end)}, has {parts[-1]:,.0f} rows where {expected:,.0f} were to be "
-            f"expected ({share:.0%}){survey.basis}."
+            f"The last {name} in {column} of {survey.name}, up to {day(end)}, has {parts[-1]:,.0f} rows where "
+            f"{expected:,.0f} were to be expected ({share:.0%}){survey.basis}."
         )
         missing = max(0, round(expected - parts[-1]))
+        severity: Severity = "fail" if share < VERY_LATE else "warn"
         return finding("integration.late", survey.name, column, severity, share, LATE, what, missing, [day(end)])
     return _group_missing(survey, column, end)
 

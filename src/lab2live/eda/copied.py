@@ -12,9 +12,9 @@ from lab2live.cases import Dataset
 # Numbers are held equal in so many stretches of their ranks, and straightened within.
 STRETCHES = 20
 # Standard errors within which a correlation is none: of one comparison, and of the largest of many.
-NONE, NONE_OF_MANY = 3.0, 4.5
+NONE, NONE_OF_MANY = 2.6, 4.0
 # Standard errors from which on there is one.
-SOME = 5.0
+SOME = 6.0
 # A correlation this small is none in tables of any size; relative to what a copy has by way of the outcome.
 HARDLY_ANY = 0.15
 # Above this, with the outcome held equal, two columns are the same thing: several columns written at once.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.eda.findings import EXAMPLES, Finding, Skip, finding
+from lab2live.eda.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.eda.pairs import SAMPLED_KEYS, rows_of
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
@@ -51,7 +51,7 @@ def copies(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     what = what[0].upper() + what[1:]
     shown = frame.loc[again].head(EXAMPLES)
     named = shown[survey.key].astype(str) if survey.key else shown.astype(str).agg(", ".join, axis=1)
-    severity = "fail" if share > FAIL else "warn"
+    severity: Severity = "fail" if share > FAIL else "warn"
     return [finding("duplicate.rows", survey.name, None, severity, share, WARN, what, rows, named)]
 
 

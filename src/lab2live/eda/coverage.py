@@ -12,7 +12,7 @@ from scipy import special
 from lab2live.columns import label
 from lab2live.eda.combinations import combination
 from lab2live.eda.expected import band, is_range, values_of, word
-from lab2live.eda.findings import EXAMPLES, Finding, Skip, finding
+from lab2live.eda.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.eda.gaps import time_gap
 from lab2live.eda.holes import FEWEST_VALUES, hole
 from lab2live.eda.levels import levels_of
@@ -79,7 +79,7 @@ def _against_charter(charter: Charter, survey: Survey, column: str, declared: li
     if gone:
         share = len(gone) / len(wanted)
         shares = _earlier_shares(survey, column)
-        severity = "fail" if any(shares.get(value.casefold(), 0.0) >= LARGE for value in gone) else "warn"
+        severity: Severity = "fail" if any(shares.get(value.casefold(), 0.0) >= LARGE for value in gone) else "warn"
         what = (
             f"{len(gone):,} of {len(wanted):,} expected values of {column} are not in {survey.name} at all: "
             f"{', '.join(gone[:EXAMPLES])}{' and others' if len(gone) > EXAMPLES else ''}."
@@ -134,7 +134,7 @@ def _against_earlier(survey: Survey, earlier: Survey) -> list[Finding]:
         if not lost:
             continue
         share = sum(one for _, one in lost)
-        severity = "fail" if max(one for _, one in lost) >= LARGE else "warn"
+        severity: Severity = "fail" if max(one for _, one in lost) >= LARGE else "warn"
         what = (
             f"{len(lost):,} {'values' if len(lost) > 1 else 'value'} of {name} that made up {share:.1%} of "
             f"{survey.name} in the earlier extract {'are' if len(lost) > 1 else 'is'} gone or nearly so: "

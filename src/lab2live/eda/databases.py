@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab2live.eda.engine import MEMORY
+from lab2live.eda.loose_types import table_as_stored
 from lab2live.errors import UserError
 from lab2live.schema import Source
 
@@ -107,7 +108,7 @@ def open_sqlite(place: Path, source: Source) -> tuple[ir.Table, str]:
 
     connection = ibis.sqlite.connect(place)
     connection.con.text_factory = lambda text: text.decode(errors="replace")
-    return connection.table(table_name(source, connection.list_tables())), "sqlite"
+    return table_as_stored(connection, table_name(source, connection.list_tables())), "sqlite"
 
 
 def open_duckdb(place: Path, source: Source) -> tuple[ir.Table, str]:

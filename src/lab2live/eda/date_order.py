@@ -209,7 +209,11 @@ def _outside(days: np.ndarray, other: np.ndarray, able: np.ndarray) -> np.ndarra
     for beyond in (there & (days < first), there & (days >= last)):
         back = beyond & able & (other >= first) & (other < last)
         honest = 1 - float(sure.sum() / there.sum())
-        if back.sum() >= FEWEST and back.sum() >= 0.9 * beyond.sum() and (0.7 * honest) ** len(np.unique(days[back])) < SURE:
+        if (
+            back.sum() >= FEWEST
+            and back.sum() >= 0.9 * beyond.sum()
+            and (0.7 * honest) ** len(np.unique(days[back])) < SURE
+        ):
             found.append(np.flatnonzero(back))
     return np.sort(np.concatenate(found)) if found else nothing
 

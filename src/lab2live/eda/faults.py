@@ -164,7 +164,7 @@ KINDS: Mapping[str, Kind] = {
         "integration.misaligned", "values slip by one row from some row on", "any", 0.40, planting.misaligned
     ),
     "leaking_feature": _kind(
-        "leakage.feature", "a score that is written once the outcome is known", "new", 0.95, outcomes.leak
+        "leakage.feature", "a score written once the outcome is known", "new", 0.95, outcomes.leak
     ),
     "leaking_identifier": _kind(
         "leakage.identifier", "keys in the order of the outcome", "any", 1.0, outcomes.ordered_keys

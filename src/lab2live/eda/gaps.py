@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lab2live.columns import day
-from lab2live.eda.findings import Finding, Skip, finding
+from lab2live.eda.findings import Finding, Severity, Skip, finding
 from lab2live.eda.levels import Levels, levels_of
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
@@ -56,8 +56,9 @@ def time_gap(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         for one in categories:
             paused = _pause(whole, one.codes[known], len(one.values))
             if paused is not None:
-                code, *window = paused
-                found.append(_finding(survey, name, f"{one.name} = {one.text(code)}", *window, len(whole)))
+                code, start, stop, expected = paused
+                of = f"{one.name} = {one.text(code)}"
+                found.append(_finding(survey, name, of, start, stop, expected, len(whole)))
     return found
 
 
@@ -69,7 +70,7 @@ def _finding(survey: Survey, name: str, of: str, start: int, stop: int, expected
         f"{survey.name} has no rows {f'with {of} ' if of else ''}{period} by {name}, where about {expected:,.0f} "
         f"({share:.1%}) are to be expected from the time around{survey.basis}."
     )
-    severity = "fail" if share > FAIL else "warn"
+    severity: Severity = "fail" if share > FAIL else "warn"
     return finding("coverage.time_gap", survey.name, name, severity, share, 0, what, None, [f"{first} to {last}"])
 
 

@@ -57,7 +57,8 @@ def hole(values: np.ndarray, categories: list[Levels]) -> Hole | None:
     below = first[1:]  # number of rows up to the gap
     inner = np.minimum(below, rows - below) > max(TAIL * rows, BESIDE)
     best: Hole | None = None
-    for place in sorted(np.flatnonzero(inner & (gaps > STEPS * step)), key=lambda one: -gaps[one])[:TRIED]:
+    wide = np.flatnonzero(inner & (gaps > STEPS * step))
+    for place in wide[np.argsort(-gaps[wide])][:TRIED]:
         if min(place, len(distinct) - place - 2) < SMOOTH:
             continue
         gap = float(gaps[place] - step)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lab2live.eda import engine, missing
 from lab2live.eda.copies import copies
-from lab2live.eda.findings import EXAMPLES, Finding, Skip, finding
+from lab2live.eda.findings import Finding, Severity, Skip, finding
 from lab2live.eda.pairs import as_text, pair, with_base
+from lab2live.eda.repeated_keys import duplicates, repeated
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["copies", "duplicates", "fan_out", "orphans"]
 
-# Above this share of repeated keys a source holds several rows per key by its nature; below, they look like errors.
-BY_NATURE = 0.2
 # Growth of the table by the join above which it is a finding, and above which the table cannot be used.
 GROWTH_WARN, GROWTH_FAIL = 0.02, 0.10
-# So many unknown keys of a large source are looked at more closely.
-LOOKED_AT = 1000
 # What keys are written with or without. Letters and digits stay.
 DECORATION = (" ", "\u00a0", "\t", "-", "_", ".", "/")
 
@@ -48,7 +44,7 @@ class Meeting:
     base_rows, joined_rows
         Rows of the base with a key, and what they become in a left join.
     shown
-        Some of the orphans: all of them in small tables.
+        Some of the orphans: all of them in small tables, of large ones those among a sample of keys.
     """
 
     keys: int
@@ -84,7 +80,14 @@ def orphans(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]
         column = ", ".join(charter.join_keys)
         found.append(
             finding(
-                *("integration.orphan_keys", other.name, column, severity, share, limits.warn, what, met.orphans),
+                "integration.orphan_keys",
+                other.name,
+                column,
+                severity,
+                share,
+                limits.warn,
+                what,
+                met.orphans,
                 examples=met.shown,
             )
         )
@@ -102,77 +105,27 @@ def fan_out(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]
         if growth <= GROWTH_WARN:
             continue
         column = ", ".join(charter.join_keys)
-        keys, _, examples = _repeated(other, tuple(charter.join_keys))
+        keys, _, examples = repeated(other, tuple(charter.join_keys))
         what = (
             f"{other.name} has several rows for {keys:,} of {met.keys:,} values of {column}: joined to {base.name}, "
             f"{met.base_rows:,} rows become {met.joined_rows:,} (+{growth:.1%})."
         )
-        severity = "fail" if growth > GROWTH_FAIL else "warn"
+        severity: Severity = "fail" if growth > GROWTH_FAIL else "warn"
         rows = met.joined_rows - met.base_rows
         found.append(
             finding(
-                *("integration.fan_out", other.name, column, severity, growth, GROWTH_WARN, what, rows),
+                "integration.fan_out",
+                other.name,
+                column,
+                severity,
+                growth,
+                GROWTH_WARN,
+                what,
+                rows,
                 examples=examples,
             )
         )
     return found
-
-
-def duplicates(charter: Charter, survey: Survey) -> list[Finding | Skip]:
-    """Find keys that stand for several rows, and keys that are one but for upper case and spaces.
-
-    A source that the charter aggregates has many rows for a key, and one that has them by its nature is left to
-    `fan_out`; spellings of one key are a fault everywhere.
-    """
-    names = _key_names(charter, survey)
-    if not names:
-        return []
-    limits = missing.limits(charter, "eda.duplicate_keys")
-    column = ", ".join(names)
-    found: list[Finding | Skip] = []
-    is_base = survey.name == charter.base.name
-    if not survey.source.aggregate:
-        keys, surplus, examples = _repeated(survey, names)
-        if surplus and (is_base or keys <= BY_NATURE * (survey.rows - surplus)):
-            what = (
-                f"{keys:,} keys of {survey.name} stand for more than one row "
-                f"({surplus:,} rows too many after the join, {surplus / survey.rows:.1%})."
-            )
-            severity = limits.severity(surplus)
-            found.append(
-                finding(
-                    *("integration.duplicate_keys", survey.name, column, severity, surplus, limits.warn, what, surplus),
-                    examples=examples,
-                )
-            )
-    for name in names:
-        spelt = _spellings(survey, name)
-        if spelt:
-            what = (
-                f"{len(spelt):,} values of {name} in {survey.name} are written in several ways that differ in upper "
-                f"case or spaces only."
-            )
-            severity = limits.severity(len(spelt))
-            found.append(
-                finding(
-                    *("integration.duplicate_keys", survey.name, name, severity, len(spelt), limits.warn, what),
-                    rows=len(spelt),
-                    examples=[" | ".join(map(repr, ways[:EXAMPLES])) for ways in spelt[:EXAMPLES]],
-                )
-            )
-    return found
-
-
-def _key_names(charter: Charter, survey: Survey) -> tuple[str, ...]:
-    """Name what should be unique: in the base the id of a case, in the others what they are joined by."""
-    joined = tuple(charter.join_keys)
-    own = (charter.prediction.id_column, survey.source.key)
-    if survey.name == charter.base.name:
-        single = next((name for name in own if name in survey.facts), None)
-        # a base with one row per customer and month has no key of one column
-        if single is not None and not (len(joined) > 1 and single in joined):
-            return (single,)
-    return joined if joined and set(joined) <= set(survey.facts) else ()
 
 
 @functools.lru_cache(maxsize=8)  # orphans and fan-out are two views of the same count
@@ -180,6 +133,31 @@ def _meet(base: Survey, other: Survey, on: tuple[str, ...]) -> Meeting:
     if base.complete and other.complete:
         return _meet_here(base, other, on)
     ours, theirs = _sides(base, other, on)
+    unique = not other.source.aggregate and repeated(base, on)[1] == repeated(other, on)[1] == 0
+    counted = _joined(ours, theirs, on) if unique else _grouped(ours, theirs, on)
+    shown = _unknown(base, other, on) if counted["orphans"] else ()
+    if counted["orphans"] and not shown:  # too few to be among the sample's keys
+        few = theirs.anti_join(ours, list(on)).select(*on).limit(EXAMPLES).to_pandas()
+        shown = tuple(few.astype(str).agg(" / ".join, axis=1))
+    return Meeting(**counted, shown=shown)
+
+
+def _joined(ours: ir.Table, theirs: ir.Table, on: Sequence[str]) -> dict[str, int]:
+    """Count keys that are unique on both sides, which one join does."""
+    keys, base_keys = (int(side.count().execute()) for side in (theirs, ours))
+    orphans = int(theirs.anti_join(ours, list(on)).count().execute())
+    return {
+        "keys": keys,
+        "base_keys": base_keys,
+        "orphans": orphans,
+        "unmatched": base_keys - (keys - orphans),
+        "base_rows": base_keys,
+        "joined_rows": base_keys,
+    }
+
+
+def _grouped(ours: ir.Table, theirs: ir.Table, on: Sequence[str]) -> dict[str, int]:
+    """Count keys that may have several rows on either side."""
     both = ours.union(theirs).group_by(list(on))
     both = both.aggregate(ours=lambda rows: rows.ours.sum(), theirs=lambda rows: rows.theirs.sum())
     known, there = both.ours > 0, both.theirs > 0
@@ -192,12 +170,13 @@ def _meet(base: Survey, other: Survey, on: tuple[str, ...]) -> Meeting:
         base_rows=both.ours.sum(),
         joined_rows=there.ifelse(both.ours * both.theirs, both.ours).sum(),
     )
-    counted = {name: int(value or 0) for name, value in summary.to_pyarrow().to_pylist()[0].items()}
-    shown: tuple[str, ...] = ()
-    if counted["orphans"]:
-        unknown = theirs.anti_join(ours, list(on)).select(*on).limit(LOOKED_AT).to_pandas().drop_duplicates()
-        shown = tuple(unknown.astype(str).agg(" / ".join, axis=1).sort_values())
-    return Meeting(**counted, shown=shown)
+    return {name: int(value or 0) for name, value in summary.to_pyarrow().to_pylist()[0].items()}
+
+
+def _unknown(base: Survey, other: Survey, on: tuple[str, ...]) -> tuple[str, ...]:
+    """Name unknown keys among some of the sample's; the join that counts them would take as long again to list them."""
+    both = pair(base, other, on)
+    return tuple(sorted(both.keys[(both.second.times > 0) & (both.first.times == 0)]))
 
 
 def _meet_here(base: Survey, other: Survey, on: tuple[str, ...]) -> Meeting:
@@ -281,62 +260,3 @@ def _if_written_alike(base: Survey, met: Meeting, on: Sequence[str]) -> str:
 
 def _plain(key: str) -> str:
     return re.sub(f"[{re.escape(''.join(DECORATION))}]", "", key.lower()).lstrip("0")
-
-
-def _repeated(survey: Survey, names: tuple[str, ...]) -> tuple[int, int, list[str]]:
-    """Count keys with several rows, and the rows beyond the first of each; missing keys are no copies."""
-    if survey.complete:
-        keys = survey.sample[list(names)].dropna()
-        again = keys.duplicated()
-        if not again.any():
-            return 0, 0, []
-        times = keys[keys.duplicated(keep=False)].value_counts(sort=False)
-        times = times.sort_values(ascending=False, kind="stable")
-        examples = [" / ".join(map(str, key)) for key in times.index[:EXAMPLES]]
-        return len(times), int(again.sum()), examples
-    table = survey.table.filter([survey.table[name].notnull() for name in names])
-    counted = table.group_by(list(names)).aggregate(lab2live_times=table.count())
-    repeated = counted.filter(counted.lab2live_times > 1)
-    # the most frequent keys are the examples; a few of them come with the totals, in one pass
-    totals = repeated.aggregate(keys=repeated.count(), rows=repeated.lab2live_times.sum()).to_pyarrow().to_pylist()[0]
-    number = int(totals["keys"] or 0)
-    if not number:
-        return 0, 0, []
-    examples = repeated.select(*names).limit(EXAMPLES).to_pandas().astype(str).agg(" / ".join, axis=1)
-    return number, int(totals["rows"]) - number, list(examples)
-
-
-def _spellings(survey: Survey, name: str) -> list[list[str]]:
-    """Group the keys that differ in upper case and spaces only, each group with its spellings."""
-    if survey.facts[name].kind != "text":
-        return []
-    whole = survey.complete
-    written = survey.sample[name].dropna().drop_duplicates().astype(str) if whole else _odd_keys(survey, name)
-    together = "\n".join(written)
-    # most keys are written plainly, which is quickly seen of all of them at once
-    if together in (together.upper(), together.lower()) and len(together.split()) == len(written):
-        return []
-    bare = pd.Series(["".join(key.split()) for key in written], index=written.index, dtype=object)
-    folded = bare if _case_matters(bare) else pd.Series([key.casefold() for key in bare], bare.index, dtype=object)
-    if folded.is_unique:
-        return []
-    groups = written[folded.duplicated(keep=False)].groupby(folded, sort=False)
-    return [sorted(ways) for _, ways in groups]
-
-
-def _case_matters(keys: pd.Series) -> bool:
-    """Say whether aB3 and Ab3 are two keys: where upper and lower case are mixed in ever new ways."""
-    some = keys.head(LOOKED_AT)
-    patterns = {re.sub("[a-z]", "a", re.sub("[A-Z]", "A", key)) for key in some}
-    mixed = sum(key not in (key.lower(), key.upper()) for key in some)
-    return mixed > 0.5 * len(some) and len({re.sub("[^aA]", "", pattern) for pattern in patterns}) > 0.1 * len(some)
-
-
-def _odd_keys(survey: Survey, name: str) -> pd.Series:
-    """Fetch from a large table the keys that share their plain form with another one."""
-    table = survey.table.filter(survey.table[name].notnull())
-    column = table[name]
-    keys = table.group_by(key=column, plain=column.lower().replace(" ", "")).aggregate()
-    groups = keys.group_by("plain").aggregate(ways=keys.count())
-    several = keys.semi_join(groups.filter(groups.ways > 1), "plain").limit(LOOKED_AT)
-    return several.to_pandas()["key"].astype(str)

@@ -28,6 +28,10 @@ STRONG, PERFECT = 0.95, 0.98
 ALONE, ALONE_PAIR, ALONE_NUMBER = 0.88, 0.84, 0.80
 # Odd: all other columns together leave so many times as much unknown as this one leaves by itself.
 ODD, VERY_ODD = 2.0, 3.0
+# Independence is no evidence in a small table: there a column has to be this strong to be called a copy.
+ENOUGH, STRONG_COPY, STRONG_COPY_NUMBER = 1_500, 0.85, 0.60
+# With fewer columns nothing can be an exception.
+FEWEST_COLUMNS = 3
 # A suspect is an exception. Where more than a third of the columns are like it, the problem is an easy one.
 MOST_SUSPECTS = 1 / 3
 
@@ -95,7 +99,7 @@ def _too_good(
     seed: int,
 ) -> list[Finding | Skip]:
     """Ask of each column alone what it knows, then whether that is honest."""
-    views = _views(charter, small, columns.iloc[small.inputs.index], dates)
+    views = _views(charter, small, columns.iloc[small.inputs.index], dates, said)
     alone = {name: _alone(charter, small, name, values, seed) for name, values in views.items()}
     beside = {name: parts[0].answers for name, parts in alone.items() if parts}
     least = LEAST if small.classes else LEAST_NUMBER
@@ -122,7 +126,11 @@ def _too_good(
 
 
 def _views(
-    charter: Charter, small: Dataset, columns: pd.DataFrame, dates: Mapping[str, np.ndarray]
+    charter: Charter,
+    small: Dataset,
+    columns: pd.DataFrame,
+    dates: Mapping[str, np.ndarray],
+    said: set[str | None],
 ) -> dict[str, list[np.ndarray]]:
     """Give the ways in which a column may know: by its values, by being filled in, by its distance to other dates."""
     inputs, named = quick.matrix(small), {*charter.identifiers, *charter.prediction.labelers}
@@ -132,10 +140,14 @@ def _views(
         if name not in named and 0 < missing.mean() < 1:
             views.setdefault(name, []).append(missing.astype(float))
     rows = small.inputs.index
-    for name, days in dates.items():
-        others = [other[rows] for known, other in dates.items() if known != name]
+    honest = {name: days[rows] for name, days in dates.items() if name not in said}
+    for name, days in honest.items():
+        others = [other for known, other in honest.items() if known != name]
         if others and name in views:
-            views[name].append(days[rows] - np.fmax.reduce(others))
+            after = days - np.fmax.reduce(others)
+            # of two dates the later one is the one that is written later
+            if np.isfinite(after).any() and np.nanmedian(after) > 0:
+                views[name].append(after)
     return views
 
 
@@ -180,9 +192,13 @@ def _verdict(small: Dataset, suspect: Suspect, truth: np.ndarray, rest: np.ndarr
     ratio = (1 - theirs) / max(1 - suspect.power, 1e-9)
     if (suspect.power > PERFECT and ratio >= ODD) or (suspect.power > STRONG and ratio >= VERY_ODD):
         return theirs
+    if len(small.columns.kinds) < FEWEST_COLUMNS:
+        return None
     if theirs <= (LEAST - 0.05 if small.classes else LEAST_NUMBER):
         limit = ALONE_NUMBER if not small.classes else ALONE_PAIR if suspect.pair else ALONE
         return theirs if suspect.power > limit and ratio >= ODD else None
+    if known.sum() < ENOUGH and suspect.power < (STRONG_COPY if small.classes else STRONG_COPY_NUMBER):
+        return None
     return theirs if apart and copied.is_copy(small, suspect.answers, rest[:, suspect.goal]) else None
 
 

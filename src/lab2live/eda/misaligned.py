@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lab2live.eda.findings import Finding, Skip, finding
+from lab2live.eda.findings import Finding, Severity, Skip, finding
 from lab2live.eda.pairs import Pair, Rows, pair, pairs
 from lab2live.eda.slips import FEWEST_ROWS, SHIFTS, Parts, Slip, parts, slipped
 from lab2live.eda.survey import Survey
@@ -73,7 +73,7 @@ def _worded(survey: Survey, name: str, slip: Slip, against: str = "the other col
     if slip.shift:
         what = what.replace("goes with nothing", "").replace("no longer goes with", "does not belong to")
     examples = survey.sample[name].iloc[slip.start : slip.stop].head(3).astype(str)
-    severity = "fail" if share > FAIL else "warn"
+    severity: Severity = "fail" if share > FAIL else "warn"
     rows = number if survey.complete else round(share * survey.rows)
     return finding("integration.misaligned", survey.name, name, severity, share, WARN, what, rows, examples)
 
@@ -126,11 +126,18 @@ def _since(survey: Survey) -> list[Finding]:
             f"{shares[name]:.1%} of {name} in {survey.name} ({differ.sum():,} rows) stood {where} in the earlier "
             f"extract."
         )
-        severity = "fail" if shares[name] > FAIL else "warn"
+        severity: Severity = "fail" if shares[name] > FAIL else "warn"
         examples = both.keys[both.second.codes[theirs[differ]][:3]]
         found.append(
             finding(
-                *("integration.misaligned", survey.name, name, severity, shares[name], WARN, what, int(differ.sum())),
+                "integration.misaligned",
+                survey.name,
+                name,
+                severity,
+                shares[name],
+                WARN,
+                what,
+                int(differ.sum()),
                 examples=examples,
             )
         )

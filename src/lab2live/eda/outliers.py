@@ -37,6 +37,7 @@ FUTURE = 0.2
 NEAR_FUTURE = 0.005
 A_YEAR = 366.0
 OLDEST = 130.0
+FEW_WRONG_AGES = 0.2
 AGES = frozenset({"age", "alter", "years", "ageyears", "customerage", "ageinyears", "alterjahre", "kundenalter"})
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -162,11 +163,11 @@ def impossible(charter: Charter, survey: Survey) -> list[Finding | Skip]:
 
 
 def _is_age(survey: Survey, column: str) -> bool:
-    numbers = survey.numbers[column]
-    if re.sub(r"[^a-z]", "", column.lower()) not in AGES or not np.isfinite(numbers).any():
+    if re.sub(r"[^a-z]", "", column.lower()) not in AGES:
         return False
-    # of an account or a machine, an age may be counted in days
-    return bool(0 <= np.nanmedian(numbers) <= OLDEST)
+    numbers = survey.numbers[column][np.isfinite(survey.numbers[column])]
+    # of an account or a machine, an age may be counted in days; and some are standardised
+    return bool(len(numbers)) and float(((numbers < 0) | (numbers > OLDEST)).mean()) < FEW_WRONG_AGES
 
 
 def _outside(

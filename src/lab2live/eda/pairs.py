@@ -206,9 +206,13 @@ def _comparable(ours: pd.Series, theirs: pd.Series) -> pd.Series:
 
 def _written(column: pd.Series) -> pd.Series:
     """Write keys out; texts stay exactly what they are."""
-    return column.astype(object) if column.map(type).eq(str).all() else key_text(column).astype(object)
+    plain = pd.api.types.infer_dtype(column, skipna=True) == "string"
+    return column.astype(object) if plain else key_text(column).astype(object)
 
 
 def _joined(columns: Sequence[pd.Series]) -> pd.Series:
-    together = columns[0].str.cat([column.astype(object) for column in columns[1:]], sep=" / ")
-    return together.where(~pd.concat(columns, axis=1).isna().any(axis=1))
+    first, *others = columns
+    together = first.astype(object)
+    for other in others:
+        together = together + " / " + other.astype(object)  # missing where one of them is
+    return together

@@ -104,10 +104,10 @@ def immature(plot: Plot) -> None:
         plot.write(rows, np.round(as_numbers(outcome) * np.where(known, 1, age / delay), 2))
     else:
         plot.write(rows, np.where(known, outcome, plot.values.value_counts().index[0]))
-    along = plot.more.get("along", ())
-    moved = pd.Series(days, index=plot.frame[plot.more["key"]].iloc[rows]) if along else pd.Series(dtype=float)
-    for name in along:
-        _move(plot, name, plot.frames[name][plot.more["key"]].map(moved.groupby(level=0).first()), time_column)
+    for name in plot.more.get("along", ()):
+        key = plot.named("key", "what the sources share")
+        of_case = pd.Series(days, index=plot.frame[key].iloc[rows]).groupby(level=0).first()
+        _move(plot, name, plot.frames[name][key].map(of_case), time_column)
     later = pd.Series(np.nan, index=plot.frame.index)
     later.iloc[rows] = days
     plot.rows = _move(plot, plot.source, later, time_column)

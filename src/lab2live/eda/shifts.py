@@ -13,15 +13,15 @@ from lab2live.eda.survey import Survey
 from lab2live.eda.tails import normal_scores
 from lab2live.schema import Charter
 
-# A step has to explain this much more than anything smooth, in units of the noise: every moment of every column is
-# tried, and the noise between periods is not exactly normal. 30 would do for chance alone.
+# A step has to explain this much more than anything smooth, in squared errors in units of the noise. By chance alone
+# one column in ten thousand has such a step at some moment; it also has to pass what follows.
 SURE = 20.0
 # ... and be this large, in standard deviations of the column's scores: smaller ones hardly matter to a model.
 SIZE = 0.15
 # ... and this many times the largest difference between neighbouring stretches anywhere else: a season has many.
-SHARP = 1.5
+SHARP = 1.4
 # So much of it has to be left in the stretches next to it, and without the periods right before or right after it.
-LASTING = 0.6
+LASTING = 0.5
 # A level that time explains to this degree is a function of the date, such as a tenure.
 FUNCTION_OF_TIME = 0.95
 # Periods: at most this many, each with this many rows, and this many on both sides of a jump.
@@ -213,9 +213,9 @@ def _fit(family: np.ndarray, level: np.ndarray, steps: np.ndarray) -> tuple[floa
 
 
 def _lasts(family: np.ndarray, level: np.ndarray, weight: np.ndarray, moment: int, step: float, daily: bool) -> bool:
-    """Say whether the step can be seen as it is, and without the periods right before, and without those right after it.
+    """Say whether the step can be seen as it is, and without the periods right before or right after it.
 
-    Flexible seasons can make up a step that nobody sees, and a few special weeks, such as those before Christmas, make one when they begin and end.
+    Flexible seasons can make up a step that nobody sees, and a few special weeks make one when they begin and end.
     """
     near = WEEK if daily else SIDE
     if float(level[moment:][:near].mean() - level[:moment][-near:].mean()) * np.sign(step) < LASTING * abs(step):

@@ -106,7 +106,7 @@ def slipped(targets: Parts, helpers: Parts | None = None, order: bool = True) ->
         return {}
     seen = _seen(both.values, order)
     found: dict[str, Slip] = {}
-    judged = sorted(set(targets.owners), key=str)
+    judged = [str(name) for name in dict.fromkeys(targets.owners)]
     while True:
         sure = {
             name: slip

@@ -41,6 +41,8 @@ WIDE_GAP = 3
 FEW_LEVELS = 20
 # Zeros are many where zero means none of it: rather a share that errors may have.
 MOST_ZEROS = 0.08
+# ... and the others have to begin at this part of their median: closer ones may come from zero by themselves.
+FROM_ZERO = 0.12
 
 
 def sentinels_of_numbers(numbers: np.ndarray, names_rows: bool = False) -> dict[float, int]:
@@ -141,6 +143,7 @@ def _impossible_zero(rest: np.ndarray, rest_times: np.ndarray, share: float) -> 
     low = float(rest[0])
     if low <= 0 or share > MOST_ZEROS or len(rest) < FEW_LEVELS:
         return False
-    percentile = float(rest[np.searchsorted(np.cumsum(rest_times), 0.01 * rest_times.sum())])
+    shares = np.cumsum(rest_times) / rest_times.sum()
+    percentile, median = (float(rest[np.searchsorted(shares, share)]) for share in (0.01, 0.5))
     spacing = float(np.diff(rest[:NEIGHBOURS]).mean())
-    return low > (percentile - low) / 2 and low > 5 * spacing
+    return low > FROM_ZERO * median and low > (percentile - low) / 2 and low > 5 * spacing

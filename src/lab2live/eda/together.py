@@ -188,6 +188,7 @@ def _standard(residuals: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray,
 def _by_trees(others: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Predict a column by boosted trees for rows they have not seen: relations need not be linear."""
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     predicted = np.empty_like(own)
     half = np.arange(len(own)) % 2
@@ -197,8 +198,10 @@ def _by_trees(others: np.ndarray, own: np.ndarray) -> np.ndarray:
         )
         seen = np.flatnonzero(half != part)
         seen = seen[:: 1 + len(seen) // LEARN_FROM]
-        trees.fit(others[seen], own[seen])
-        predicted[half == part] = trees.predict(others[half == part])
+        # so few rows are not worth dividing: on a busy machine threads wait for each other for seconds
+        with threadpool_limits(limits=1):
+            trees.fit(others[seen], own[seen])
+            predicted[half == part] = trees.predict(others[half == part])
     return predicted
 
 

@@ -12,8 +12,8 @@ from lab2live.eda.copies import BEYOND_CHANCE, FEWEST, SURE, by_chance, hashes_o
 from lab2live.eda.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.schema import Charter
 
-# Below this share of repeated cases a test is hardly flattered; above the other it tests memory.
-WARN, FAIL = 0.005, 0.20
+# Below this share of repeated cases a test is hardly flattered.
+WARN = 0.005
 
 
 def twins(charter: Charter, data: Dataset) -> list[Finding | Skip]:
@@ -41,7 +41,7 @@ def twins(charter: Charter, data: Dataset) -> list[Finding | Skip]:
         return []
     expected = by_chance(hashes, total, surplus, None)
     sure = surplus > BEYOND_CHANCE * expected and stats.poisson.sf(surplus - 1, expected) < SURE
-    severity: Severity = "info" if not sure else "fail" if share > FAIL else "warn"
+    severity: Severity = "warn" if sure else "info"
     how = f"where chance explains {expected:,.0f}" if sure else "as chance explains with columns as coarse as these"
     what = f"{surplus:,} cases ({share:.1%}) repeat another one in every input of the model, {how}."
     name = next((name for name in charter.identifiers if name in data.raw), None)

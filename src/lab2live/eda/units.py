@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.eda.findings import Finding, Skip, finding
+from lab2live.eda.findings import Finding, Severity, Skip, finding
 from lab2live.eda.pairs import Pair, pair, pairs
 from lab2live.eda.rescaled import FACTORS, others_of, rescaled
-from lab2live.eda.shifted import FEWEST, LARGE, SMALL, SMALLEST_SHARE, SURE, Copy, scaled_part
+from lab2live.eda.shifted import FEWEST, LARGE, SMALLEST_SHARE, SURE, Copy, scaled_part
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
 
@@ -65,7 +65,7 @@ def _finding(
         f"{than}{basis or survey.basis}."
     )
     what = what.replace("as large than", "as large as")
-    severity = "fail" if share > FAIL else "warn"
+    severity: Severity = "fail" if share > FAIL else "warn"
     rows = int(copy.rows.sum()) if whole else round(share * survey.rows)
     examples = frame.loc[copy.rows, name].astype(str)
     return finding("integration.unit", survey.name, name, severity, share, SMALLEST_SHARE, what, rows, examples)
