@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,15 +102,17 @@ def surveyed(tmp_path: Path) -> Callable[..., tuple[Charter, list[Survey]]]:
         **more: Any,
     ) -> tuple[Charter, list[Survey]]:
         blocks = {name: more.pop(name) for name in ("prediction", "join") if name in more}
+        # a new folder each time: an engine may remember a file of the same name and second
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
         if len(frames) > 1:
             blocks.setdefault("join", {"base": next(iter(frames)), "on": "id"})
         entries = []
         for name, frame in frames.items():
-            entry = {"name": name, "uri": _written(frame, tmp_path / f"{name}.{file}"), **more}
+            entry = {"name": name, "uri": _written(frame, folder / f"{name}.{file}"), **more}
             if earlier and name in earlier:
-                entry["snapshot"] = _written(earlier[name], tmp_path / f"{name}-before.{file}")
+                entry["snapshot"] = _written(earlier[name], folder / f"{name}-before.{file}")
             entries.append(entry)
-        charter = _charter(tmp_path, sources=entries, **blocks)
+        charter = _charter(folder, sources=entries, **blocks)
         surveys, unreadable = survey_all(charter, silos.read_all(charter))
         assert not unreadable
         return charter, surveys

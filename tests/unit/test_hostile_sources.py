@@ -172,6 +172,13 @@ def test_a_csv_is_read_in_whatever_letters_it_is_written(both: Any, tmp_path: Pa
     assert set(reading.table.to_pandas()["name"]) == {"ä€b"}
 
 
+def test_a_csv_that_has_changed_is_read_again(both: Any, tmp_path: Path) -> None:
+    for value in ("1", "2"):
+        (tmp_path / "a.csv").write_text(f"id,x\n1,{value}\n")
+        os.utime(tmp_path / "a.csv", (1, int(value)))
+        assert both("a.csv").table.to_pandas()["x"].tolist() == [int(value)]
+
+
 def test_letters_are_recognised_far_down_the_file(both: Any, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"id,name\n" + b"1,a\n" * 600_000 + "2,Köln\n".encode("latin-1"))
     assert both("a.csv").table.to_pandas()["name"].iloc[-1] == "Köln"

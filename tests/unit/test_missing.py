@@ -49,7 +49,7 @@ def healthy(seed: int = 0, rows: int = ROWS) -> pd.DataFrame:
         {
             "id": [f"C{number:05d}" for number in random.permutation(rows)],
             "age": random.normal(45, 16, rows).clip(18, 92).round(),
-            "income": random.lognormal(10, 0.5, rows).round(2),
+            "income": random.lognormal(10, 0.3, rows).round(2),
             "calls": random.poisson(1.2, rows),
             "fee": np.where(random.random(rows) < 0.8, 0, random.gamma(2, 5, rows)).round(2),
             "change": random.normal(0, 3, rows).round(),

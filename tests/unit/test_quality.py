@@ -76,9 +76,10 @@ def test_a_gate_that_needs_a_check_that_was_skipped_everywhere_is_a_skip() -> No
         "coverage", nothing="Well.", needs="coverage.entity"
     )
     assert value == 0 and message.startswith("Well. Not everything could be compared")
-    assert found(("coverage.time_gap", "warn"), skipped=(skip,)).worst("coverage", nothing="", needs="coverage.entity")[
-        0
-    ] == 1
+    assert (
+        found(("coverage.time_gap", "warn"), skipped=(skip,)).worst("coverage", nothing="", needs="coverage.entity")[0]
+        == 1
+    )
 
 
 def test_the_largest_value_of_a_check_is_its_gates() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special
 
 from lab2live.eda.findings import Finding, Limits, Severity, Skip, finding
+from lab2live.eda.levels import factorized
 from lab2live.eda.misaligned import coded, misaligned, misaligned_across, slip_of
 from lab2live.eda.pairs import SAMPLED_KEYS, Pair, Rows, pairs, rows_of
 from lab2live.eda.rescaled import FACTORS
@@ -105,7 +106,7 @@ def _steady(side: Rows, name: str) -> bool:
     """Say whether a column is an attribute of the key: the same in nearly all rows of a key."""
     if side.unique:
         return True
-    codes = pd.factorize(side.frame[name])[0]
+    codes = factorized(side.frame[name])[0]
     several = (side.codes >= 0) & (side.times[side.codes] > 1) & (codes >= 0)
     first = side.first()[side.codes]
     return int(several.sum()) < FEW_ROWS or float((codes == codes[first])[several].mean()) > MOSTLY_STEADY
@@ -132,7 +133,7 @@ def _close(both: Pair, name: str, ours: np.ndarray, theirs: np.ndarray) -> np.nd
     if values is None:
         return np.zeros(len(ours), dtype=bool)
     steps = [_step(side) for side in values]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(values[0] - values[1])
         return np.asarray(apart <= np.maximum(max(steps) / 2, 1e-6 * np.abs(values[0])) * (1 + 1e-9))
 
@@ -168,7 +169,7 @@ def _inside(survey: Survey) -> list[Finding]:
         wanted = frame[survey.key].dropna().drop_duplicates()
         wanted = wanted.sample(min(SAMPLED_KEYS, len(wanted)), random_state=0)
         frame, basis = rows_of(survey, survey.key, wanted), f" (among the rows of {len(wanted):,} keys)"
-    keys = pd.factorize(frame[survey.key])[0]
+    keys = factorized(frame[survey.key])[0]
     order = _in_time(survey, frame, keys)
     keys = keys[order]
     beside = (keys[1:] == keys[:-1]) & (keys[1:] >= 0)
@@ -179,7 +180,7 @@ def _inside(survey: Survey) -> list[Finding]:
     for name in survey.facts:
         if name in survey.identifiers or not _attribute(survey, name):
             continue
-        codes = pd.factorize(frame[name])[0][order]
+        codes = factorized(frame[name])[0][order]
         shares = np.bincount(codes[codes >= 0]) / max(1, (codes >= 0).sum())
         known = beside & (codes[1:] >= 0) & (codes[:-1] >= 0)
         changes = float((codes[1:] != codes[:-1])[known].mean()) if known.any() else 1.0

@@ -12,11 +12,11 @@ from lab2live.cases import Dataset
 # Numbers are held equal in so many stretches of their ranks, and straightened within.
 STRETCHES = 20
 # Standard errors within which a correlation is none: of one comparison, and of the largest of many.
-NONE, NONE_OF_MANY = 2.6, 4.0
+NONE, NONE_OF_MANY = 3.0, 4.0
 # Standard errors from which on there is one.
 SOME = 6.0
 # A correlation this small is none in tables of any size; relative to what a copy has by way of the outcome.
-HARDLY_ANY = 0.15
+HARDLY_ANY = 0.2
 # Above this, with the outcome held equal, two columns are the same thing: several columns written at once.
 SAME = 0.6
 
@@ -34,33 +34,30 @@ def is_copy(data: Dataset, answers: np.ndarray, others: np.ndarray) -> bool:
         Shape (rows,): what the column alone, and what all others together, say of cases they have not seen.
     """
     known = np.isfinite(answers) & np.isfinite(others)
-    overall = _correlations(answers[known], others[known][:, None])[0]
-    error = 1 / np.sqrt(max(known.sum(), 1))
-    if overall < SOME * error:
+    overall = correlations(answers[known], others[known][:, None])[0]
+    if overall < SOME / np.sqrt(max(known.sum(), 1)):
         return False
     held = _held_equal(data, np.column_stack([answers, others]), known)
-    return bool(abs(_correlations(held[:, 0], held[:, 1:])[0]) < max(NONE * error, HARDLY_ANY * overall))
+    inside, errors = correlations(held[:, 0], held[:, 1:])[0], _errors(held[:, 0], held[:, 1:])[0]
+    return bool(abs(errors) < NONE or abs(inside) < HARDLY_ANY * overall)
 
 
 def apart(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) -> bool:
     """Say whether a column is independent of each single other one, the outcome held equal."""
-    found = _given_the_outcome(data, answers, others)
-    error = 1 / np.sqrt(max(int(np.isfinite(answers).sum()), 1))
-    return bool((np.abs(list(found.values())) < NONE_OF_MANY * error).all()) if found else True
+    held = _given_the_outcome(data, answers, others)
+    return bool((np.abs(_errors(held[:, 0], held[:, 1:])) < NONE_OF_MANY).all())
 
 
 def same_thing(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) -> set[str]:
     """Name the columns that say the same, the outcome held equal, such as a date and a reason written at once."""
-    return {name for name, value in _given_the_outcome(data, answers, others).items() if abs(value) > SAME}
+    held = _given_the_outcome(data, answers, others)
+    alike = np.abs(correlations(held[:, 0], held[:, 1:]))
+    return {name for name, value in zip(others, alike, strict=True) if value > SAME}
 
 
-def _given_the_outcome(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, float]:
-    if not others:
-        return {}
+def _given_the_outcome(data: Dataset, answers: np.ndarray, others: Mapping[str, np.ndarray]) -> np.ndarray:
     columns = np.column_stack([answers, *others.values()])
-    known = np.isfinite(columns).all(axis=1)
-    held = _held_equal(data, columns, known)
-    return dict(zip(others, _correlations(held[:, 0], held[:, 1:]).tolist(), strict=True))
+    return _held_equal(data, columns, np.isfinite(columns).all(axis=1))
 
 
 def _held_equal(data: Dataset, columns: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -80,8 +77,18 @@ def _held_equal(data: Dataset, columns: np.ndarray, known: np.ndarray) -> np.nda
     return left
 
 
-def _correlations(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+def correlations(one: np.ndarray, many: np.ndarray) -> np.ndarray:
     """Correlate one column with each of many; 0 where there is nothing to correlate."""
     first, others = one - one.mean(), many - many.mean(axis=0)
     scale = np.sqrt((first @ first) * (others**2).sum(axis=0))
     return np.asarray(np.where(scale > 1e-12, first @ others / np.where(scale > 1e-12, scale, 1), 0.0))
+
+
+def _errors(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Give covariances in units of their standard errors, robust to spreads that differ (White 1980).
+
+    A copy varies mostly within one class, and others may do the same.
+    """
+    products = one[:, None] * many
+    scale = np.sqrt((products**2).sum(axis=0))
+    return np.asarray(np.where(scale > 1e-12, products.sum(axis=0) / np.where(scale > 1e-12, scale, 1), 0.0))

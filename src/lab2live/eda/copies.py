@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from lab2live.eda.findings import EXAMPLES, Finding, Severity, Skip, finding
+from lab2live.eda.levels import factorized
 from lab2live.eda.pairs import SAMPLED_KEYS, rows_of
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
@@ -19,6 +20,8 @@ BEYOND_CHANCE = 5
 SURE = 1e-6
 # How far two columns of one key may depend on each other in the estimate of chance.
 MOST_ALIKE = 0.9
+# Where no key says which rows belong together, those that are equal in all else may well do.
+WITHOUT_KEY = 0.75
 
 
 def copies(charter: Charter, survey: Survey) -> list[Finding | Skip]:
@@ -75,10 +78,7 @@ def _has_a_key(survey: Survey) -> bool:
 
 def hashes_of(column: pd.Series, seed: int) -> np.ndarray:
     """Give every value a random number, equal values the same one; other numbers for every seed."""
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:  # lists and other values that cannot be compared
-        codes, values = pd.factorize(column.astype(str))
+    codes, values = factorized(column)
     numbers = np.random.default_rng(seed).integers(0, 2**63, len(values) + 1, dtype=np.uint64)
     return np.asarray(numbers[codes], dtype=np.uint64)
 
@@ -104,6 +104,8 @@ def by_chance(hashes: np.ndarray, total: np.ndarray, surplus: int, key: int | No
         alike = float((shares**2).sum())
         if len(beside) and column != key:
             alike = max(alike, float((hashes[before, column] == hashes[beside, column]).mean()))
+        if key is None:
+            alike = max(alike, WITHOUT_KEY)
         alike = min(MOST_ALIKE, alike)
         most = max(most, near * alike / (1 - alike))
     return most

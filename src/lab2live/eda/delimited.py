@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ TYPED = {
 # What the values of a line are divided by; the others are used too, but not recognised by DuckDB.
 DELIMITERS = ",;|\t"
 RARE_DELIMITERS = "^~§¦#:" + SEPARATORS
-# With more values in a line, DuckDB needs minutes to try all delimiters.
+# With more values in a line, DuckDB needs minutes to try all delimiters, and too much memory to write them as Parquet.
 WIDE = 300
 MOST_TITLE_LINES = 20
 # Rows from which a table is judged.
@@ -52,7 +53,7 @@ def open_csv(files: Sequence[Path]) -> ir.Table:
     Returns
     -------
     ibis table
-        Over a copy in Parquet: an engine that asks a CSV twice reads it twice.
+        Over a copy in Parquet, if it is not very wide: an engine that asks a CSV twice reads it twice.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def open_csv(files: Sequence[Path]) -> ir.Table:
 
 def as_written(files: Sequence[Path]) -> ir.Table:
     """Read CSV files with every value as the text that stands there."""
-    return _view(_texts(files), all_varchar=True, header=True)
+    return _kept(_texts(files), all_varchar=True, header=True)
 
 
 def header(file: Path, columns: int) -> list[str] | None:
@@ -92,10 +93,15 @@ def _view(texts: Sequence[Text], **options: Any) -> ir.Table:
 def _settled(texts: Sequence[Text], options: Mapping[str, Any]) -> dict[str, Any]:
     """Decide what DuckDB must not guess: it would leave out lines until the rest looks like a table."""
     settled = {**options, "comment": "", "union_by_name": len(texts) > 1}
-    for delimiter in DELIMITERS:
-        if texts[0].header.count(delimiter) > WIDE:
-            return settled | {"delim": delimiter, "quote": '"', "escape": '"', "skip": 0}
+    wide = _wide(texts)
+    if wide:
+        return settled | {"delim": wide, "quote": '"', "escape": '"', "skip": 0}
     return settled | {"skip": _title_lines(texts[0])}
+
+
+def _wide(texts: Sequence[Text]) -> str | None:
+    """Give the delimiter of a file with very many columns, or `None` for any other file."""
+    return next((delimiter for delimiter in DELIMITERS if texts[0].header.count(delimiter) > WIDE), None)
 
 
 def _title_lines(text: Text) -> int:
@@ -115,16 +121,19 @@ def pattern(file: Path) -> str:
 
 
 def _kept(texts: Sequence[Text], **options: Any) -> ir.Table:
-    """Copy as Parquet, in DuckDB's own words: ibis would look at the types of thousands of columns twice."""
-    copy = new_file(".parquet")
-    names = [pattern(text.path) for text in texts]
+    if _wide(texts):
+        return _view(texts, **options)
     settled = ", ".join(f"{name} = {_literal(value)}" for name, value in _settled(texts, options).items())
-    # the writer holds a whole group of rows in memory, however many columns there are
-    columns = 1 + max(texts[0].header.count(delimiter) for delimiter in DELIMITERS)
-    group = max(2048, min(122_880, 10_000_000 // columns))
-    rows = f"FROM read_csv({_literal(names)}, {settled})"
-    duckdb().con.execute(f"COPY ({rows}) TO {_literal(str(copy))} (FORMAT parquet, ROW_GROUP_SIZE {group})")
-    return duckdb().read_parquet(str(copy))
+    return duckdb().read_parquet(str(_copy(tuple(texts), settled)))
+
+
+@functools.cache
+def _copy(texts: Sequence[Text], settled: str) -> Path:
+    """Copy as Parquet, in DuckDB's own words."""
+    copy = new_file(".parquet")
+    rows = f"FROM read_csv({_literal([pattern(text.path) for text in texts])}, {settled})"
+    duckdb().con.execute(f"COPY ({rows}) TO {_literal(str(copy))} (FORMAT parquet)")
+    return copy
 
 
 def _literal(value: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lab2live.eda import engine, missing
 from lab2live.eda.copies import copies
-from lab2live.eda.findings import Finding, Severity, Skip, finding
+from lab2live.eda.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.eda.pairs import as_text, pair, with_base
 from lab2live.eda.repeated_keys import duplicates, repeated
 from lab2live.eda.survey import Survey

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lab2live import cases
 from lab2live.cases import Dataset
@@ -30,6 +31,8 @@ ALONE, ALONE_PAIR, ALONE_NUMBER = 0.88, 0.84, 0.80
 ODD, VERY_ODD = 2.0, 3.0
 # Independence is no evidence in a small table: there a column has to be this strong to be called a copy.
 ENOUGH, STRONG_COPY, STRONG_COPY_NUMBER = 1_500, 0.85, 0.60
+# A column filled in for one class only: so many cases, nearly all of the class, which others expect in fewer of them.
+FEWEST_FILLED, PURE, ONE_CLASS, SURE = 10, 0.97, 0.7, 1e-6
 # With fewer columns nothing can be an exception.
 FEWEST_COLUMNS = 3
 # A suspect is an exception. Where more than a third of the columns are like it, the problem is an easy one.
@@ -50,6 +53,8 @@ class Suspect:
         Shape (rows,): what one view of the column says of cases it has not seen.
     pair
         Whether that view has two values only.
+    filled
+        Whether that view is about being filled in at all; then the rows that are, as a mask.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Suspect:
     goal: int
     answers: np.ndarray
     pair: bool
+    filled: np.ndarray | None = None
 
 
 @quick.on_one_thread
@@ -104,24 +110,31 @@ def _too_good(
     beside = {name: parts[0].answers for name, parts in alone.items() if parts}
     least = LEAST if small.classes else LEAST_NUMBER
     inputs, names, truth = quick.matrix(small), list(small.columns.kinds), quick.truth(small)
-    caught: list[tuple[Suspect, float]] = []
-    for name, parts in alone.items():
-        for suspect in sorted(parts, key=lambda part: -part.power):
+    caught: dict[str, tuple[Suspect, float]] = {}
+    # The strongest first: beside a column that knows the outcome, honest ones look like copies of it.
+    for name in sorted(alone, key=lambda one: -max((part.power for part in alone[one]), default=0)):
+        for suspect in sorted(alone[name], key=lambda part: -part.power):
             if suspect.power <= least:
                 continue
-            others = {other: answers for other, answers in beside.items() if other != name}
+            others = {other: answers for other, answers in beside.items() if other != name and other not in caught}
             same = copied.same_thing(small, suspect.answers, others)
             apart = copied.apart(small, suspect.answers, {o: a for o, a in others.items() if o not in same})
-            if not apart and suspect.power <= (ALONE if small.classes else ALONE_NUMBER) - 0.1:
+            if (
+                not apart
+                and suspect.filled is None
+                and suspect.power <= (ALONE_PAIR if small.classes else ALONE_NUMBER)
+            ):
                 continue
-            rest = _others(charter, small, inputs, [n != name and n not in same for n in names], seed)
+            rest = _others(charter, small, inputs, [n != name and n in others and n not in same for n in names], seed)
             if (theirs := _verdict(small, suspect, truth, rest, apart)) is not None:
-                caught.append((suspect, theirs))
+                caught[name] = suspect, theirs
                 break
     if len(caught) > max(1, int(len(names) * MOST_SUSPECTS)):
         return []
     return [
-        _worded(small, suspect, rest, columns, dates, origin) for suspect, rest in caught if suspect.name not in said
+        _worded(small, suspect, rest, columns, dates, origin)
+        for suspect, rest in caught.values()
+        if suspect.name not in said
     ]
 
 
@@ -154,7 +167,7 @@ def _views(
 def _alone(charter: Charter, small: Dataset, name: str, views: list[np.ndarray], seed: int) -> list[Suspect]:
     """Say how well each view of a column knows the outcome."""
     truth, found = quick.truth(small), []
-    for values in views:
+    for place, values in enumerate(views):
         if np.isnan(values).all():
             continue
         answers = quick.out_of_fold(charter, small, values[:, None], quick.tree(small, seed), FOLDS, seed)
@@ -163,7 +176,8 @@ def _alone(charter: Charter, small: Dataset, name: str, views: list[np.ndarray],
         if np.isfinite(powers).any():
             goal = int(np.nanargmax(powers))
             pair = len(np.unique(values[np.isfinite(values)])) + int(np.isnan(values).any()) <= 2
-            found.append(Suspect(name, float(powers[goal]), goal, answers[:, goal], pair))
+            filled = values == 0 if place > 0 and set(np.unique(values)) == {0.0, 1.0} else None
+            found.append(Suspect(name, float(powers[goal]), goal, answers[:, goal], pair, filled))
     return found
 
 
@@ -190,16 +204,32 @@ def _verdict(small: Dataset, suspect: Suspect, truth: np.ndarray, rest: np.ndarr
     known = np.isfinite(rest).all(axis=1) & np.isfinite(suspect.answers)
     theirs = float(power(small, truth[known], rest[known])[suspect.goal])
     ratio = (1 - theirs) / max(1 - suspect.power, 1e-9)
-    if (suspect.power > PERFECT and ratio >= ODD) or (suspect.power > STRONG and ratio >= VERY_ODD):
+    if suspect.power > PERFECT and ratio >= ODD:
         return theirs
     if len(small.columns.kinds) < FEWEST_COLUMNS:
         return None
+    if (suspect.power > STRONG and ratio >= VERY_ODD) or _filled_for_one(small, suspect, truth, rest):
+        return theirs
     if theirs <= (LEAST - 0.05 if small.classes else LEAST_NUMBER):
         limit = ALONE_NUMBER if not small.classes else ALONE_PAIR if suspect.pair else ALONE
         return theirs if suspect.power > limit and ratio >= ODD else None
-    if known.sum() < ENOUGH and suspect.power < (STRONG_COPY if small.classes else STRONG_COPY_NUMBER):
-        return None
+    if known.sum() < ENOUGH:
+        if suspect.power > (ALONE if small.classes else ALONE_NUMBER) and ratio >= VERY_ODD:
+            return theirs
+        if suspect.power < (STRONG_COPY if small.classes else STRONG_COPY_NUMBER):
+            return None
     return theirs if apart and copied.is_copy(small, suspect.answers, rest[:, suspect.goal]) else None
+
+
+def _filled_for_one(small: Dataset, suspect: Suspect, truth: np.ndarray, rest: np.ndarray) -> bool:
+    """Say whether a column is filled in for cases of one class only, which all others could not tell."""
+    if suspect.filled is None or not small.classes:
+        return False
+    rows = suspect.filled & np.isfinite(rest).all(axis=1)
+    told, expected = truth[rows, suspect.goal], float(rest[rows, suspect.goal].mean()) if rows.any() else 1.0
+    if len(told) < FEWEST_FILLED or told.mean() < PURE or expected > ONE_CLASS:
+        return False
+    return bool(stats.binom.sf(told.sum() - 1, len(told), max(expected, truth[:, suspect.goal].mean())) < SURE)
 
 
 def _worded(

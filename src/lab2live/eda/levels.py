@@ -27,6 +27,15 @@ class Levels:
         return label(self.values[code])
 
 
+def factorized(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Number the values of a column, -1 for missing; lists and others that have no hash are told by their text."""
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
+        codes, values = pd.factorize(column.map(str, na_action="ignore"))
+    return codes, pd.Index(values)
+
+
 def levels_of(survey: Survey, most: int = MOST_LEVELS) -> list[Levels]:
     """Give the columns of a source that have few values and name nothing."""
     found = []
@@ -35,7 +44,7 @@ def levels_of(survey: Survey, most: int = MOST_LEVELS) -> list[Levels]:
         if name in survey.identifiers or name in survey.days or known.kind in ("other", "date"):
             continue
         if 2 <= known.distinct <= limit:
-            codes, values = pd.factorize(survey.sample[name])
+            codes, values = factorized(survey.sample[name])
             if len(values) >= 2:
-                found.append(Levels(name, codes, pd.Index(values)))
+                found.append(Levels(name, codes, values))
     return found

@@ -153,7 +153,8 @@ def coded(both: Pair, name: str, ours: np.ndarray, theirs: np.ndarray) -> tuple[
 
 def _comparable(both: Pair, side: Rows, name: str) -> pd.Series:
     if all(name in one.survey.numbers for one in (both.first, both.second)):
-        return pd.Series(side.numbers(name)).round(6)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return pd.Series(side.numbers(name)).round(6)
     if all(name in one.survey.days for one in (both.first, both.second)):
         return pd.Series(side.days(name)).round(6)
     return side.texts(name)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 CSV = delimited.SUFFIXES
-NULLS = delimited.NULLS
 EXCEL = (".xlsx", ".xlsm")
 SQLITE = (".sqlite", ".sqlite3", ".db")
 DUCKDB = (".duckdb", ".ddb")

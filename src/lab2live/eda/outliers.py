@@ -74,9 +74,12 @@ def _limits(values: np.ndarray, centre: float) -> tuple[float, float]:
     """Give the values from which on a column's own tails are left, above and below."""
     spaced = spread(values)
     if float(np.quantile(values, 0.02)) > 0:
-        return beyond(spaced, ratios=True)[0], centre - beyond(centre - spaced)[0]
-    distance = beyond(np.abs(spaced - centre))[0]
-    return centre + distance, centre - distance
+        above, below = beyond(spaced, ratios=True)[0], beyond(centre - spaced)[0]
+    else:
+        above = below = beyond(np.abs(spaced - centre))[0]
+        above += centre
+    # the value at the border is one of them, however it is rounded
+    return above - 1e-9 * abs(above), centre - below * (1 - 1e-9)
 
 
 def _limits_of_levels(levels: np.ndarray, times: np.ndarray) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.columns import as_days, as_numbers
+from lab2live.eda.levels import factorized
 from lab2live.eda.sources import key_text
 from lab2live.eda.survey import Survey
 from lab2live.schema import Charter
@@ -55,7 +56,7 @@ class Rows:
 
     def texts(self, column: str) -> pd.Series:
         """Give the values as texts that are equal when they mean the same word; missing ones stay missing."""
-        codes, values = pd.factorize(self.frame[column])
+        codes, values = factorized(self.frame[column])
         words = np.array([*(str(value).strip().casefold() for value in values), None], dtype=object)
         return pd.Series(words[codes])
 
@@ -191,7 +192,7 @@ def numbered(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[np.ndarray, pd.I
     columns = [_comparable(ours[name], theirs[name]) for name in ours]
     if len(columns) > 1:
         columns = [_joined([_written(column) for column in columns])]
-    codes, keys = pd.factorize(columns[0])
+    codes, keys = factorized(columns[0])
     return codes, pd.Index(_written(pd.Series(keys)))
 
 

@@ -93,6 +93,8 @@ def repeated(survey: Survey, names: tuple[str, ...]) -> tuple[int, int, tuple[st
     """Count keys with several rows, and the rows beyond the first of each; missing keys are no copies."""
     if survey.complete:
         keys = survey.sample[list(names)].dropna()
+        if any(survey.facts[name].kind == "other" for name in names):
+            keys = keys.astype(str)  # lists have no hash
         again = keys.duplicated()
         if not again.any():
             return 0, 0, ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lab2live.eda.levels import factorized
 from lab2live.eda.shifted import FEWEST, LARGE, SMALL, Copy, scaled_part
 from lab2live.eda.survey import Survey
 
@@ -55,8 +56,8 @@ def others_of(survey: Survey) -> Others:
             name: np.log(np.abs(values)) for name, values in survey.numbers.items() if name not in survey.identifiers
         }
     return Others(
-        {name: pd.factorize(survey.sample[name])[0] for name in few},
-        pd.factorize(survey.sample[survey.key])[0] if repeated else None,
+        {name: factorized(survey.sample[name])[0] for name in few},
+        factorized(survey.sample[survey.key])[0] if repeated else None,
         logs,
     )
 

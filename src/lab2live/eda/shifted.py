@@ -19,6 +19,8 @@ UNLIKE, CHANCE = 0.08, 1.63
 FEW_VALUES = 100
 # The decimals that values are rounded to are looked for up to here.
 MOST_DECIMALS = 4
+# If more of the values half-way have other decimals, these change with the size.
+ODD_HALFWAY = 0.2
 # An interquartile range is that many standard deviations of a normal distribution.
 IQR = 1.349
 
@@ -144,15 +146,19 @@ def _fewer_decimals(size: np.ndarray, rest: np.ndarray, copy: np.ndarray, shift:
     decimals = _decimals(size[near])
     if decimals is None:
         return False
+    between = (rest >= shift / 4) & (rest <= shift / 2)
     if sign > 0:
-        fits, usual = _multiple(size[copy], decimals - power), _multiple(size[near], decimals - power).mean()
-        between = (rest >= shift / 4) & (rest <= shift / 2)
+        told, fits = _multiple(size, decimals - power), _multiple(size[copy], decimals - power)
     else:
-        fits = ~_multiple(size[copy], decimals) & _multiple(size[copy], decimals + power)
-        usual, between = (~_multiple(size[near], decimals)).mean(), (rest >= shift / 4) & (rest <= shift / 2)
-    # large amounts are often rounded more: then those half-way are, too
-    halfway = _multiple(size[between], decimals - power).mean() if sign > 0 and between.sum() >= FEWEST else usual
-    usual = max(float(usual), float(halfway), 0.01)
+        told = ~_multiple(size, decimals)
+        fits = told[copy] & _multiple(size[copy], decimals + power)
+    usual = max(float(told[near].mean()), 0.01)
+    if between.sum() >= FEWEST:
+        # large amounts are often rounded more, and small ones less: then those half-way are, too
+        halfway = float(told[between].mean())
+        if halfway > max(ODD_HALFWAY, 3 * usual):
+            return False
+        usual = max(usual, halfway)
     likely = special.bdtrc(fits.sum() - 1, len(fits), usual) < SURE
     return bool(likely and fits.mean() > 0.5 + usual / 2 and fits.sum() >= FEWEST)
 

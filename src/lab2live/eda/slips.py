@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lab2live.eda.levels import factorized
+
 # Rows by which a column may have slipped.
 SHIFTS = (1, -1, 2, -2, 3, -3)
 FEWEST_ROWS = 200
@@ -27,8 +29,12 @@ RAREST_LEVEL, MOST_LEVELS, MOST_PARTS = 0.1, 50, 60
 GONE, BACK = 0.4, 0.6
 # A difference of two correlations in standard errors (Fisher's z).
 SURE = 7.0
+# Neighbouring rows are alike from this correlation on.
+SEQUENCE = 0.15
 # A whole column slipped: correlation with a neighbour, as a multiple of that with the own row.
 CLEARER, CLEAR = 3.0, 0.15
+# Columns with a rhythm go together at many distances; so far away nothing that slipped does.
+FAR = range(4, 21)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def parts(numbers: Mapping[str, np.ndarray], categories: Mapping[str, pd.Series]
         columns.append(np.where(known, bent, 0.0))
         owners.append(name)
     for name, texts in categories.items():
-        codes, levels = pd.factorize(texts)
+        codes, levels = factorized(texts)
         if not 2 <= len(levels) <= MOST_LEVELS:
             continue
         shares = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] / len(codes)
@@ -158,7 +164,7 @@ def _slip_of(both: Parts, seen: Seen, name: Hashable, without: set[Hashable]) ->
     slips = [
         slip
         for part in mine
-        for slip in (_in_block(both.values, part, others, seen), _whole(seen, part, others, len(both.values)))
+        for slip in (_in_block(both.values, part, others, seen), _whole(both.values, seen, part, others))
     ]
     return max((slip for slip in slips if slip is not None), key=lambda slip: slip.evidence, default=None)
 
@@ -186,7 +192,7 @@ def _in_block(values: np.ndarray, target: int, others: np.ndarray, seen: Seen) -
     if best is None:
         loose = np.clip(error - own**2 / 2 + 0.5 * np.log(noise), -MOST_PER_ROW, MOST_PER_ROW)
         start, stop, evidence = _largest(loose)
-        if evidence > ENOUGH_LOOSE and _gone(own, guess, start, stop):
+        if evidence > ENOUGH_LOOSE and _gone(own, guess, start, stop) and not _in_sequence(own, guess):
             best = Slip(start, stop, 0, evidence)
     return best
 
@@ -236,14 +242,32 @@ def _gone(own: np.ndarray, guess: np.ndarray, start: int, stop: int) -> bool:
     return alike and here < GONE * usual and _apart(here, usual, stop - start) > SURE
 
 
-def _whole(seen: Seen, target: int, others: np.ndarray, rows: int) -> Slip | None:
+def _in_sequence(*columns: np.ndarray) -> bool:
+    """Say whether neighbouring rows are alike: then what a block of them says is not so many independent things."""
+    return any(abs(_correlation(column[:-1], column[1:])) > SEQUENCE for column in columns)
+
+
+def _whole(values: np.ndarray, seen: Seen, target: int, others: np.ndarray) -> Slip | None:
     """Say whether the column goes with its neighbours' values everywhere."""
+    rows = len(values)
     usual = np.abs(seen.own[0][target, others])
     best: Slip | None = None
     for shift, products in seen.beside.items():
         moved = np.abs(products[target, others])
         clear = (moved > np.maximum(CLEARER * usual, CLEAR)) & (moved * np.sqrt(rows) > SURE)
+        clear[clear] = [_only_there(values[:, target], values[:, one]) for one in others[clear]]
         evidence = float((moved[clear] ** 2).sum() / 2 * rows)
         if evidence > (best.evidence if best else ENOUGH):
             best = Slip(0, rows, shift, evidence)
     return best
+
+
+def _only_there(own: np.ndarray, other: np.ndarray) -> bool:
+    """Say whether two columns go together a few rows apart far better than many rows apart."""
+    near = max(abs(_at(own, other, shift)) for shift in SHIFTS)
+    return near > CLEARER * max(abs(_at(own, other, sign * shift)) for shift in FAR for sign in (1, -1))
+
+
+def _at(own: np.ndarray, other: np.ndarray, shift: int) -> float:
+    first, second = (own[:-shift], other[shift:]) if shift > 0 else (own[-shift:], other[:shift])
+    return float(first @ second) / len(first)

@@ -42,7 +42,7 @@ FEW_LEVELS = 20
 # Zeros are many where zero means none of it: rather a share that errors may have.
 MOST_ZEROS = 0.08
 # ... and the others have to begin at this part of their median: closer ones may come from zero by themselves.
-FROM_ZERO = 0.12
+FROM_ZERO = 0.2
 
 
 def sentinels_of_numbers(numbers: np.ndarray, names_rows: bool = False) -> dict[float, int]:

@@ -169,7 +169,7 @@ def _survey(charter: Charter, reading: Reading, seed: int, earlier: Survey | Non
     facts = _facts(checked, reading.nulls or {})
     sample = draw(checked, reading.rows, seed)
     raw = opening.as_written(charter, reading.source)
-    written = None if raw is None else draw(raw, reading.rows, seed)
+    written = None if raw is None else draw(raw.select(*raw.columns[:MOST_COLUMNS]), reading.rows, seed)
     if len(sample) == reading.rows:  # then exact is cheap
         facts = {
             name: replace(known, distinct=int(sample[name].nunique())) if known.kind != "other" else known
@@ -322,9 +322,7 @@ def counts(table: ir.Table, column: str, most: int = 1000) -> pd.Series:
     return pd.Series(found["times"].to_numpy(), index=pd.Index(found["value"]), name=column)
 
 
-def survey_all(
-    charter: Charter, readings: Sequence[Reading], seed: int = 0
-) -> tuple[list[Survey], list[Reading]]:
+def survey_all(charter: Charter, readings: Sequence[Reading], seed: int = 0) -> tuple[list[Survey], list[Reading]]:
     """Measure every source that can be read.
 
     Returns

@@ -56,8 +56,10 @@ def beyond(distances: np.ndarray, ratios: bool = False) -> tuple[float, float]:
     ordered = np.sort(distances)[::-1]
     number = len(ordered)
     distance, least = np.inf, 1.0
+    if number < FEWEST:
+        return distance, least
     window = WINDOW if (ordered > 0).mean() > 0.9 else WINDOW_OF_SIDE
-    for share, narrow in SHARES.items() if number >= FEWEST else ():
+    for share, narrow in SHARES.items():
         start, inner, middle = (float(ordered[int(share * window**power * number)]) for power in (0, 1, 2))
         if not 0 < inner < start:
             continue

@@ -36,9 +36,10 @@ _STRANGE = bytes(byte for byte in range(32) if chr(byte) not in "\t\n\v\f\r\x00"
 
 
 class Text(NamedTuple):
-    """A file that is text: where it lies as UTF-8, and what was seen on the way."""
+    """A file that is text: where it lies as UTF-8, when it was written, and what was seen on the way."""
 
     path: Path
+    changed: int
     header: str
     lines: int
     quotes: int
@@ -90,7 +91,7 @@ def _text_of(file: Path, changed: int, size: int) -> Text:
             fix="copy it again, or ask for a new export",
         ) from error
     first = head.decode(encoding, "replace") if encoding else _line(head.partition(b"\n")[0])
-    return Text(path, first.partition("\n")[0].strip("\ufeff\r"), lines, quotes)
+    return Text(path, changed, first.partition("\n")[0].strip("\ufeff\r"), lines, quotes)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:

@@ -18,7 +18,7 @@ from lab2live.schema import Charter
 # A ratio is a factor when it is this close: values are rounded after they are converted.
 CLOSE = 0.01
 # Quartiles that all moved by a factor may differ from it by so much.
-MOVED = 0.1
+MOVED, QUARTILES = 0.1, [0.25, 0.5, 0.75]
 FEW_SURE = 5
 # Above this share of rows the column cannot be used as it is.
 FAIL = 0.2
@@ -113,9 +113,9 @@ def _moved(now: np.ndarray, then: np.ndarray) -> Copy | None:
     now_known, then_known = (np.abs(side[np.isfinite(side) & (side != 0)]) for side in (now, then))
     if min(len(now_known), len(then_known)) < FEWEST:
         return None
-    ratios = np.quantile(now_known, [0.25, 0.5, 0.75]) / np.quantile(then_known, [0.25, 0.5, 0.75])
+    moved = np.log(np.quantile(now_known, QUARTILES)) - np.log(np.quantile(then_known, QUARTILES))
     for factor in (*LARGE, *(1 / one for one in LARGE)):
-        if (np.abs(np.log(ratios / factor)) < MOVED).all():
+        if (np.abs(moved - np.log(factor)) < MOVED).all():
             return Copy(factor, np.isfinite(now) & (now != 0))
     return None
 

@@ -6,11 +6,11 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from lab2live.eda import opening
+from lab2live.eda import delimited
 from lab2live.eda.survey import Survey
 
 # Texts that mean nothing; to find them is the work of other checks.
-NOTHING = frozenset({*(text.casefold() for text in opening.NULLS), "-", "--", "?", ".", "unknown", "missing", "n.a."})
+NOTHING = frozenset({*(text.casefold() for text in delimited.NULLS), "-", "--", "?", ".", "unknown", "missing", "n.a."})
 
 _KNOWN: WeakKeyDictionary[Survey, dict[str, pd.Series]] = WeakKeyDictionary()
 
