@@ -245,7 +245,7 @@ def test_large_tables_are_looked_at_in_a_sample_and_asked_where_it_matters(
 )
 def test_no_table_breaks_the_checks(surveyed: Any, rows: list[Any]) -> None:
     frame = pd.DataFrame(rows, columns=["number", "word", "day"]).assign(day=lambda table: table["day"].map(str))
-    frame = pd.concat([frame, pd.DataFrame({"number": [1.0], "word": ["x"], "day": ["2024-01-01"]})])
+    frame.loc[len(frame)] = [1.0, "x", "2024-01-01"]
     more = {"expected": {"word": ["x", 1, "1-2"], "number": ["0-5", "a"], "day": ["2024-01-01"]}}
     charter, surveys = surveyed({"crm": frame}, earlier={"crm": frame.iloc[::-1]}, **more)
     for look in (coverage.entity, coverage.combination, coverage.time_gap):

@@ -122,7 +122,11 @@ def pattern(file: Path) -> str:
 
 def _kept(texts: Sequence[Text], **options: Any) -> ir.Table:
     if _wide(texts):
-        return _view(texts, **options)
+        view = _view(texts, **options)
+        # types that are given are not looked for again by every question
+        types = {name: _type(kind) for name, kind in view.schema().items()}
+        fixed = {name: value for name, value in options.items() if name not in ("sample_size", "auto_type_candidates")}
+        return _view(texts, **{**fixed, "all_varchar": False, "auto_detect": False, "columns": types})
     settled = ", ".join(f"{name} = {_literal(value)}" for name, value in _settled(texts, options).items())
     return duckdb().read_parquet(str(_copy(tuple(texts), settled)))
 
@@ -134,6 +138,16 @@ def _copy(texts: Sequence[Text], settled: str) -> Path:
     rows = f"FROM read_csv({_literal([pattern(text.path) for text in texts])}, {settled})"
     duckdb().con.execute(f"COPY ({rows}) TO {_literal(str(copy))} (FORMAT parquet)")
     return copy
+
+
+def _type(kind: Any) -> str:
+    kinds = {
+        "BIGINT": kind.is_integer,
+        "DOUBLE": kind.is_floating,
+        "DATE": kind.is_date,
+        "TIMESTAMP": kind.is_timestamp,
+    }
+    return next((name for name, fits in kinds.items() if fits()), "VARCHAR")
 
 
 def _literal(value: Any) -> str:

@@ -17,6 +17,8 @@ AROUND = 28
 EXPECTED = 25.0
 # More is missing in a gap than in all others, by this factor: closed days and sparse data leave many.
 LONGER = 2.0
+# A gap between the few days that have rows at all appears by chance with at most this probability.
+SURE = 1e-5
 # The longest gaps are compared.
 COMPARED = 20
 # Dates further apart than this are no record of what happened day by day.
@@ -27,6 +29,8 @@ CLOSED = {(1, 1), (12, 25), (12, 26)}
 EVERYWHERE = 0.3
 FEWEST_STRETCHES = 6
 FAIL = 0.2
+# Dates are those of weeks, months or quarters if this share of their distances is the same.
+REGULAR = 0.8
 # Periods on each side of a missing one.
 NEAR = 4
 
@@ -80,7 +84,9 @@ def _empty_days(days: np.ndarray) -> tuple[int, int, float] | None:
     if len(distinct) < FEWEST_PERIODS:
         return None
     step = int(np.median(np.diff(distinct)))
-    if step >= 7 and len(distinct) * step > 0.5 * (distinct[-1] - distinct[0]):
+    # months are 28 to 31 days apart
+    regular = float((np.abs(np.diff(distinct) - step) <= 0.15 * step).mean()) >= REGULAR
+    if step >= 7 and regular:
         return _empty_periods(distinct, times, step)
     start = int(distinct[0])
     counts = np.bincount(days - start).astype(float)
@@ -99,9 +105,18 @@ def _empty_days(days: np.ndarray) -> tuple[int, int, float] | None:
     if missing[at] < EXPECTED or (len(others) and missing[at] < LONGER * others.max()):
         return None
     first, last = runs[at]
+    if _usual(zero & ~closed[weekday], ~closed[weekday], first, last):
+        return None
     if last - first == 1 and _is_holiday(start + first):
         return None
     return start + first, start + last - 1, missing[at]
+
+
+def _usual(zero: np.ndarray, counted: np.ndarray, first: int, last: int) -> bool:
+    """Say whether days with rows are so rare that chance leaves a run as long as this between two of them."""
+    days, length = int(counted.sum()), int(zero[first:last].sum())
+    active = int((counted & ~zero).sum())
+    return active * (1 - active / max(days - length, active)) ** length > SURE
 
 
 def _missing(counts: np.ndarray, weekday: np.ndarray, usual: np.ndarray, first: int, last: int) -> float:

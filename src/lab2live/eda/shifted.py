@@ -75,7 +75,7 @@ def scaled_part(
             shift = np.log(factor)
             if beyond[-FEWEST] < 0.8 * shift or shift < 2 * spread:
                 continue
-            copy = sign * rest > max(shift / 2, shift - 2.5 * spread)
+            copy = sign * rest > max(shift / 2, min(2.5 * spread, 0.8 * shift))
             few = len(np.unique(size)) <= FEW_VALUES if few is None else few
             witness = location is None and _fewer_decimals(size, sign * rest, copy, shift, sign)
             if few:
