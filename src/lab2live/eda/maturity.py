@@ -68,7 +68,10 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
     if delay:
         falls.append(_fall(data, days, outcome, delay, SURE_OF_ONE, FALL_OF_ONE))
     falls += [_fall(data, days, outcome, share * span, SURE_OF_SEVERAL, FALL_OF_SEVERAL) for share in WINDOWS]
-    worst = max((fall for fall in falls if fall), key=lambda fall: fall.young, default=None)
+    seen = [fall for fall in falls if fall]
+    # a declared delay says which cases; else the window that lacks the most
+    declared = seen[:1] if delay and falls[0] else []
+    worst = max(declared or seen, key=lambda fall: fall.young**0.5 * (1 - fall.seen / fall.expected), default=None)
     if worst is not None:
         share = worst.young / len(data.outcome)
         severity: Severity = "fail" if share > FAIL else "warn"

@@ -18,10 +18,10 @@ FOLDS = 5
 FEWEST, FEWEST_OF_A_CLASS = 300, 30
 # Twice the gain in log-likelihood by which wrong outcomes must explain more than uncertainty alone: p < 1e-4 for two
 # shares at their bound (Self and Liang 1987), and clean simulated data stay below 9.
-LEAST_EVIDENCE = 20.0
-LEAST_SHARE = 0.01
+LEAST_EVIDENCE = 16.0
+LEAST_SHARE, MOST_SHARE = 0.01, 0.44
 # The floor has to be seen: so many cases, with so many contrary outcomes among them, lie where it outweighs the curve.
-OUTWEIGHS, SEEN_SHARE, SEEN_CONTRARY = 0.8, 0.05, 10
+OUTWEIGHS, SEEN_SHARE, SEEN_CONTRARY = 0.8, 0.05, 6
 # Wrong outcomes are blind. If boosting ranks the contrary ones above chance by so many errors, they have a reason.
 REASON = 3.0
 # Numbers with fewer values, or with one this frequent, have no density to speak of.
@@ -93,10 +93,12 @@ def _of_classes(charter: Charter, small: Dataset, seed: int) -> list[Errors | No
         margins = _margins(charter, small, columns, outcome, seed)
         known = np.isfinite(margins)
         evidence, (start, slope, low, high) = _floors(margins[known], outcome[known])
-        if evidence < LEAST_EVIDENCE or max(low, high) < LEAST_SHARE:
+        if evidence < LEAST_EVIDENCE or not LEAST_SHARE <= max(low, high) < MOST_SHARE:
             continue
-        curve = (1 - low - high) * special.expit(start + slope * margins)
-        up, down = low / (low + curve), high / (high + (1 - low - high) - curve)
+        right = special.expit(start + slope * margins)
+        noted = low + (1 - low - high) * right
+        # of those noted as 1 the share that should be 0, and the other way round
+        up, down = low * (1 - right) / np.maximum(noted, 1e-9), high * right / np.maximum(1 - noted, 1e-9)
         if said is None:
             model = quick.learner(small, len(inputs), seed)
             said = quick.out_of_fold(charter, small, inputs, model, FOLDS, seed)
@@ -140,7 +142,8 @@ def _floors(margins: np.ndarray, outcome: np.ndarray) -> tuple[float, np.ndarray
         return -float(np.where(outcome == 1, np.log(share), np.log1p(-share)).sum())
 
     plain = optimize.minimize(unlikely, [0.0, 1.0], method="L-BFGS-B")
-    bounds = [(-30, 30), (0, 30), (0, 0.45), (0, 0.45)]
+    # beyond this the curve has another form, such as that of a middle class, and floors mean nothing
+    bounds = [(-30, 30), (0, 30), (0, MOST_SHARE), (0, MOST_SHARE)]
     starts = ([plain.x[0], plain.x[1], 0.01, 0.01], [plain.x[0], 1.5 * plain.x[1], 0.05, 0.05])
     tries = [optimize.minimize(unlikely, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(tries, key=lambda one: float(one.fun))
@@ -179,7 +182,7 @@ def _of_numbers(charter: Charter, small: Dataset, seed: int) -> list[Errors | No
         share = values[3] if len(values) == 4 else 0.0
         return -float(np.log((1 - share) * density(values) + share * marginal + 1e-300).sum())
 
-    bounds = [(-3.0, 3.0), (1.5, 60.0), (0.05, 10.0), (0.0, 0.45)]
+    bounds = [(-3.0, 3.0), (1.5, 60.0), (0.05, 10.0), (0.0, MOST_SHARE)]
     plain = optimize.minimize(unlikely, [0.0, 5.0, 1.0], method="L-BFGS-B", bounds=bounds[:3])
     tries = [
         optimize.minimize(unlikely, [plain.x[0], freedom, 0.9 * plain.x[2], 0.03], method="L-BFGS-B", bounds=bounds)

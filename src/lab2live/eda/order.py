@@ -25,6 +25,8 @@ WARN = 0.20
 # Neighbouring rows: correlation of what the columns leave unexplained.
 NEIGHBOURS = 0.20
 SURE = 1e-6
+# What names cases names nearly all of them.
+FILLED = 0.95
 # Text before and after the number of an identifier may be a code by itself.
 MOST_CODES = 50
 LONGEST_NUMBER = 15
@@ -85,7 +87,8 @@ def _identifiers(charter: Charter, small: Dataset, columns: pd.DataFrame) -> lis
         reason = small.columns.left_out.get(name, "")
         numbered = reason.startswith(("it counts the rows", "almost every value is different"))
         like_one = bool(NAMED.search(str(name))) and columns[name].nunique() > 0.9 * len(columns)
-        if name not in named and (numbered or like_one) and name not in apart:
+        filled = columns[name].notna().mean() >= FILLED
+        if name not in named and name not in apart and filled and (numbered or like_one):
             named.append(name)
     return named
 

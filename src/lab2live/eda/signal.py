@@ -59,7 +59,9 @@ class Signal:
         if self.p is None:
             return None, self.problem
         says = (
-            "The columns know something about the outcome" if self.p <= FOUND else "Nothing sure: chance does as well"
+            "The columns know something about the outcome"
+            if self.p <= FOUND
+            else "It is not sure that the columns know anything"
         )
         return self.p, (
             f"{says}. {self.model.capitalize()} scores {self.score:.2f} on held-out cases ({self.measure}), with the "
