@@ -296,3 +296,12 @@ def test_hostile_tables_do_not_break_it(charter_of: Making, rows: list[tuple[Any
         return
     for one in labels.labels(charter, data, frame, []):
         assert not isinstance(one, Skip) or "could not be computed" not in one.reason, one
+
+
+def test_a_rate_that_has_been_falling_for_long_is_no_immaturity(charter_of: Making) -> None:
+    random = np.random.default_rng(5)
+    table = timed(6000)
+    days = (table["seen"] - table["seen"].min()).dt.days
+    table["y"] = np.where(random.random(6000) < 0.5 - 0.45 * days / 730, "yes", "no")
+    found, _ = look(charter_of, table, time_column="seen", label_delay_days=60)
+    assert [one.severity for one in found if one.check == "label.immature"] == ["info"]

@@ -25,6 +25,7 @@ WINDOWS = (0.02, 0.04, 0.08, 0.16)
 FEWEST = 20
 # Earlier windows of the same length that are compared with.
 MOST_WINDOWS, FEWEST_WINDOWS = 24, 2
+FEWEST_FOR_A_TREND, CLEAR_TREND = 4, 3.0
 # Dates beyond this one stand for "never".
 LAST_DAY = 100 * 365.25
 
@@ -114,13 +115,19 @@ def _fall(data: Dataset, days: np.ndarray, outcome: np.ndarray, window: float, s
 
 
 def _expected(happened: np.ndarray, age: np.ndarray, windows: list[float], mean: float) -> float:
-    """Give the rate that the earlier windows lead to: their mean, or where their trend goes if that is lower."""
-    if len(windows) < 4:
+    """Give the rate that the earlier windows lead to: their mean, or the end of their trend if they clearly fall."""
+    if len(windows) < FEWEST_FOR_A_TREND or not 0 < mean < 1:
         return mean
+    ages, sizes = np.array(windows), np.array([(age == part).sum() for part in windows])
     rates = np.array([happened[age == part].mean() for part in windows])
-    weights = np.sqrt([(age == part).sum() for part in windows])
-    start = np.polyfit(windows, rates, 1, w=weights)[1]
-    return float(min(mean, max(start, rates.min() / 2)))
+    weights = sizes / (mean * (1 - mean))
+    centred = ages - np.average(ages, weights=weights)
+    slope = float((weights * centred * rates).sum() / (weights * centred**2).sum())
+    # the older the higher, beyond three standard errors of a straight line through shares
+    if slope * np.sqrt((weights * centred**2).sum()) < CLEAR_TREND:
+        return mean
+    there = float(np.average(rates, weights=weights) - slope * np.average(ages, weights=weights))
+    return max(min(mean, there), float(rates.min()) / 2)
 
 
 def _lower(
