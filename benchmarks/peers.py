@@ -21,8 +21,8 @@ import planted_faults
 import worlds
 
 from lab2live import charter as charters
-from lab2live.eda import sources
-from lab2live.eda.faults import KINDS
+from lab2live.eda.silos import sources
+from lab2live.eda.simulation.faults import KINDS
 from lab2live.errors import UserError
 
 Frames = Mapping[str, pd.DataFrame]

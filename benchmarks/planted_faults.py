@@ -1,7 +1,7 @@
 """Do the checks of the data find what is wrong, name the right place, and keep silent when nothing is?
 
-Plants every kind of fault of `lab2live.eda.faults` in three simulated worlds, at several strengths and seeds, and runs
-the checks that notebook 01 runs. See benchmarks/README.md.
+Plants every kind of fault of `lab2live.eda.simulation.faults` in three simulated worlds, at several strengths and
+seeds, and runs the checks that notebook 01 runs. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from tally import CAN_WITHHOLD, Run, report
 
 from lab2live import cases
 from lab2live import charter as charters
-from lab2live.eda import labels, leakage, quality, sources
-from lab2live.eda.faults import KINDS, STRENGTHS, plant
-from lab2live.eda.findings import Finding, Skip
-from lab2live.eda.sources import Reading
-from lab2live.eda.survey import Survey
+from lab2live.eda.checks import quality
+from lab2live.eda.checks.findings import Finding, Skip
+from lab2live.eda.checks.survey import Survey
+from lab2live.eda.signal import labels, leakage
+from lab2live.eda.silos import sources
+from lab2live.eda.silos.sources import Reading
+from lab2live.eda.simulation.faults import KINDS, STRENGTHS, plant
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 

@@ -19,6 +19,7 @@ from lab2live import graph, journey, questions, runs, verdict
 from lab2live.errors import UserError
 from lab2live.gates import STAGES
 from lab2live.schema import PUBLIC_SCHEME
+from lab2live.words import measured
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -144,8 +145,8 @@ def simulate(
     catalogue: Annotated[bool, typer.Option("--list", help="List the public data there are, by domain.")] = False,
 ) -> None:
     """Write stand-in data: simulated from a charter, learnt from a sample, or public."""
-    from lab2live.eda import public
-    from lab2live.eda import simulate as simulating
+    from lab2live.eda.simulation import public
+    from lab2live.eda.simulation import simulate as simulating
 
     if catalogue:
         table = Table(title="Public data: lab2live simulate public://NAME OUT", title_justify="left")
@@ -214,7 +215,7 @@ def show(content: Mapping[str, Any]) -> None:
     ):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for gate in content["gates"]:
-        value = "" if gate["value"] is None else f"{gate['value']:.4g}"
+        value, _ = measured(gate)
         status, star = gate["status"], "*" if gate["must_pass"] else ""
         table.add_row(
             f"{SYMBOLS[status]} {status}",

@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 from lab2live.columns import as_days, as_numbers
-from lab2live.eda import quality, sources, survey
+from lab2live.eda.checks import quality, survey
+from lab2live.eda.silos import sources
 from lab2live.schema import Charter
 
 ROWS = 2000

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # room -> its notebook, a module of the room, and one computation in it, right and wrong
 MUTATIONS = {
-    "eda": ("01_eda.ipynb", "eda/missing.py", "share = gaps / survey.rows", "share = gaps / (survey.rows - 500)"),
+    "eda": (
+        "01_eda.ipynb",
+        "eda/checks/missing.py",
+        "share = gaps / survey.rows",
+        "share = gaps / (survey.rows - 500)",
+    ),
     "poc": ("02_poc.ipynb", "poc/uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
     "explainability": (
         "03_explainability.ipynb",

@@ -14,8 +14,8 @@ import pytest
 
 from lab2live import cases, report
 from lab2live.cases import Dataset
-from lab2live.eda import sources as silos
-from lab2live.eda.survey import Survey, survey_all
+from lab2live.eda.checks.survey import Survey, survey_all
+from lab2live.eda.silos import sources as silos
 from lab2live.schema import Charter
 
 Making = Callable[..., Charter]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda import agreement, survey
-from lab2live.eda.findings import Finding, Skip
-from lab2live.eda.shifted import scaled_part
+from lab2live.eda.checks import agreement, misaligned, survey, units
+from lab2live.eda.checks.findings import Finding, Skip
+from lab2live.eda.checks.shifted import scaled_part
 
 ROWS = 3000
 
@@ -52,7 +52,7 @@ def test_cents_among_euros_are_found(surveyed: Any, column: str, share: float) -
     frame = with_cents(customers(), column, share)
     planted = int((frame[column] != customers()[column]).sum())
     charter, surveys = surveyed({"crm": frame}, key="id")
-    (found,) = loud(agreement.unit(charter, surveys[0]))
+    (found,) = loud(units.unit(charter, surveys[0]))
     assert (found.check, found.source, found.column, found.severity) == ("integration.unit", "crm", column, "warn")
     assert found.rows == pytest.approx(planted, rel=0.1) and "100 times as large as" in found.message
     assert len(found.examples) == 3
@@ -69,17 +69,17 @@ def test_skewed_columns_and_prices_of_different_things_are_no_other_unit(surveye
         mostly_zero=np.where(random.random(ROWS) < 0.9, 0, random.lognormal(3, 1, ROWS)),
     )
     charter, surveys = surveyed({"crm": frame}, key="id")
-    assert loud(agreement.unit(charter, surveys[0])) == []
+    assert loud(units.unit(charter, surveys[0])) == []
 
 
 def test_a_whole_column_in_another_unit_shows_against_the_earlier_extract(surveyed: Any) -> None:
     before = customers()
     after = before.assign(usage=before["usage"] * 1000)
     charter, surveys = surveyed({"crm": after}, earlier={"crm": before}, key="id")
-    (found,) = loud(agreement.unit(charter, surveys[0]))
+    (found,) = loud(units.unit(charter, surveys[0]))
     assert (found.column, found.severity, found.value) == ("usage", "fail", 1.0)
     unchanged = surveyed({"crm": before}, earlier={"crm": before.iloc[:-200]}, key="id")
-    assert loud(agreement.unit(unchanged[0], unchanged[1][0])) == []
+    assert loud(units.unit(unchanged[0], unchanged[1][0])) == []
 
 
 def test_five_rows_that_grew_by_the_same_factor_are_enough(surveyed: Any) -> None:
@@ -87,7 +87,7 @@ def test_five_rows_that_grew_by_the_same_factor_are_enough(surveyed: Any) -> Non
     after = before.copy()
     after.loc[:7, "usage"] *= 2.54
     charter, surveys = surveyed({"crm": after}, earlier={"crm": before}, key="id")
-    (found,) = loud(agreement.unit(charter, surveys[0]))
+    (found,) = loud(units.unit(charter, surveys[0]))
     assert (found.column, found.rows) == ("usage", 8)
 
 
@@ -96,7 +96,7 @@ def test_values_beyond_the_declared_limits_that_a_factor_brings_back(surveyed: A
     frame.loc[:29, "height"] *= 100
     more = {"key": "id", "columns": {"height": {"min": 1.2, "max": 2.3}}}
     charter, surveys = surveyed({"crm": frame}, **more)
-    (found,) = loud(agreement.unit(charter, surveys[0]))
+    (found,) = loud(units.unit(charter, surveys[0]))
     assert (found.column, found.rows) == ("height", 30)
 
 
@@ -113,17 +113,17 @@ def test_the_source_that_stands_apart_is_named_across_sources(surveyed: Any) -> 
     crm = customers()[["id", "amount"]]
     billing = crm.rename(columns={"amount": "paid"}).sample(frac=1, random_state=0).reset_index(drop=True)
     billing["paid"] = billing["paid"] * np.random.default_rng(3).normal(1, 0.05, ROWS)
-    assert loud(agreement.unit_across(*surveyed({"crm": crm, "billing": billing}))) == []
+    assert loud(units.unit_across(*surveyed({"crm": crm, "billing": billing}))) == []
     charter, surveys = surveyed({"crm": crm, "billing": with_cents(billing, "paid", 0.05)})
-    assert places(agreement.unit_across(charter, surveys)) == {("integration.unit", "billing", "paid")}
+    assert places(units.unit_across(charter, surveys)) == {("integration.unit", "billing", "paid")}
     charter, surveys = surveyed({"crm": with_cents(crm, "amount", 0.05), "billing": billing})
-    assert places(agreement.unit_across(charter, surveys)) == {("integration.unit", "crm", "amount")}
+    assert places(units.unit_across(charter, surveys)) == {("integration.unit", "crm", "amount")}
 
 
 def test_a_shared_column_in_another_unit_is_a_unit_and_no_conflict(surveyed: Any) -> None:
     crm = customers()[["id", "amount"]]
     charter, surveys = surveyed({"crm": crm, "billing": crm.assign(amount=crm["amount"] * 2.20462)})
-    (found,) = loud(agreement.unit_across(charter, surveys))
+    (found,) = loud(units.unit_across(charter, surveys))
     assert (found.source, found.column, found.severity) == ("billing", "amount", "fail")
     assert loud(agreement.conflict(charter, surveys)) == []
 
@@ -175,7 +175,7 @@ def slipped(frame: pd.DataFrame, column: str, share: float) -> pd.DataFrame:
 def test_a_column_that_slipped_no_longer_goes_with_the_others(surveyed: Any, share: float) -> None:
     frame = customers().assign(bill=lambda table: table["amount"] + table["usage"] / 10)
     charter, surveys = surveyed({"crm": slipped(frame, "amount", share)}, key="id")
-    found = {one.column: one for one in loud(agreement.misaligned(charter, surveys[0]))}
+    found = {one.column: one for one in loud(misaligned.misaligned(charter, surveys[0]))}
     assert "amount" in found
     assert found["amount"].value == pytest.approx(share, abs=0.02) and found["amount"].severity == "fail"
     assert "1 row further up" in found["amount"].message
@@ -185,38 +185,38 @@ def test_rows_in_place_are_no_slip_also_where_they_are_sorted(surveyed: Any) -> 
     frame = customers().sort_values(["tariff", "amount"]).reset_index(drop=True)
     for table in (customers(), frame, frame.assign(trend=np.arange(ROWS) + frame["amount"])):
         charter, surveys = surveyed({"crm": table}, key="id")
-        assert loud(agreement.misaligned(charter, surveys[0])) == []
+        assert loud(misaligned.misaligned(charter, surveys[0])) == []
 
 
 def test_the_earlier_extract_shows_values_of_the_neighbour(surveyed: Any) -> None:
     before = customers()[["id", "usage", "tickets"]]
     charter, surveys = surveyed({"crm": slipped(before, "usage", 0.3)}, earlier={"crm": before}, key="id")
-    (found,) = loud(agreement.misaligned(charter, surveys[0]))
+    (found,) = loud(misaligned.misaligned(charter, surveys[0]))
     assert (found.column, found.severity) == ("usage", "fail") and "in the neighbouring row" in found.message
     mixed = before.assign(usage=np.random.default_rng(0).permutation(before["usage"]))
     charter, surveys = surveyed({"crm": mixed}, earlier={"crm": before}, key="id")
-    (found,) = loud(agreement.misaligned(charter, surveys[0]))
+    (found,) = loud(misaligned.misaligned(charter, surveys[0]))
     assert (found.column, found.value) == ("usage", pytest.approx(1, abs=0.01)) and "in other rows" in found.message
     new = before.assign(usage=before["usage"] * 1.1)
     charter, surveys = surveyed({"crm": new}, earlier={"crm": before}, key="id")
-    assert loud(agreement.misaligned(charter, surveys[0])) == []
+    assert loud(misaligned.misaligned(charter, surveys[0])) == []
 
 
 def test_a_shared_column_that_slipped_is_misaligned_and_no_conflict(surveyed: Any) -> None:
     crm = customers()[["id", "region"]]
     other = slipped(crm.sample(frac=1, random_state=0).reset_index(drop=True), "region", 0.3)
     charter, surveys = surveyed({"crm": crm, "billing": other})
-    assert places(agreement.misaligned_across(charter, surveys)) == {("integration.misaligned", "billing", "region")}
+    assert places(misaligned.misaligned_across(charter, surveys)) == {("integration.misaligned", "billing", "region")}
     assert loud(agreement.conflict(charter, surveys)) == []
     charter, surveys = surveyed({"crm": crm, "billing": crm})
-    assert loud(agreement.misaligned_across(charter, surveys)) == []
+    assert loud(misaligned.misaligned_across(charter, surveys)) == []
 
 
 def test_a_column_that_slipped_against_the_base_is_found_through_what_goes_with_it(surveyed: Any) -> None:
     crm = customers()[["id", "tariff", "region"]]
     other = customers()[["id", "amount"]].sample(frac=1, random_state=0).reset_index(drop=True)
-    assert loud(agreement.misaligned_across(*surveyed({"crm": crm, "billing": other}))) == []
-    found = agreement.misaligned_across(*surveyed({"crm": crm, "billing": slipped(other, "amount", 0.5)}))
+    assert loud(misaligned.misaligned_across(*surveyed({"crm": crm, "billing": other}))) == []
+    found = misaligned.misaligned_across(*surveyed({"crm": crm, "billing": slipped(other, "amount", 0.5)}))
     assert ("integration.misaligned", "billing", "amount") in places(found)
 
 
@@ -249,7 +249,7 @@ def test_large_tables_are_compared_by_some_of_their_keys(surveyed: Any, monkeypa
     charter, surveys = surveyed({"crm": crm, "billing": other})
     (found,) = loud(agreement.conflict(charter, surveys))
     assert found.value == pytest.approx(0.1, abs=0.03) and "keys drawn at random" in found.message
-    assert loud(agreement.unit_across(charter, surveys)) == loud(agreement.misaligned_across(charter, surveys)) == []
+    assert loud(units.unit_across(charter, surveys)) == loud(misaligned.misaligned_across(charter, surveys)) == []
 
 
 cells = st.none() | st.floats() | st.sampled_from(["a", "1", "", "é"]) | st.integers(-(10**12), 10**12) | st.booleans()
@@ -263,8 +263,7 @@ def test_no_table_breaks_the_checks(surveyed: Any, rows: list[Any]) -> None:
     frame = pd.DataFrame([*rows, (1.0, "x", "z")], columns=["num\U0001f4a5", 'a "b"', "c"])
     frame = frame.assign(id=range(len(frame)))
     charter, surveys = surveyed({"crm": frame, "web": frame.iloc[::-1]}, earlier={"crm": frame.iloc[:5]}, key="id")
-    for one in surveys:
-        agreement.unit(charter, one)
-        agreement.misaligned(charter, one)
-    for look in ("unit_across", "conflict", "misaligned_across", "timezone_across"):
-        getattr(agreement, look)(charter, surveys)
+    found = [one for each in surveys for look in (units.unit, misaligned.misaligned) for one in look(charter, each)]
+    across = (units.unit_across, agreement.conflict, misaligned.misaligned_across, agreement.timezone_across)
+    found += [one for look in across for one in look(charter, surveys)]
+    assert all(isinstance(one, Finding | Skip) and one.source in ("crm", "web") for one in found)

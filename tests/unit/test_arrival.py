@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda import arrival
-from lab2live.eda.arrival import late, newest, stale, stale_across
-from lab2live.eda.findings import Skip
+from lab2live.eda.checks import arrival
+from lab2live.eda.checks.arrival import late, newest, stale, stale_across
+from lab2live.eda.checks.findings import Skip
 
 TODAY = dt.date(2026, 8, 1)
 
@@ -159,8 +159,8 @@ def test_a_source_that_stood_still_while_the_others_went_on(surveyed: Any) -> No
 
 def test_the_demo_has_arrived_completely(tmp_path: Any) -> None:
     from lab2live import charter as charters
-    from lab2live.eda import sources
-    from lab2live.eda.survey import survey_all
+    from lab2live.eda.checks.survey import survey_all
+    from lab2live.eda.silos import sources
 
     charter = charters.read(charters.DEMO_CHARTER, folder=tmp_path)
     surveys, _ = survey_all(charter, sources.read_all(charter))

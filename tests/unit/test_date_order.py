@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab2live.columns import as_days
-from lab2live.eda.date_order import date_order, swap
+from lab2live.eda.checks.date_order import date_order, swap
 
 
 def _dates(rows: int = 4000, first: str = "2024-08-05", days: int = 710, seed: int = 0) -> pd.Series:

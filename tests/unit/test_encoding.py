@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab2live.eda.encoding import encoding, repair
+from lab2live.eda.checks.encoding import encoding, repair
 
 GOOD = [
     *("Müller", "Zoë", "café", "Straße", "«oui»", "“quoted”", "—", "„Ä“", "CAFÉ’S", "SÃO PAULO", "½", "naïve", "Łódź"),

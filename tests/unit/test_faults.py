@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda.faults import KINDS, STRENGTHS, plant, roles
-from lab2live.eda.findings import CHECKS
+from lab2live.eda.checks.findings import CHECKS
+from lab2live.eda.simulation.faults import KINDS, STRENGTHS, plant, roles
 from lab2live.errors import UserError
 
 ROWS = 400

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda import date_order, encoding, formats, spelling, timezone, zeros
-from lab2live.eda.formats import decimal_comma, dtype
+from lab2live.eda.checks import date_order, encoding, formats, spelling, timezone, zeros
+from lab2live.eda.checks.formats import decimal_comma, dtype
 
 RANDOM = np.random.default_rng(3)
 

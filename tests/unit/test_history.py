@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live.eda import sources, survey
-from lab2live.eda.findings import Finding, Skip
-from lab2live.eda.history import schema, truncated
+from lab2live.eda.checks import survey
+from lab2live.eda.checks.findings import Finding, Skip
+from lab2live.eda.checks.history import schema, truncated
+from lab2live.eda.silos import sources
 
 ROWS = 600
 

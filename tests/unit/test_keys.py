@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda import keys, survey
-from lab2live.eda.findings import Finding, Skip
+from lab2live.eda.checks import keys, survey
+from lab2live.eda.checks.findings import Finding, Skip
 
 
 def loud(found: list[Finding | Skip]) -> list[Finding]:

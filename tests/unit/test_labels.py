@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab2live import cases
-from lab2live.eda import agreed, labels, mislabelled, sources, survey
-from lab2live.eda.findings import JOINED, Finding, Skip
+from lab2live.eda.checks import survey
+from lab2live.eda.checks.findings import JOINED, Finding, Skip
+from lab2live.eda.signal import agreed, labels, mislabelled
+from lab2live.eda.silos import sources
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 

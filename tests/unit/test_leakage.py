@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab2live import cases
-from lab2live.eda import copied, leakage, quick
-from lab2live.eda.findings import JOINED, Finding, Skip
+from lab2live.eda.checks.findings import JOINED, Finding, Skip
+from lab2live.eda.signal import copied, leakage, quick
 from lab2live.schema import Charter
 
 Making = Callable[..., Charter]

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda import missing, sources, spikes
-from lab2live.eda.findings import Finding, Limits
-from lab2live.eda.survey import Survey, survey
+from lab2live.eda.checks import missing, spikes
+from lab2live.eda.checks.findings import Finding, Limits
+from lab2live.eda.checks.survey import Survey, survey
+from lab2live.eda.silos import sources
 from lab2live.schema import Charter
 
 Surveyed = Callable[..., tuple[Charter, Survey]]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lab2live.eda import profile
-from lab2live.eda.findings import finding
+from lab2live.eda.checks.findings import finding
 from lab2live.errors import UserError
 
 HOSTILE = "</title><script>alert(1)</script>"

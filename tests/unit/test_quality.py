@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab2live.eda import findings, quality, sources
-from lab2live.eda.findings import CHECKS, Found, Skip, collect, finding
+from lab2live.eda.checks import findings, quality
+from lab2live.eda.checks.catalogue import CHECKS
+from lab2live.eda.checks.findings import Found, Skip, collect, finding
+from lab2live.eda.silos import sources
 
 
 def found(*some: tuple[str, str], skipped: tuple[Skip, ...] = (), names: tuple[str, ...] = ("crm",)) -> Found:
@@ -93,7 +95,7 @@ def test_skips_with_one_reason_share_a_line() -> None:
     shown = findings.skips(
         [Skip("integration.schema", "crm", "No snapshot."), Skip("integration.truncated", "crm", "No snapshot.")]
     )
-    assert len(shown) == 1 and shown["not checked"][0].count(";") == 1
+    assert len(shown) == 1 and shown["not checked for"][0].count(";") == 1
 
 
 def test_a_check_that_breaks_is_a_skip_and_the_others_go_on(

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab2live import charter as charters
-from lab2live.eda import closeness, demo_silos, resample, simulate
+from lab2live.eda.simulation import closeness, demo_silos, resample, simulate
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 

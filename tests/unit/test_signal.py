@@ -11,7 +11,7 @@ import pytest
 
 from lab2live import cases, charts
 from lab2live.cases import Dataset
-from lab2live.eda import carriers, growth, quick, signal
+from lab2live.eda.signal import carriers, growth, permutation, quick
 from lab2live.schema import Charter
 
 Generating = Callable[..., tuple[Charter, Dataset]]
@@ -19,7 +19,7 @@ Generating = Callable[..., tuple[Charter, Dataset]]
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
 def test_signal_is_found_by_the_linear_model(generate: Generating, kind: str) -> None:
-    found = signal.is_any(*generate(kind, 400), permutations=199)
+    found = permutation.is_any(*generate(kind, 400), permutations=199)
     assert found.verdict[0] == pytest.approx(2 / 200)
     assert found.model == "a linear model"
     assert found.score > max(found.shuffled)
@@ -27,17 +27,17 @@ def test_signal_is_found_by_the_linear_model(generate: Generating, kind: str) ->
 
 
 def test_signal_in_pairs_of_columns_is_found_where_the_linear_model_sees_none(generate: Generating) -> None:
-    found = signal.is_any(*generate("xor", 400), permutations=199)
+    found = permutation.is_any(*generate("xor", 400), permutations=199)
     assert found.p == pytest.approx(2 / 200)
     assert found.model == "a model of pairs of columns"
     assert "know something about the outcome" in found.verdict[1]
 
 
 def test_noise_has_a_p_value_that_is_no_evidence_and_a_sentence_that_says_so(generate: Generating) -> None:
-    levels = [signal.is_any(*generate("noise", 200, seed), seed, permutations=99).p or 0 for seed in range(12)]
+    levels = [permutation.is_any(*generate("noise", 200, seed), seed, permutations=99).p or 0 for seed in range(12)]
     assert np.mean(np.array(levels) < 0.1) <= 0.25
     assert max(levels) > 0.5
-    assert "not sure" in signal.is_any(*generate("noise", 200, 0), permutations=99).verdict[1]
+    assert "not sure" in permutation.is_any(*generate("noise", 200, 0), permutations=99).verdict[1]
 
 
 def test_a_group_known_by_its_column_is_no_signal(charter_of: Callable[..., Charter]) -> None:
@@ -50,7 +50,7 @@ def test_a_group_known_by_its_column_is_no_signal(charter_of: Callable[..., Char
             y=np.where(random.permutation(20)[group] < 10, "a", "b")
         )
         charter = charter_of(prediction={"group_column": "g"})
-        level = signal.is_any(charter, cases.dataset(charter, frame), seed, permutations=99).p
+        level = permutation.is_any(charter, cases.dataset(charter, frame), seed, permutations=99).p
         levels.append(1.0 if level is None else level)
     assert np.mean(np.array(levels) < 0.05) <= 0.2
 
@@ -63,14 +63,14 @@ def test_a_rare_class_is_kept_whole_in_the_sample(charter_of: Callable[..., Char
     data = cases.dataset(charter, frame)
     assert quick.balanced(charter, data, 2000, 0).outcome.sum() == 100
     assert quick.drawn(charter, data, 2000, 0).outcome.sum() < 30
-    assert signal.is_any(charter, data, permutations=199).p == pytest.approx(0.01)
+    assert permutation.is_any(charter, data, permutations=199).p == pytest.approx(0.01)
 
 
 def test_time_and_groups_decide_the_folds(charter_of: Callable[..., Charter], generate: Generating) -> None:
     _, data = generate("binary", 600)
     frame = data.raw.assign(when=pd.date_range("2024-01-01", periods=600), y=data.outcome)
     timed = charter_of(prediction={"time_column": "when"})
-    assert signal.is_any(timed, cases.dataset(timed, frame), permutations=199).p == pytest.approx(0.01)
+    assert permutation.is_any(timed, cases.dataset(timed, frame), permutations=199).p == pytest.approx(0.01)
     assert growth.more_rows(timed, cases.dataset(timed, frame)).gain is not None
 
 
@@ -82,7 +82,7 @@ def test_too_little_to_say_is_said(charter_of: Callable[..., Charter], rows: int
     frame = pd.DataFrame({"x": random.normal(size=rows), "y": np.arange(rows) % 6 == 0})
     charter = charter_of(prediction={"group_column": "g"} if groups else {})
     data = cases.dataset(charter, frame.assign(g=np.arange(rows) % groups) if groups else frame)
-    found = signal.is_any(charter, data)
+    found = permutation.is_any(charter, data)
     assert found.verdict[0] is None
     assert why in found.verdict[1]
     assert charts.png(found.figure())
@@ -90,7 +90,7 @@ def test_too_little_to_say_is_said(charter_of: Callable[..., Charter], rows: int
 
 def test_a_second_run_says_the_same(generate: Generating) -> None:
     charter, data = generate("binary", 300)
-    assert signal.is_any(charter, data, 3, 99) == signal.is_any(charter, data, 3, 99)
+    assert permutation.is_any(charter, data, 3, 99) == permutation.is_any(charter, data, 3, 99)
     assert carriers.carriers(charter, data, 3) == carriers.carriers(charter, data, 3)
     assert growth.more_rows(charter, data, 3) == growth.more_rows(charter, data, 3)
 

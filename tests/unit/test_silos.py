@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
 
-from lab2live.eda import silos, simulate, synthetic
+from lab2live.eda.simulation import silos, simulate, synthetic
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 

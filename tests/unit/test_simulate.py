@@ -14,7 +14,8 @@ import pytest
 
 from lab2live import charter as charters
 from lab2live import cli, stage
-from lab2live.eda import demo_silos, public, simulate, sources, stand_ins
+from lab2live.eda.silos import sources
+from lab2live.eda.simulation import demo_silos, public, simulate, stand_ins
 from lab2live.errors import UserError
 
 SPEC = """\

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab2live.eda.spelling import _typing_errors, _variants, spelling
+from lab2live.eda.checks.spelling import _typing_errors, _variants, spelling
 
 LEVELS = {"Basic": 400, "Comfort": 300, "Premium": 200, "one year": 100}
 

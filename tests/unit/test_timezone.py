@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live.eda.timezone import timezone
+from lab2live.eda.checks.timezone import timezone
 
 OFFICE = [0, 0, 0, 0, 0, 0, 0, 3, 9, 12, 12, 11, 6, 10, 12, 11, 9, 5, 1, 0, 0, 0, 0, 0]
 EVENING = [3, 1, 0.5, 0.3, 0.3, 1, 2, 3, 4, 5, 5, 5, 6, 6, 6, 6, 7, 8, 9, 10, 11, 10, 8, 5]

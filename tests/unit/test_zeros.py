@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live.eda.zeros import leading_zeros, leading_zeros_across
+from lab2live.eda.checks.zeros import leading_zeros, leading_zeros_across
 
 RANDOM = np.random.default_rng(5)
 CODES = np.array([f"{number:05d}" for number in RANDOM.integers(0, 100_000, 250)])[RANDOM.integers(0, 250, 1000)]

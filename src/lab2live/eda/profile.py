@@ -17,7 +17,7 @@ import pandas as pd
 
 from lab2live import files
 from lab2live.columns import storable
-from lab2live.eda.findings import JOINED, Finding
+from lab2live.eda.checks.findings import JOINED, Finding
 from lab2live.errors import UserError
 
 # Above this many rows a sample says the same and takes a fraction of the time.

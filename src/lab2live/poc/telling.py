@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lab2live import charts, files, metrics
-from lab2live.eda import demo_silos
+from lab2live.eda.simulation import demo_silos
 from lab2live.poc.ladder import Ladder, required_score
 from lab2live.schema import DEMO_SCHEME, Charter
 

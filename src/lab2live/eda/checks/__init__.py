@@ -1,0 +1,1 @@
+"""The checks of the data: what is known of a source, what each check looks for, and its findings."""

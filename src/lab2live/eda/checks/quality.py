@@ -1,0 +1,127 @@
+"""Data quality (L4): every check, on every source and across them; one that breaks is a skip, never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lab2live.eda.checks import (
+    agreement,
+    arrival,
+    combinations,
+    copies,
+    coverage,
+    date_order,
+    encoding,
+    formats,
+    gaps,
+    history,
+    keys,
+    misaligned,
+    missing,
+    outliers,
+    shifts,
+    spelling,
+    timezone,
+    together,
+    units,
+    zeros,
+)
+from lab2live.eda.checks.findings import Finding, Found, Skip, collect, finding
+from lab2live.eda.checks.survey import Survey, survey_all
+from lab2live.eda.silos.sources import Reading
+from lab2live.schema import Charter
+
+Results = list[Finding | Skip]
+
+# What looks at one source by itself.
+OF_A_SOURCE: dict[str, Callable[[Charter, Survey], Results]] = {
+    "missing.critical": missing.critical,
+    "missing.sentinel": missing.sentinels,
+    "missing.token": missing.tokens,
+    "outlier.univariate": outliers.univariate,
+    "outlier.multivariate": together.multivariate,
+    "outlier.level_shift": shifts.level_shift,
+    "outlier.constant": outliers.constant,
+    "outlier.impossible": outliers.impossible,
+    "coverage.entity": coverage.entity,
+    "coverage.combination": combinations.combination,
+    "coverage.time_gap": gaps.time_gap,
+    "integration.unit": units.unit,
+    "integration.misaligned": misaligned.misaligned,
+    "integration.spelling": spelling.spelling,
+    "integration.encoding": encoding.encoding,
+    "integration.date_order": date_order.date_order,
+    "integration.timezone": timezone.timezone,
+    "integration.decimal_comma": formats.decimal_comma,
+    "integration.leading_zeros": zeros.leading_zeros,
+    "integration.dtype": formats.dtype,
+    "integration.schema": history.schema,
+    "integration.truncated": history.truncated,
+    "integration.late": arrival.late,
+    "integration.stale": arrival.stale,
+    "integration.duplicate_keys": keys.duplicates,
+    "duplicate.rows": copies.copies,
+}
+# What holds several sources against each other.
+ACROSS: dict[str, Callable[[Charter, Sequence[Survey]], Results]] = {
+    "integration.orphan_keys": keys.orphans,
+    "integration.fan_out": keys.fan_out,
+    "integration.conflict": agreement.conflict,
+    "integration.unit": units.unit_across,
+    "integration.misaligned": misaligned.misaligned_across,
+    "integration.timezone": agreement.timezone_across,
+    "integration.leading_zeros": zeros.leading_zeros_across,
+    "integration.stale": arrival.stale_across,
+}
+
+
+def check(charter: Charter, readings: Sequence[Reading], seed: int = 0) -> tuple[Found, list[Survey]]:
+    """Look at every source by itself and at all of them together.
+
+    Parameters
+    ----------
+    charter
+        Declares what should be: limits, keys, expected values, snapshots.
+    readings
+        Sources that could not be read become findings; the others are still checked.
+    seed
+        Of the samples drawn from large sources.
+
+    Returns
+    -------
+    found
+        The worst findings first.
+    surveys
+        What was measured of the sources that could be read.
+    """
+    surveys, unreadable = survey_all(charter, readings, seed)
+    found: Results = [_unreadable(reading) for reading in unreadable]
+    for measured in surveys:
+        for name, look in OF_A_SOURCE.items():
+            found += _guarded(name, measured.name, lambda: look(charter, measured))  # noqa: B023  called at once
+    for name, compare in ACROSS.items():
+        found += _guarded(name, "all sources", lambda: compare(charter, surveys))  # noqa: B023  called at once
+    return collect(found, [reading.source.name for reading in readings]), surveys
+
+
+def no_copies(charter: Charter) -> tuple[str, float | None]:
+    """Say what it means that no key was found twice; `None` when there is no key by which to tell."""
+    if not charter.identifiers and not any(source.key for source in charter.sources):
+        return "The charter names no key (prediction.id_column): cases cannot be told apart.", None
+    return "Every key stands for one row.", 0
+
+
+def _guarded(name: str, source: str, look: Callable[[], Results]) -> Results:
+    """Keep what breaks one check from taking the others with it."""
+    try:
+        return look()
+    except Exception as error:  # data are hostile, and so are engines: whatever it is, it is said
+        reason = " ".join(str(error).split())[:200]
+        return [Skip(name, source, f"It could not be computed: {type(error).__name__}: {reason}")]
+
+
+def _unreadable(reading: Reading) -> Finding:
+    """Turn a source that nobody could read into a finding: how to get it is in its problem."""
+    empty = reading.problem.startswith("It holds no rows.")
+    check = "integration.truncated" if empty else "integration.schema"
+    return finding(check, reading.source.name, None, "fail", 1, 0, f"{reading.source.name}: {reading.problem}", 0)

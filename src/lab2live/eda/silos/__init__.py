@@ -1,0 +1,1 @@
+"""Silos: opening a source where it lies, and saying in words why it cannot be opened."""
