@@ -82,6 +82,26 @@ def test_the_charter_moves_one_limit_and_leaves_the_other() -> None:
     assert (gate.status, gate.threshold) == ("warn", CATALOGUE["eda.missing_critical"].warn)
 
 
+@every_rule
+def test_a_gate_judged_by_its_findings_takes_the_severity_of_the_worst(rule: Rule) -> None:
+    if rule.by_findings:
+        assert [judge(rule.id, severity, "").status for severity in (0, 1, 2)] == ["pass", "warn", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "values"),
+    [
+        ("eda.signal", {0.002: "pass", 0.01: "pass", 0.03: "warn", 0.06: "fail", 0.5: "fail"}),
+        ("eda.more_rows", {0.03: "pass", 0.3: "warn"}),
+        ("eda.missing_critical", {0: "pass", 0.05: "warn", 0.3: "fail"}),
+        ("eda.orphan_keys", {0: "pass", 0.05: "warn", 0.2: "fail"}),
+        ("eda.target", {500: "pass", 100: "warn", 20: "fail"}),
+    ],
+)
+def test_the_limits_are_where_the_catalogue_says(gate: str, values: dict[float, str]) -> None:
+    assert {value: judge(gate, value, "").status for value in values} == values
+
+
 def test_a_limit_of_zero_is_a_limit() -> None:
     gate = judge("eda.missing_critical", 0.001, "", overrides={"eda.missing_critical": GateOverride(warn=0, fail=0)})
     assert gate.status == "fail"

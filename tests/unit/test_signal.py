@@ -12,6 +12,7 @@ import pytest
 from lab2live import cases, charts
 from lab2live.cases import Dataset
 from lab2live.eda.signal import carriers, growth, permutation, quick
+from lab2live.gates import judge
 from lab2live.schema import Charter
 
 Generating = Callable[..., tuple[Charter, Dataset]]
@@ -38,6 +39,13 @@ def test_noise_has_a_p_value_that_is_no_evidence_and_a_sentence_that_says_so(gen
     assert np.mean(np.array(levels) < 0.1) <= 0.25
     assert max(levels) > 0.5
     assert "not sure" in permutation.is_any(*generate("noise", 200, 0), permutations=99).verdict[1]
+
+
+def test_the_gate_passes_on_signal_and_fails_on_noise(generate: Generating) -> None:
+    found = permutation.is_any(*generate("binary", 400), permutations=199)
+    noise = permutation.is_any(*generate("noise", 200, 0), permutations=99)
+    assert judge("eda.signal", *found.verdict).status == "pass"
+    assert judge("eda.signal", *noise.verdict).status == "fail"
 
 
 def test_a_group_known_by_its_column_is_no_signal(charter_of: Callable[..., Charter]) -> None:
