@@ -149,6 +149,16 @@ def test_a_source_that_ends_long_before_the_others(surveyed: Any) -> None:
     assert stale_across(*surveyed(frames, key="id")) == []
 
 
+def test_the_age_of_a_stand_in_says_nothing(surveyed: Any) -> None:
+    frame = _frame(_events())
+    frames = {"base": frame, "bills": _ends(frame, "2026-04-30"), "calls": _ends(frame, "2026-07-20")}
+    charter, surveys = surveyed(frames, key="id", access="simulated", fresh_within_days=1)
+    assert stale_across(charter, surveys) == []
+    for survey in surveys:
+        (said,) = stale(charter, survey)
+        assert isinstance(said, Skip) and "is a stand-in" in said.reason
+
+
 def test_a_source_that_stood_still_while_the_others_went_on(surveyed: Any) -> None:
     frame = _frame(_events())
     before = {"base": frame, "calls": _ends(frame, "2026-07-01")}

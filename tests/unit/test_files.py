@@ -115,3 +115,13 @@ def test_a_message_has_its_parts_in_order_and_only_those_it_has() -> None:
     error = UserError("It is wrong.", where="here", found=0, fix="mend it")
     assert str(error).splitlines() == ["It is wrong.", "  where:    here", "  found:    0", "  fix:      mend it"]
     assert error._render_traceback_() == [f"UserError: {error}"]
+
+
+def test_a_table_for_a_spreadsheet_holds_no_formulas(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"=cmd": ["=1+1", "+49", "@x", "plain"], "n": [-1, 2, 3, 4], "text": ["-", "é,;", None, "a\tb"]}
+    )
+    path = files.write_csv(tmp_path / "review.csv", frame)
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        "'=cmd,n,text", "'=1+1,-1,'-", "'+49,2,\"é,;\"", "'@x,3,", "plain,4,a\tb",
+    ]  # fmt: skip

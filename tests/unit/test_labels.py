@@ -104,10 +104,11 @@ def test_the_rows_to_review_hold_most_of_what_is_wrong(charter_of: Making) -> No
         table, rows = flipped(world(kind), 0.05)
         problem = "regression" if kind == "regression" else "classification"
         charter = charter_of(prediction={"problem_type": problem, "id_column": "key"})
-        listed = labels.review(charter, cases.dataset(charter, table), table)
+        listed, sentence = labels.review(charter, cases.dataset(charter, table), table)
         wrong = set(table["key"].iloc[rows])
         assert list(listed)[:2] == ["key", "y"]
-        assert len(listed) <= labels.MOST_ROWS
+        assert 0 < len(listed) <= labels.MOST_ROWS
+        assert f"{len(listed):,} least expected" in sentence
         assert listed["key"].head(30).isin(wrong).mean() > 0.8
         assert (listed.merge(table, on="key")["y_x"] == listed.merge(table, on="key")["y_y"]).all()
 
@@ -118,6 +119,12 @@ def test_too_few_cases_are_not_judged(charter_of: Making) -> None:
     charter = charter_of(prediction={"id_column": "key"})
     with pytest.raises(UserError, match="too few"):
         mislabelled.errors(charter, cases.dataset(charter, world(rows=120)))
+
+
+def test_too_few_cases_have_no_rows_to_review(charter_of: Making) -> None:
+    table = world(rows=8).assign(y=["yes"] + 7 * ["no"])
+    listed, sentence = labels.review(charter_of(), cases.dataset(charter_of(), table), table)
+    assert listed.empty and "too few cases" in sentence
 
 
 def extracts(charter_of: Making, folder: Path, now: pd.DataFrame, before: pd.DataFrame, kind: str = "binary") -> Any:

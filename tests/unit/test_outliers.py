@@ -77,6 +77,16 @@ def test_values_fifty_times_too_large_are_found(surveyed: Surveyed, shape: str) 
     assert len(more) == (1 if shape == "laplace" else 0)
 
 
+@pytest.mark.parametrize("zeros", [0.15, 0.28, 0.5])
+def test_zeros_beside_a_wide_tail_hide_no_outliers(surveyed: Surveyed, zeros: float) -> None:
+    random = np.random.default_rng(4)
+    values = np.where(random.random(6000) < zeros, 0.0, random.lognormal(8, 1.0, 6000).round(2))
+    assert outliers.univariate(*surveyed(pd.DataFrame({"id": range(6000), "debt": values}))) == []
+    values[random.choice(np.flatnonzero(values), 120, replace=False)] *= 50
+    found = described(outliers.univariate(*surveyed(pd.DataFrame({"id": range(6000), "debt": values}))))
+    assert [one[:4] for one in found] == [("outlier.univariate", "s", "debt", "warn")]
+
+
 def test_outliers_below_are_found_and_sentinels_are_not_reported_again(surveyed: Surveyed) -> None:
     random = np.random.default_rng(2)
     table = pd.DataFrame({"id": range(ROWS), "low": random.normal(100, 10, ROWS), "gone": random.normal(100, 10, ROWS)})

@@ -198,8 +198,17 @@ def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     Returns
     -------
     list of Finding or Skip
-        A Skip where the charter does not say how fresh a dated source has to be.
+        A Skip where the charter does not say how fresh a dated source has to be, and where a stand-in is read: its
+        dates say nothing about the real source.
     """
+    if not survey.source.is_real:
+        return [
+            Skip(
+                "integration.stale",
+                survey.name,
+                f"{survey.name} is a stand-in: it cannot tell how fresh the real one is.",
+            )
+        ]
     column = _dated(survey)
     limit = survey.source.fresh_within_days
     check, name = "integration.stale", survey.name
@@ -254,14 +263,15 @@ def stale_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | 
     charter
         Not needed.
     surveys
-        All readable sources; those without dates are left out.
+        All readable sources; those without dates and stand-ins are left out.
 
     Returns
     -------
     list of Finding
         One per source that stays behind.
     """
-    ends = {survey.name: (survey, column, _end(survey, column)) for survey in surveys if (column := _dated(survey))}
+    real = [survey for survey in surveys if survey.source.is_real]
+    ends = {survey.name: (survey, column, _end(survey, column)) for survey in real if (column := _dated(survey))}
     found: list[Finding | Skip] = []
     went_on = [name for name, (survey, column, end) in ends.items() if _moved(survey, column, end) is True]
     for name, (survey, column, end) in ends.items():

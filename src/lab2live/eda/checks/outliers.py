@@ -22,7 +22,7 @@ FEW_LEVELS = 30
 WIDE = 4.0
 RARE, RAREST = 0.05, 0.003
 # A value this frequent (a zero, mostly) is left out before the others are judged.
-DOMINATING = 0.3
+DOMINATING = 0.1
 # A column of fewer rows is the same everywhere by chance.
 FEWEST_ROWS = 20
 # Flags of half a percent are normal; the limit leaves them room for chance.
@@ -76,7 +76,7 @@ def _limits(values: np.ndarray, centre: float) -> tuple[float, float]:
         above = below = beyond(np.abs(spaced - centre))[0]
         above += centre
     # the value at the border is one of them, however it is rounded
-    return above - 1e-9 * abs(above), centre - below * (1 - 1e-9)
+    return above * (1 - 1e-9 * np.sign(above)), centre - below * (1 - 1e-9)
 
 
 def _limits_of_levels(levels: np.ndarray, times: np.ndarray) -> tuple[float, float]:

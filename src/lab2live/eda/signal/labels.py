@@ -13,6 +13,7 @@ from lab2live.columns import as_numbers, label
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import agreed, maturity, mislabelled, quick
+from lab2live.errors import UserError
 from lab2live.schema import Charter
 
 # Above the first share wrong outcomes hurt; above the second nothing can be learnt from them.
@@ -145,7 +146,7 @@ def _by_key(frame: pd.DataFrame, key: str, target: str) -> pd.Series:
 
 
 @quick.on_one_thread
-def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) -> tuple[pd.DataFrame, str]:
     """List the cases whose outcome is the least expected, for somebody to look at: most are right all the same.
 
     Of classes, a case is listed when a model that has not seen it gives another class more than it usually gives cases
@@ -154,18 +155,17 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
 
     Returns
     -------
-    pandas.DataFrame
+    listed, sentence
         Identifiers, the outcome, what was expected and how likely the outcome was (or how far off); the least expected
-        first, at most `MOST_ROWS`.
-
-    Raises
-    ------
-    UserError
-        If there are too few cases.
+        first, at most `MOST_ROWS`. The sentence says how many, or why there are none.
     """
     small = quick.drawn(charter, data, mislabelled.ROWS, seed)
     columns, inputs = cases.labelled(charter, table).iloc[small.inputs.index], quick.matrix(small)
-    said = quick.out_of_fold(charter, small, inputs, quick.learner(small, len(inputs), seed), mislabelled.FOLDS, seed)
+    learner = quick.learner(small, len(inputs), seed)
+    try:
+        said = quick.out_of_fold(charter, small, inputs, learner, mislabelled.FOLDS, seed)
+    except UserError as error:
+        return pd.DataFrame(), f"Nobody can say which outcomes are worth a second look: {error.problem}"
     target = charter.prediction.target
     listed = columns[[name for name in charter.identifiers if name in columns]].reset_index(drop=True)
     if small.classes:
@@ -188,4 +188,8 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
         listed["expected rank"] = said[:, 0].round(4)
         order = -np.abs(off)
     rows = np.flatnonzero(doubted)
-    return listed.iloc[rows[np.argsort(order[rows], kind="stable")][:MOST_ROWS]].reset_index(drop=True)
+    worst = listed.iloc[rows[np.argsort(order[rows], kind="stable")][:MOST_ROWS]].reset_index(drop=True)
+    return worst, (
+        f"{len(rows):,} of {len(small.outcome):,} cases looked at have an outcome that their columns do not suggest. "
+        f"Most are right all the same: the {len(worst):,} least expected are listed for somebody to look at."
+    )
