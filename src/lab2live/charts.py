@@ -36,12 +36,13 @@ from lab2live.look import (
     show,
     shown,
     signed,
+    stamp,
     value_label,
     write_title,
 )
 from lab2live.words import plain
 
-__all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show"]
+__all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show", "stamp"]
 
 
 def bars(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 KERNEL = "python3"
+
+# What says where temporary files go, on any system.
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 ENGINE = "lab2live"
 # Tags of the cells that papermill adds to an executed copy.
 INJECTED = frozenset({"injected-parameters", "papermill-error-cell-tag"})
@@ -73,9 +77,13 @@ def execute(
         on_cell(done, total)
 
     papermill_engines.register(ENGINE, _engine(hear))
+    room = tempfile.TemporaryDirectory(prefix="lab2live-", ignore_cleanup_errors=True)
+    elsewhere = {name: os.environ.get(name) for name in TEMPORARY}
     started, stopped = time.monotonic(), False
     error: dict[str, Any] | None = None
     try:
+        # A kernel that breaks or is stopped cannot tidy up: its copies of data lie where this process does.
+        os.environ |= dict.fromkeys(TEMPORARY, room.name)
         papermill.execute_notebook(
             _literal(source),
             _literal(target),
@@ -97,6 +105,12 @@ def execute(
     except Exception as problem:  # a dead kernel, a full disk: the run stays readable all the same
         name = type(problem).__name__
         error = DIED if name == DIED["name"] else {"name": name, "message": str(problem).strip(), "source": ""}
+    finally:
+        for name, before in elsewhere.items():
+            os.environ.pop(name)
+            if before is not None:
+                os.environ[name] = before
+        room.cleanup()
     executed = nbformat.read(target, as_version=4).cells if target.is_file() else []
     return Outcome(round(time.monotonic() - started, 1), _locate(error, executed, last), stopped)
 

@@ -96,6 +96,8 @@ RULES = (
         4,
         1,
     ),
+    Rule("poc.feasibility", "B4", "Is all there that the project needs?", "lower", 0, 1, by_findings=True),
+    Rule("poc.split", "P1", "Is the test part unknown to the training part?", "lower", 0, 0, must_pass=True),
     Rule(
         "poc.beats_baseline",
         "P1",
@@ -109,6 +111,19 @@ RULES = (
         "poc.required_score", "P1", "Is the score reached that the business needs?", "higher", 0.9, 0.5, must_pass=True
     ),
     Rule("poc.optimism", "G2", "Does the score on the test part confirm the cross-validated one?", "lower", 2, 3),
+    Rule("poc.reachable", "G2", "Is the required score within reach with these columns?", "lower", 0, 0),
+    Rule(
+        "poc.return",
+        "B2",
+        "Does the model earn back what it costs, against the best alternative?",
+        "higher",
+        0.9,
+        0.5,
+        must_pass=True,
+    ),
+    Rule("poc.robustness", "L2", "Does the model stand changes in the data that are to be expected?", "lower", 0.5, 1),
+    Rule("poc.shift", "L2", "Do the held-back cases look like those that were learnt from?", "lower", 0.55, 0.65),
+    Rule("poc.fairness", "L2", "Does the model serve every group?", "lower", 0.25, 0.75),
     Rule(
         "explainability.additivity",
         "T2a",

@@ -184,7 +184,8 @@ class _State:
         }
         content = verdict.compose(self.charter, results, why_not, facts)
         files.write_json(self.folder / verdict.FILE, content)
-        files.write_text(self.folder / verdict.LESSONS, verdict.lessons(content))
+        learnt = [text for result in results.values() for text in result.get("learnt", ())]
+        files.write_text(self.folder / verdict.LESSONS, verdict.lessons(content, learnt))
         page.write_index(self.folder)
 
 

@@ -148,6 +148,14 @@ def finish(figure: Figure, words: str) -> Figure:
     return figure
 
 
+def stamp(figure: Figure, words: str) -> Figure:
+    """Write a line below a finished figure that goes wherever the picture goes."""
+    with rc_context(LOOK):
+        figure.set_figheight(figure.get_figheight() + 0.25)
+        figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
+    return finish(figure, f"{alt(figure)} ({words})")
+
+
 @contextmanager
 def _quiet_font() -> Iterator[None]:
     # A script the bundled font lacks shows as boxes; a warning per letter in a notebook would not help.

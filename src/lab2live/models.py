@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ from lab2live.columns import Columns
 THREADS_FROM = 100_000
 
 FEWEST_KNOWN = 20
+
+# Of boosting, where nobody has looked for better ones.
+SETTINGS: Mapping[str, Any] = {
+    "learning_rate": 0.08,
+    "max_iter": 120,
+    "max_leaf_nodes": 12,
+    "min_samples_leaf": 30,
+    "l2_regularization": 1.0,
+}
 
 
 def encoder(columns: Columns, *, impute: bool) -> Any:
@@ -45,34 +55,42 @@ def linear(data: Dataset) -> Any:
     return Pipeline([("encode", encoder(data.columns, impute=True)), ("model", model)])
 
 
-def boosting(data: Dataset, seed: int) -> Any:
+def boosting(data: Dataset, seed: int, settings: Mapping[str, Any] | None = None) -> Any:
     """Give gradient boosting; for two classes its probabilities are calibrated inside the pipeline.
 
     One sigmoid over one margin (Platt 1999): the reasons still add up after it, and ONNX holds it exactly.
+
+    Parameters
+    ----------
+    data
+        Says which problem it is and which columns there are.
+    seed
+        Of everything that is drawn.
+    settings
+        Of scikit-learn's estimator, instead of those in `SETTINGS`.
     """
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import Pipeline
 
-    settings: dict[str, Any] = {
-        "learning_rate": 0.08,
-        "max_iter": 120,
-        "max_leaf_nodes": 12,
-        "min_samples_leaf": 30,
-        "l2_regularization": 1.0,
-        "early_stopping": False,
-        "random_state": seed,
-    }
+    model = booster(data, seed, settings)
     if data.problem == "binary":
-        inner = HistGradientBoostingClassifier(**settings)
         parts = StratifiedKFold(3, shuffle=True, random_state=seed)
-        model: Any = CalibratedClassifierCV(inner, method="sigmoid", ensemble=False, cv=parts)
-    elif data.problem == "multiclass":
-        model = HistGradientBoostingClassifier(**settings)
-    else:
-        model = HistGradientBoostingRegressor(**settings)
+        model = CalibratedClassifierCV(model, method="sigmoid", ensemble=False, cv=parts)
     return Pipeline([("encode", encoder(data.columns, impute=False)), ("model", model)])
+
+
+def booster(data: Dataset, seed: int, settings: Mapping[str, Any] | None = None) -> Any:
+    """Give the estimator inside `boosting`: not calibrated, and to be fitted on an encoded matrix."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingClassifier if data.classes else HistGradientBoostingRegressor
+    return kind(**{**SETTINGS, **(settings or {})}, early_stopping=False, random_state=seed)
+
+
+def additive(data: Dataset, seed: int) -> Any:
+    """Give boosting in which no two columns act together: one curve per column (Lou et al. 2012)."""
+    return boosting(data, seed, {"interaction_cst": "no_interactions", "max_leaf_nodes": 5})
 
 
 def fit(model: Any, data: Dataset, rows: np.ndarray) -> Any:
@@ -114,9 +132,26 @@ def predict(model: Any, inputs: pd.DataFrame) -> np.ndarray:
     numpy.ndarray
         Shape (rows,).
     """
+    said = answer(model, inputs)
+    return said.argmax(axis=1) if said.ndim == 2 else said
+
+
+def answer(model: Any, inputs: pd.DataFrame) -> np.ndarray:
+    """Give all that a model says, see `poc.answers`: with more than two classes one probability per class.
+
+    Parameters
+    ----------
+    model, inputs
+        As for `predict`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows,), or (rows, classes) for more than two.
+    """
     with quiet_threads(len(inputs)):
         if hasattr(model, "predict_proba"):
             probabilities: np.ndarray = model.predict_proba(inputs)
-            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.argmax(axis=1)
+            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
         predicted: np.ndarray = model.predict(inputs)
         return predicted

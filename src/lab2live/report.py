@@ -23,7 +23,7 @@ Kind = Literal["info", "demo", "warn", "fail"]
 
 HERE = Path(__file__).parent
 _BANNERS = {"info": "ℹ", "demo": "⚑", "warn": "▲", "fail": "✖"}
-# What every table of this process says of itself behind its caption; see `mark_tables`.
+# What every table and gate of this process says of itself; see `mark`.
 _mark = ""
 
 
@@ -71,13 +71,13 @@ def banner(title: str, text: str = "", kind: Kind = "info") -> Html:
     return Html(html.format(kind, symbol, title, body), f"{symbol} {title}" + (f": {text}" if text else ""))
 
 
-def mark_tables(text: str) -> None:
-    """Let every table from now on say something of itself: a table is copied into slides without its page's banner.
+def mark(text: str) -> None:
+    """Let every table and gate from now on say something of itself: it is copied into slides without the page's banner.
 
     Parameters
     ----------
     text
-        Such as "on stand-in data"; empty for nothing. A notebook is one process and one stage, which sets it.
+        Such as "on stand-in data: billing"; empty for nothing. A notebook is one process and one stage, which sets it.
     """
     global _mark
     _mark = text
@@ -123,23 +123,23 @@ def gate(gate: Any) -> Html:
     gate
         An object or mapping with the fields of `lab2live.gates.Gate`.
     """
-    mark = status(of(gate, "status"))
+    sign = status(of(gate, "status"))
     question = of(gate, "question") or of(gate, "id")
     must = " (must pass)" if of(gate, "must_pass") else ""
     measured = measure(gate)
-    lines = [str(line) for line in (of(gate, "message"), measured) if line]
+    lines = [str(line) for line in (of(gate, "message"), measured, _mark and f"({_mark})") if line]
     html = Markup(
         '<div class="l2l l2l-gate l2l-{}" role="note"><p><strong>{}</strong> <span>{}</span> '
         "<strong>{}</strong>{}</p>{}</div>"
     ).format(
         of(gate, "status"),
-        mark,
+        sign,
         of(gate, "requirement"),
         question,
         must,
         Markup("").join(Markup("<p>{}</p>").format(line) for line in lines),
     )
-    return Html(html, "\n    ".join([f"{mark}  {of(gate, 'requirement')}  {question}{must}", *lines]))
+    return Html(html, "\n    ".join([f"{sign}  {of(gate, 'requirement')}  {question}{must}", *lines]))
 
 
 def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:

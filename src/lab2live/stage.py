@@ -63,8 +63,15 @@ class Stage:
         self._write()
         display(report.gate(judged))
 
+    @property
+    def mark(self) -> str:
+        """What all that is computed here has to say of itself; empty where the data are the real ones."""
+        return mark_of(self.charter)
+
     def figure(self, name: str, figure: Figure) -> None:
         """Keep a figure as a file of the run, and show it with a text that says what is to be seen."""
+        if self.mark:
+            figure = charts.stamp(figure, self.mark)
         path = self.path(f"figures/{self.name}-{name}.png")
         files.write_bytes(path, charts.png(figure))
         entry = {"path": self.relative(path), "title": charts.heading(figure), "alt": charts.alt(figure)}
@@ -74,7 +81,7 @@ class Stage:
 
     def artefact(self, path: Path, title: str) -> None:
         """Name a file that this stage wrote for others."""
-        entry = {"path": self.relative(path), "title": title}
+        entry = {"path": self.relative(path), "title": f"{title} ({self.mark})" if self.mark else title}
         self.artefacts = [known for known in self.artefacts if known["path"] != entry["path"]] + [entry]
         self._write()
 
@@ -162,11 +169,16 @@ def begin(
             "The run folder cannot be created.", where=folder, found=error, fix="name another `run_dir`"
         ) from None
     stage = Stage(name, charter, folder, sample, seed, parameters, fingerprint(charter, name, parameters))
-    report.mark_tables("on stand-in data" if charter.stand_ins else "")
+    report.mark(mark_of(charter))
     display(report.style())
     for banner in banners(charter, sample):
         display(banner)
     return stage
+
+
+def mark_of(charter: Charter) -> str:
+    """Say which sources are not the real thing, for every table, gate, figure and file computed with them."""
+    return f"on stand-in data: {', '.join(charter.stand_ins)}" if charter.stand_ins else ""
 
 
 def banners(charter: Charter, sample: int | None) -> list[report.Html]:

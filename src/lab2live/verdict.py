@@ -98,13 +98,21 @@ def compose(
     return {"decision": decision, "reasons": reasons, "gates": [gate.as_dict() for gate in found], "run": facts}
 
 
-def lessons(verdict: Mapping[str, Any]) -> str:
-    """Write what other projects can learn from this one (G3), as the YAML that their charters name."""
+def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
+    """Write what other projects can learn from this one (G3), as the YAML that their charters name.
+
+    Parameters
+    ----------
+    verdict
+        Its gates that fail or warn are lessons.
+    learnt
+        What else the stages found worth telling, whatever was decided.
+    """
     learnt = [
         f"{gate['requirement']} {gate['question']} {gate['message']}"
         for gate in verdict["gates"]
         if gate["status"] in ("fail", "warn")
-    ]
+    ] + list(learnt)
     content = {"project": verdict["run"]["project"], "decision": verdict["decision"], "lessons": learnt}
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
 

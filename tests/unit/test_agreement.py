@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab2live.eda.checks import agreement, misaligned, survey, units
+from lab2live.eda.checks import agreement, misaligned, slips, survey, units
 from lab2live.eda.checks.findings import Finding, Skip
 from lab2live.eda.checks.shifted import scaled_part
 
@@ -186,6 +186,14 @@ def test_rows_in_place_are_no_slip_also_where_they_are_sorted(surveyed: Any) -> 
     for table in (customers(), frame, frame.assign(trend=np.arange(ROWS) + frame["amount"])):
         charter, surveys = surveyed({"crm": table}, key="id")
         assert loud(misaligned.misaligned(charter, surveys[0])) == []
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(600, 15), (600, 60), (250, 30), (1500, 60)])
+def test_columns_that_never_went_together_did_not_slip(rows: int, columns: int) -> None:
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        noise = {f"c{number}": random.normal(size=rows) for number in range(columns)}
+        assert slips.slipped(slips.parts(noise, {})) == {}
 
 
 def test_the_earlier_extract_shows_values_of_the_neighbour(surveyed: Any) -> None:

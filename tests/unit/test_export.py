@@ -19,14 +19,14 @@ PROBLEMS = ("binary", "multiclass", "regression")
 
 
 def fitted(kind: str, data: Any) -> Any:
-    model = models.linear(data) if kind == "linear" else models.boosting(data, 0)
-    if kind == "boosting":
+    model = models.linear(data) if kind == "linear" else getattr(models, kind)(data, 0)
+    if kind != "linear":
         model[-1].set_params(**({"estimator__max_iter": 30} if hasattr(model[-1], "cv") else {"max_iter": 30}))
     return models.fit(model, data, np.arange(len(data.outcome)))
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("kind", ["linear", "boosting"])
+@pytest.mark.parametrize("kind", ["linear", "additive", "boosting"])
 def test_a_model_leaves_as_onnx_with_the_same_answers(generate: Any, problem: str, kind: str) -> None:
     _, data = generate(problem, 300)
     model = fitted(kind, data)

@@ -60,6 +60,12 @@ elif mood == "leaves":
 elif mood == "explains":
     from lab2live.errors import UserError
     raise UserError("The <b>table</b> is empty.", where="table.csv", fix="fill it")
+elif mood == "litters":
+    import tempfile
+    with open(tempfile.mkdtemp() + "/copy-of-data", "w") as file:
+        file.write(tempfile.gettempdir())
+    run.keep(littered=file.name)
+    raise ValueError("and nobody tidies up")
 elif mood == "waits":
     import time
     time.sleep(60)
@@ -396,6 +402,16 @@ def test_a_stage_that_breaks_in_the_middle_stops_only_what_comes_after(tiny: Cha
     assert here.names() == ["eda", "poc", "explainability"]
     assert statuses(run) == {"eda": "done", "poc": "done", "explainability": "failed", "handoff": "not run"}
     follows_the_contract(run)
+
+
+def test_a_notebook_that_breaks_leaves_no_copies_of_data_behind(tiny: Charter, here: Here) -> None:
+    before = os.environ.get("TMPDIR")
+    folder = here(tiny, overrides={"eda": {"mood": "litters"}})
+    result = stage.read_result(folder, "eda")
+    assert result is not None
+    littered = Path(result["littered"])
+    assert littered.name == "copy-of-data" and not littered.exists() and not littered.parent.parent.exists()
+    assert os.environ.get("TMPDIR") == before
 
 
 def test_a_notebook_that_forgets_to_close_is_unfinished_business(tiny: Charter, here: Here) -> None:

@@ -13,11 +13,11 @@ from lab2live import metrics, models
 from lab2live.columns import MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
-KINDS = ("linear", "boosting")
+KINDS = ("linear", "additive", "boosting")
 
 
 def made(kind: str, data: Any, seed: int = 0) -> Any:
-    return models.linear(data) if kind == "linear" else models.boosting(data, seed)
+    return models.linear(data) if kind == "linear" else getattr(models, kind)(data, seed)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

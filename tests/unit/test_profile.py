@@ -41,6 +41,19 @@ def test_a_report_is_made_of_a_hostile_table(tmp_path: Path) -> None:
     assert not Path(job.work.name).exists()
 
 
+def test_of_a_very_wide_table_the_first_columns_are_described_and_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "WIDEST", 3)
+    table = pd.DataFrame({f"column{number}": range(30) for number in range(5)})
+    job = profile.start(table, tmp_path / "profile.html", "wide")
+    profile.finish(job)
+    page = job.html.read_text(encoding="utf-8")
+    assert "column2" in page and "column3" not in page
+    assert job.note == " (the first 3 of 5 columns)"
+    assert profile.start(table[["column0"]], tmp_path / "one.html", "narrow").note == ""
+
+
 def test_alerts_that_a_finding_has_already_said_are_left_out() -> None:
     remarks = [profile._remark("constant", "a"), profile._remark("constant", "b"), profile._remark("skewed", "a")]
     known = [finding("outlier.constant", "crm", "a", "warn", 1, 1, "a never changes.")]

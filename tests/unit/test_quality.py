@@ -84,6 +84,16 @@ def test_a_gate_that_needs_a_check_that_was_skipped_everywhere_is_a_skip() -> No
     )
 
 
+def test_as_long_as_a_source_cannot_be_read_nothing_found_is_no_pass() -> None:
+    down = collect([], ["crm"], ["billing"])
+    for value, message in (down.worst("outlier", nothing="Well."), down.largest("missing.critical", "None.", 0)):
+        assert value is None and message == "billing could not be read, and in crm nothing was found."
+    value, message = collect([], [], ["billing"]).worst("outlier", nothing="Well.")
+    assert value is None and message == "Nothing could be looked at: billing could not be read."
+    bad = collect([finding("outlier.constant", "crm", "a", "warn", 1, 0, "What.")], ["crm"], ["billing"])
+    assert bad.worst("outlier", nothing="Well.")[0] == 1
+
+
 def test_the_largest_value_of_a_check_is_its_gates() -> None:
     some = collect([finding("missing.critical", "crm", "a", "info", share, 0.5, f"{share}.") for share in (0.1, 0.3)])
     assert some.largest("missing.critical", "nothing") == (0.3, "0.3.")

@@ -19,14 +19,14 @@ PROBLEMS = ("binary", "multiclass", "regression")
 
 
 def fitted(kind: str, data: Any, train: np.ndarray) -> Any:
-    model = models.linear(data) if kind == "linear" else models.boosting(data, 0)
-    if kind == "boosting":
+    model = models.linear(data) if kind == "linear" else getattr(models, kind)(data, 0)
+    if kind != "linear":
         model[-1].set_params(**({"estimator__max_iter": 30} if hasattr(model[-1], "cv") else {"max_iter": 30}))
     return models.fit(model, data, train)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("kind", ["linear", "boosting"])
+@pytest.mark.parametrize("kind", ["linear", "additive", "boosting"])
 def test_the_reasons_add_up_with_categories_missing_values_and_extremes(generate: Any, problem: str, kind: str) -> None:
     _, data = generate(problem, 300)
     odd = data.inputs.head(4).assign(x1=[np.nan, 1e6, -1e6, 0], colour=[MISSING, OTHER, "never seen", "red"])

@@ -193,10 +193,10 @@ def test_durations(seconds: float, said: str) -> None:
 
 def test_every_table_carries_the_mark_until_it_is_taken_back() -> None:
     rows = [{"a": 1}]
-    report.mark_tables("on <stand-in> data")
+    report.mark("on <stand-in> data")
     assert report.table(rows, "The silos").text.startswith("The silos (on <stand-in> data)\n")
     assert "<caption>The silos (on &lt;stand-in&gt; data)</caption>" in report.table(rows, "The silos").html
     assert "<caption>on &lt;stand-in&gt; data</caption>" in report.table(rows).html
     assert "(on &lt;stand-in&gt; data)" in report.gates([GATE]).html
-    report.mark_tables("")
+    report.mark("")
     assert "stand-in" not in report.table(rows, "The silos").html

@@ -48,6 +48,11 @@ CSV: dict[str, tuple[bytes, tuple[str, ...], list[list[Any]]]] = {
         ("id", "x", "y"),
         [[1, 2.5, "a,b"], [2, -3.25, "1,5"], [3, None, None]],
     ),
+    "a decimal comma beside points": (
+        b'id,x,y\n1,"2,5",1.5\n2,"3,5",2.5\n',
+        ("id", "x", "y"),
+        [[1, 2.5, 1.5], [2, 3.5, 2.5]],
+    ),
     "quoted decimal commas": (b'id,x\n1,"2,5"\n2,"3,5"\n', ("id", "x"), [[1, 2.5], [2, 3.5]]),
     "tabs": (b"id\tx\n1\ta\n2\tb\n", ("id", "x"), [[1, "a"], [2, "b"]]),
     "windows line ends": (b"id,x\r\n1,a\r\n2,b\r\n", ("id", "x"), [[1, "a"], [2, "b"]]),

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import charter as charters
-from lab2live import charts, report, stage
+from lab2live import charts, gates, report, stage
 from lab2live.errors import UserError
 from lab2live.stage import Stage
 
@@ -250,10 +250,29 @@ def test_every_table_of_a_stage_on_a_stand_in_says_so_and_the_next_stage_on_real
     stand_in = CHARTER.replace("uri: table.csv", "uri: real.csv, stand_in: table.csv, access: requested")
     (project / "project.yaml").write_text(stand_in)
     begin(project)
-    assert "<caption>All (on stand-in data)</caption>" in report.table([{"a": 1}], "All").html
+    assert "<caption>All (on stand-in data: table)</caption>" in report.table([{"a": 1}], "All").html
     (project / "project.yaml").write_text(CHARTER)
     begin(project)
     assert "stand-in" not in report.table([{"a": 1}], "All").html
+
+
+def test_figures_gates_and_files_computed_on_a_stand_in_say_so(project: Path) -> None:
+    stand_in = CHARTER.replace("uri: table.csv", "uri: real.csv, stand_in: table.csv, access: requested")
+    (project / "project.yaml").write_text(stand_in)
+    run = begin(project)
+    run.figure("some", charts.bars(["a"], [1.0], "One bar", "share"))
+    run.artefact(run.path("list.csv"), "A list")
+    content = stage.read_result(run.folder, run.name)
+    assert content is not None
+    assert content["figures"][0]["alt"].endswith("(on stand-in data: table)")
+    assert content["artefacts"][0]["title"] == "A list (on stand-in data: table)"
+    gate = gates.judge("eda.signal", 0.001, "Found.")
+    assert "(on stand-in data: table)" in report.gate(gate).html
+    (project / "project.yaml").write_text(CHARTER)
+    run = begin(project)
+    run.figure("some", charts.bars(["a"], [1.0], "One bar", "share"))
+    content = stage.read_result(run.folder, run.name)
+    assert content is not None and "stand-in" not in content["figures"][0]["alt"] + report.gate(gate).html
 
 
 def test_no_telemetry_from_a_notebook_opened_by_hand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

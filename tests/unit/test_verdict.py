@@ -178,10 +178,10 @@ def test_lessons_are_what_failed_and_what_warned_and_another_charter_can_read_th
         "gates": [one.as_dict() for one in found],
         "run": {"project": 'Tom & "Jerry": ü'},
     }
-    (tmp_path / "lessons.yaml").write_text(verdict.lessons(content), encoding="utf-8")
+    (tmp_path / "lessons.yaml").write_text(verdict.lessons(content, ["kills it: the price"]), encoding="utf-8")
     other = CHARTER.model_copy(update={"folder": tmp_path, "project": Project(lessons=["lessons.yaml"])})
     learnt = questions.lessons(other)
-    assert len(learnt) == 2
+    assert len(learnt) == 3 and learnt[2].endswith(": kills it: the price")
     assert all(lesson.startswith('Tom & "Jerry": ü: ') for lesson in learnt)
     assert any(f"{MUST} is fail." in lesson for lesson in learnt)
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +24,10 @@ from lab2live.errors import UserError
 
 # Above this many rows a sample says the same and takes a fraction of the time.
 LARGEST = 100_000
+# Of more columns than these the first are described: the report of thousands takes many minutes, and nobody reads it.
+WIDEST = 300
+# Seconds after which the profiler looks whether anybody still waits for it.
+LOOK_AROUND = 2.0
 # The profiler's alerts in plain words.
 MEANINGS = {
     "constant": "always the same",
@@ -45,12 +51,13 @@ MEANINGS = {
 
 @dataclass
 class Job:
-    """A profile being made."""
+    """A profile being made; `note` says what is left out of it."""
 
     process: subprocess.Popen[bytes]
     log: IO[bytes]
     work: tempfile.TemporaryDirectory[str]
     html: Path
+    note: str = ""
 
 
 def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
@@ -59,7 +66,7 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     Parameters
     ----------
     table
-        The joined table; above `LARGEST` rows a sample of it is profiled.
+        The joined table; above `LARGEST` rows a sample of it is profiled, above `WIDEST` columns the first of them.
     html
         Where the report goes.
     title
@@ -72,6 +79,8 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     """
     work = tempfile.TemporaryDirectory(prefix="lab2live-profile-")
     sample = table.sample(LARGEST, random_state=seed) if len(table) > LARGEST else table
+    note = f" (the first {WIDEST} of {table.shape[1]:,} columns)" if table.shape[1] > WIDEST else ""
+    sample = sample.iloc[:, :WIDEST]
     # The report escapes values but no column names; and where it shows the title it takes one escaping back.
     safe = storable(sample).rename(columns=escape)
     safe.to_parquet(Path(work.name) / "table.parquet")
@@ -82,7 +91,7 @@ def start(table: pd.DataFrame, html: Path, title: str, seed: int = 0) -> Job:
     path = os.pathsep.join(part for part in (source, os.environ.get("PYTHONPATH")) if part)
     environment = {**os.environ, "YDATA_PROFILING_NO_ANALYTICS": "1", "MPLBACKEND": "agg", "PYTHONPATH": path}
     process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
-    return Job(process, log, work, html)
+    return Job(process, log, work, html, note)
 
 
 def finish(job: Job, timeout: float = 900) -> list[Finding]:
@@ -141,6 +150,18 @@ def counts(remarks: Sequence[Finding]) -> list[dict[str, object]]:
     return [{"alert": MEANINGS.get(kind, kind.replace("_", " ")), "columns": kinds[kind]} for kind in sorted(kinds)]
 
 
+def _while_wanted() -> None:
+    """End this process when the one that started it is gone: a notebook that was stopped waits for no report."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_AROUND)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _make(work: Path, title: str) -> None:
     # The name that `fg-data-profiling` keeps when the switch comes; only this line knows it.
     from ydata_profiling import ProfileReport
@@ -164,4 +185,5 @@ def _make(work: Path, title: str) -> None:
 
 
 if __name__ == "__main__":
+    _while_wanted()
     _make(Path(sys.argv[1]), sys.argv[2])

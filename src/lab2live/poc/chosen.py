@@ -45,5 +45,5 @@ def fitted(stage: Stage, data: Dataset, split: Split) -> tuple[str, Any, bool]:
     path = stage.path(MODEL_FILE)
     if result is not None and path.is_file():
         return result["ladder"]["chosen"], skops.io.loads(path.read_bytes(), trusted=list(TRUSTED)), True
-    found, model = ladder.climb(stage.charter, data, split, seed=stage.seed)
-    return found.chosen, model, False
+    found = ladder.climb(stage.charter, data, split, seed=stage.seed)
+    return found.ladder.chosen, found.model, False

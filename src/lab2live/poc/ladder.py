@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from lab2live import metrics, models, splits, user_code
+from lab2live import metrics, models, splits
 from lab2live.cases import Dataset
-from lab2live.columns import label
 from lab2live.errors import UserError
+from lab2live.poc.answers import Answers
+from lab2live.poc.candidates import Candidate, ask, candidates
+from lab2live.poc.tuning import Tuning, tune
 from lab2live.poc.uncertainty import CONFIDENCE, bootstrap, corrected_error, interval
 from lab2live.poc.value import cost_optimal_threshold
 from lab2live.schema import Charter
 from lab2live.splits import Split
+
+# From so many cases on the cross-validation is not repeated.
+ONE_REPEAT = 50_000
+# Single cases answered to see how long one takes.
+PROBES = 15
 
 DEFAULT_METRIC = {"binary": "roc_auc", "multiclass": "balanced_accuracy", "regression": "r2"}
 
@@ -28,7 +35,7 @@ class Rung:
     Attributes
     ----------
     name
-        `constant`, `rule`, `linear` or `boosting`.
+        `constant`, `rule`, `linear`, `additive` or `boosting`.
     learns
         Whether it is a model; the others are what a model has to beat.
     mean, low, high
@@ -63,6 +70,8 @@ class Ladder:
         Simplest first.
     chosen
         Name of the simplest model whose paired difference to the best model is within one standard error.
+    best
+        Name of the model with the highest score.
     baseline
         Name of the better one of constant and rule.
     gain, gain_low, gain_high
@@ -81,6 +90,7 @@ class Ladder:
     metric: str
     rungs: tuple[Rung, ...]
     chosen: str
+    best: str
     baseline: str
     gain: float
     gain_low: float
@@ -99,18 +109,59 @@ class Ladder:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What stands on a rung: a factory of models, or a function that needs no learning."""
+class Cost:
+    """What a rung takes: seconds to fit, milliseconds to answer one case, and how its answers are explained."""
 
     name: str
-    title: str
-    make: Callable[[], Any] | None = None
-    answer: Callable[[Dataset, np.ndarray, np.ndarray], np.ndarray] | None = None
+    fit_seconds: float
+    latency_ms: float
+    explained: str
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What the ladder leaves behind.
+
+    Attributes
+    ----------
+    ladder
+        The comparison.
+    model
+        The chosen model, fitted on the whole training part.
+    fitted
+        All models, by the name of their rung.
+    answers
+        Of every candidate on cases it has not learnt from.
+    candidates
+        What stands on the rungs, simplest first.
+    tuning
+        How boosting was tuned.
+    costs
+        Measured times, which differ from run to run.
+    seconds
+        That tuning took.
+    """
+
+    ladder: Ladder
+    model: Any
+    fitted: Mapping[str, Any]
+    answers: Answers
+    candidates: tuple[Candidate, ...]
+    tuning: Tuning
+    costs: tuple[Cost, ...]
+    seconds: float
 
 
 def climb(
-    charter: Charter, data: Dataset, split: Split, *, folds: int = 5, repeats: int = 2, seed: int = 0
-) -> tuple[Ladder, Any]:
+    charter: Charter,
+    data: Dataset,
+    split: Split,
+    *,
+    folds: int = 5,
+    repeats: int = 2,
+    budget: int = 12,
+    seed: int = 0,
+) -> Climb:
     """Compare all candidates on the same splits, choose one, fit it, and open the test part once.
 
     Parameters
@@ -120,42 +171,53 @@ def climb(
     data, split
         See `cases` and `splits`.
     folds, repeats
-        Of the cross-validation inside the training part.
+        Of the cross-validation inside the training part. From `ONE_REPEAT` cases on it is not repeated: what the parts
+        differ by is little then.
+    budget
+        Number of fits that may be spent on tuning boosting.
     seed
         Of everything that is drawn at random.
 
     Returns
     -------
-    ladder, model
-        The comparison, and the chosen model fitted on the whole training part.
+    Climb
     """
     metric = metric_of(charter, data)
-    score = metrics.score(metric)
-    if data.problem == "binary" and metric == "balanced_accuracy":
-        # This metric wants decisions: take them where the business would.
-        of_decisions, threshold = score, cost_optimal_threshold(charter.business.value.per_case)
-        score = lambda outcome, answer: of_decisions(outcome, answer >= threshold)  # noqa: E731
-    rule, no_rule = _rule(charter, data)
-    title = "Generated example rule" if user_code.rule_is_example(charter) else "Today's business rule"
-    candidates = _candidates(data, rule, title, seed)
+    score = scorer(charter, data, metric)
+    tuning, seconds = tune(charter, data, split.train, budget, seed)
+    found, no_rule = candidates(charter, data, tuning.settings, seed)
+    repeats = 1 if len(split.train) >= ONE_REPEAT else repeats
     parts = list(splits.folds(charter, data, split.train, folds, repeats, seed))
     scores: dict[str, list[float]] = {}
+    held_out: dict[str, np.ndarray] = {}
     answers: dict[str, np.ndarray] = {}
     fitted: dict[str, Any] = {}
-    for candidate in candidates:
+    costs = []
+    place = np.zeros(len(data.outcome), dtype=int)
+    place[split.train] = np.arange(len(split.train))
+    for candidate in found:
         name = candidate.name
         scores[name] = []
+        start = time.perf_counter()
+        answers[name], model = ask(candidate, data, split.train, split.test)
+        costs.append(_cost(candidate, data, split, model, time.perf_counter() - start))
+        held_out[name] = np.full((len(split.train), *answers[name].shape[1:]), np.nan)
         for learn, validate in parts:
-            predicted, _ = _answer(candidate, data, learn, validate)
-            scores[name].append(float(score(data.outcome[validate], predicted)))
-        answers[name], fitted[name] = _answer(candidate, data, split.train, split.test)
+            said, _ = ask(candidate, data, learn, validate)
+            scores[name].append(float(score(data.outcome[validate], said)))
+            own = held_out[name][place[validate]]
+            first = np.isnan(own).reshape(len(own), -1).all(axis=1)
+            held_out[name][place[validate][first]] = said[first]
+        if model is not None:
+            fitted[name] = model
     ratio = float(np.mean([len(validate) / len(learn) for learn, validate in parts]))
-    boot = bootstrap(data.outcome[split.test], answers, score, seed, splits.groups(charter, data, split.test))
+    groups = splits.groups(charter, data, split.test)
+    boot = bootstrap(data.outcome[split.test], answers, score, seed, groups)
     rungs = tuple(
         _rung(
             candidate, scores[candidate.name], answers[candidate.name], boot[candidate.name], data, split, score, ratio
         )
-        for candidate in candidates
+        for candidate in found
     )
     chosen = choose([rung for rung in rungs if rung.learns], ratio)
     baseline = max((rung for rung in rungs if not rung.learns), key=lambda rung: rung.mean)
@@ -168,6 +230,7 @@ def climb(
         metric,
         rungs,
         chosen.name,
+        max((rung for rung in rungs if rung.learns), key=lambda rung: rung.mean).name,
         baseline.name,
         gain,
         gain_low,
@@ -177,7 +240,32 @@ def climb(
         reached=None if required is None else float((boot[chosen.name] >= required).mean()),
         no_rule=no_rule,
     )
-    return ladder, fitted[chosen.name]
+    known = data.outcome[split.train], data.outcome[split.test]
+    everything = Answers(data.problem, known[0], held_out, known[1], answers, groups)
+    return Climb(ladder, fitted[chosen.name], fitted, everything, tuple(found), tuning, tuple(costs), seconds)
+
+
+def scorer(charter: Charter, data: Dataset, metric: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Give a function that scores answers, see `Answers`, by a metric; decisions are taken where the business would."""
+    score = metrics.score(metric)
+    if data.problem == "multiclass":
+        return lambda known, said: score(known, said.argmax(axis=1))
+    if data.problem == "binary" and metric == "balanced_accuracy":
+        threshold = cost_optimal_threshold(charter.business.value.per_case)
+        return lambda known, said: score(known, said >= threshold)
+    return score
+
+
+def _cost(candidate: Candidate, data: Dataset, split: Split, model: Any, seconds: float) -> Cost:
+    """Measure how long one case takes, prepared inputs to answer: the median of a few."""
+    if model is None:
+        return Cost(candidate.name, 0.0, 0.0, candidate.explained)
+    times = []
+    for row in split.test[:PROBES]:
+        start = time.perf_counter()
+        models.answer(model, data.inputs.iloc[[row]])
+        times.append(1_000 * (time.perf_counter() - start))
+    return Cost(candidate.name, seconds, float(np.median(times)), candidate.explained)
 
 
 def _rung(
@@ -224,56 +312,6 @@ def required_score(charter: Charter, metric: str) -> float | None:
     """Take the charter's required score; an error is asked for as a plain number and scored with a minus sign."""
     required = charter.prediction.required_score
     return -abs(required) if required is not None and metric in metrics.ERRORS else required
-
-
-def _rule(charter: Charter, data: Dataset) -> tuple[Callable[[pd.DataFrame], np.ndarray] | None, str]:
-    rule = user_code.rule(charter)
-    if rule is None:
-        return None, "The charter names no package with a business rule (project.package)."
-    if data.problem != "multiclass":
-        return lambda frame: np.asarray(rule(frame), dtype=float), ""
-    codes = {name: code for code, name in enumerate(data.classes)}
-
-    def coded(frame: pd.DataFrame) -> np.ndarray:
-        answers = [label(value) for value in rule(frame)]
-        strangers = sorted(set(answers) - set(codes))
-        if strangers:  # counted as wrong they would make a rule that is easy to beat
-            raise UserError(
-                "The business rule answers with a class that the target does not have.",
-                where="rules.py of the project's package, `score`",
-                found=", ".join(strangers[:5]),
-                expected=", ".join(data.classes),
-                fix="with more than two classes `score` gives one class per row, written as in the data",
-            )
-        return np.array([codes[answer] for answer in answers])
-
-    return coded, ""
-
-
-def _candidates(
-    data: Dataset, rule: Callable[[pd.DataFrame], np.ndarray] | None, title: str, seed: int
-) -> list[Candidate]:
-    found = [Candidate("constant", "Always the same answer", answer=_constant)]
-    if rule is not None:
-        answer = rule
-        found.append(Candidate("rule", title, answer=lambda data, _, rows: answer(data.raw.iloc[rows])))
-    found.append(Candidate("linear", "Linear model", make=lambda: models.linear(data)))
-    found.append(Candidate("boosting", "Gradient boosting", make=lambda: models.boosting(data, seed)))
-    return found
-
-
-def _constant(data: Dataset, learn: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    known = data.outcome[learn]
-    value = np.bincount(known).argmax() if data.problem == "multiclass" else known.mean()
-    return np.full(len(rows), value)
-
-
-def _answer(candidate: Candidate, data: Dataset, learn: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, Any]:
-    if candidate.make is None:
-        assert candidate.answer is not None
-        return candidate.answer(data, learn, rows), None
-    model = models.fit(candidate.make(), data, learn)
-    return models.predict(model, data.inputs.iloc[rows]), model
 
 
 def choose(models: Sequence[Rung], ratio: float) -> Rung:

@@ -8,7 +8,10 @@ import pandas as pd
 
 from lab2live import charts, files, metrics
 from lab2live.eda.simulation import demo_silos
-from lab2live.poc.ladder import Ladder, required_score
+from lab2live.poc import telling_money
+from lab2live.poc.ladder import Climb, Ladder, required_score
+from lab2live.poc.returns import Returns
+from lab2live.poc.tuning import Tuning
 from lab2live.schema import DEMO_SCHEME, Charter
 
 if TYPE_CHECKING:
@@ -33,10 +36,50 @@ def scores_table(ladder: Ladder) -> pd.DataFrame:
     )
 
 
+def costs_table(climb: Climb) -> pd.DataFrame:
+    """Show what each rung takes. Times are of this machine, and of this run only."""
+    titles = {rung.name: rung.title for rung in climb.ladder.rungs}
+    return pd.DataFrame(
+        [
+            {
+                "candidate": titles[cost.name],
+                "seconds to fit": round(cost.fit_seconds, 2),
+                "milliseconds a case": round(cost.latency_ms, 1),
+                "explained by": cost.explained,
+            }
+            for cost in climb.costs
+        ]
+    )
+
+
+def tuning_sentence(tuning: Tuning) -> str:
+    """Say what was tried to make boosting better."""
+    if not tuning.fits:
+        return "Boosting stands on its usual settings: nothing was tuned."
+    better = (tuning.usual - tuning.loss) / tuning.usual if tuning.usual else 0.0
+    return (
+        f"Boosting was tuned with {tuning.fits} fits inside the training part; its loss on held-out cases fell by "
+        f"{better:.1%} against the usual settings."
+    )
+
+
+def complexity_sentence(ladder: Ladder, chosen: Returns, best: Returns | None) -> str:
+    """Say what the best rung would have brought beyond the chosen one, in score and in money."""
+    top, own = ladder.rung(ladder.best), ladder.rung(ladder.chosen)
+    if top is own:
+        return f"{own.title} is the best there is here: more complexity was not on offer."
+    text = f"{top.title} instead of {own.title[0].lower()}{own.title[1:]} would add {top.mean - own.mean:+.3f}"
+    if best is None or chosen.gain_per_month is None or best.gain_per_month is None:
+        return f"{text}; what that is worth cannot be said without money and volumes in the charter."
+    middle = (best.gain_per_month.middle or 0.0) - (chosen.gain_per_month.middle or 0.0)
+    width = (best.gain_per_month.high or 0.0) - (best.gain_per_month.low or 0.0)
+    return f"{text}, or {telling_money.rounded(middle, width):+,.0f} {chosen.currency} a month."
+
+
 def sentence(ladder: Ladder) -> str:
     """Say what the ladder shows."""
     chosen, label = ladder.rung(ladder.chosen), metrics.METRICS[ladder.metric].label
-    best = max((rung for rung in ladder.rungs if rung.learns), key=lambda rung: rung.mean)
+    best = ladder.rung(ladder.best)
     text = f"{chosen.title}: {label} {chosen.mean:.3f} ({chosen.low:.3f} to {chosen.high:.3f})."
     if best is chosen:
         return f"{text} No other candidate scores higher."

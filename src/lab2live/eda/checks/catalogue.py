@@ -73,8 +73,8 @@ CHECKS: dict[str, Check] = {
     "outlier.impossible": Check(
         "L4b",
         "Values that cannot be",
-        "They are errors by the charter's own limits, and nobody knows how many more are hidden inside the limits.",
-        "Correct them at the source, or correct min and max in the charter.",
+        "They are errors, and nobody knows how many more are hidden among the values that can be.",
+        "Correct them at the source; if they are right, state min and max of the column in the charter.",
     ),
     "coverage.entity": Check(
         "L4c",

@@ -114,11 +114,14 @@ class Found:
         Checks that could not be made.
     sources
         What was looked at.
+    unread
+        Sources that could not be looked at: as long as there are any, nobody can say that all is well.
     """
 
     findings: tuple[Finding, ...]
     skipped: tuple[Skip, ...]
     sources: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def of(self, *checks: str) -> list[Finding]:
         """Give the findings of some checks: `missing` stands for all of `missing.*`."""
@@ -127,7 +130,17 @@ class Found:
     def largest(self, check: str, nothing: str, without: float | None = None) -> tuple[float | None, str]:
         """Give a gate the largest value that one check measured; `without` and `nothing` when it found nothing."""
         top = max(self.of(check), key=lambda found: found.value, default=None)
-        return (without, nothing) if top is None else (top.value, top.message)
+        if top is None or not top.value:
+            return (None, self._not_all) if self.unread else (without, nothing) if top is None else (0, top.message)
+        return top.value, top.message
+
+    @property
+    def _not_all(self) -> str:
+        """Why the gates of a run with unreadable sources cannot pass."""
+        names = ", ".join(self.unread)
+        if not self.sources:
+            return f"Nothing could be looked at: {names} could not be read."
+        return f"{names} could not be read, and in {', '.join(self.sources)} nothing was found."
 
     def worst(
         self, *checks: str, nothing: str, but: Sequence[str] = (), needs: str | None = None
@@ -160,18 +173,20 @@ class Found:
             kind = "finding that fails" if level == 2 else "warning"
             plural = "findings that fail" if level == 2 else "warnings"
             return level, f"{len(bad)} {kind if len(bad) == 1 else plural}: {places}{more}."
+        if self.unread:
+            return None, self._not_all
         without = [skip for skip in skipped if skip.check == needs]
         if without and {skip.source for skip in without} >= set(self.sources):
             return None, without[0].reason
         return 0, nothing + (" Not everything could be compared: see what could not be checked." if skipped else "")
 
 
-def collect(found: Iterable[Finding | Skip], sources: Iterable[str] = ()) -> Found:
+def collect(found: Iterable[Finding | Skip], sources: Iterable[str] = (), unread: Iterable[str] = ()) -> Found:
     """Sort what checks gave: findings, the worst first, and skips."""
     several = list(found)
     findings = [one for one in several if isinstance(one, Finding)]
     findings.sort(key=lambda one: (-ORDER.index(one.severity), one.check))
-    return Found(tuple(findings), tuple(one for one in several if isinstance(one, Skip)), tuple(sources))
+    return Found(tuple(findings), tuple(one for one in several if isinstance(one, Skip)), tuple(sources), tuple(unread))
 
 
 def _among(check: str, checks: Iterable[str]) -> bool:

@@ -26,7 +26,7 @@ from lab2live.eda.checks import (
     units,
     zeros,
 )
-from lab2live.eda.checks.findings import Finding, Found, Skip, collect, finding
+from lab2live.eda.checks.findings import Finding, Found, Skip, collect
 from lab2live.eda.checks.survey import Survey, survey_all
 from lab2live.eda.silos.sources import Reading
 from lab2live.schema import Charter
@@ -95,13 +95,15 @@ def check(charter: Charter, readings: Sequence[Reading], seed: int = 0) -> tuple
         What was measured of the sources that could be read.
     """
     surveys, unreadable = survey_all(charter, readings, seed)
+    unread = [reading.source.name for reading in unreadable]
     found: Results = [_unreadable(reading) for reading in unreadable]
+    found += [Skip(check, name, f"{name} could not be read.") for name in unread for check in OF_A_SOURCE]
     for measured in surveys:
         for name, look in OF_A_SOURCE.items():
             found += _guarded(name, measured.name, lambda: look(charter, measured))  # noqa: B023  called at once
     for name, compare in ACROSS.items():
         found += _guarded(name, "all sources", lambda: compare(charter, surveys))  # noqa: B023  called at once
-    return collect(found, [reading.source.name for reading in readings]), surveys
+    return collect(found, [measured.name for measured in surveys], unread), surveys
 
 
 def no_copies(charter: Charter) -> tuple[str, float | None]:
@@ -124,4 +126,6 @@ def _unreadable(reading: Reading) -> Finding:
     """Turn a source that nobody could read into a finding: how to get it is in its problem."""
     empty = reading.problem.startswith("It holds no rows.")
     check = "integration.truncated" if empty else "integration.schema"
-    return finding(check, reading.source.name, None, "fail", 1, 0, f"{reading.source.name}: {reading.problem}", 0)
+    why = "Whatever it knows is missing in every case, and the model cannot learn it."
+    what = f"{reading.source.name}: {reading.problem} {why}"
+    return Finding(check, reading.source.name, None, "fail", 1, 0, what, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ FACTORS = (*LARGE, *SMALL)
 # A category explains a number if it takes away this much of its variance.
 EXPLAINS = 0.2
 MOST_LEVELS = 50
+# In very wide tables only the first columns are asked what they let expect of the others.
+MOST_WITNESSES = 60
 # Rows of a copy are at least this part of the factor away from the middle, and other columns help for large ones only.
 NEAR, LARGEST_HELPED = 0.6, 100.0
 # Of more rows than these some are enough to see a copy; all are counted once it is seen.
@@ -117,7 +120,7 @@ def _expected(
     known = np.isfinite(logs)
     variance = float(np.var(logs[known]))
     best, kept = EXPLAINS * variance, None
-    for other, codes in others.levels.items():
+    for other, codes in islice(others.levels.items(), MOST_WITNESSES):
         number = np.bincount(codes[known] + 1)
         mean = np.bincount(codes[known] + 1, weights=logs[known]) / np.maximum(number, 1)
         between = float((number * (mean - logs[known].mean()) ** 2).sum() / known.sum())
@@ -125,7 +128,7 @@ def _expected(
             best, kept = between, codes
     if kept is not None:
         yield _medians(logs, kept), LARGE
-    for other, theirs in others.logs.items():
+    for other, theirs in islice(others.logs.items(), MOST_WITNESSES):
         usable = known & np.isfinite(theirs)
         if other == name or survey.facts[other].distinct <= MOST_LEVELS or usable.sum() < 10 * FEWEST:
             continue

@@ -173,11 +173,15 @@ def _in_block(values: np.ndarray, target: int, others: np.ndarray, seen: Seen) -
     """Find the block of rows in which a column goes with its neighbours, or with nothing any more."""
     # what slipped weakens the dependence: it is learnt where it is strongest, from all rows or from a third of them
     weights, explained = np.zeros(values.shape[1]), 0.0
-    for moment in seen.own:
-        some = np.linalg.solve(moment[np.ix_(others, others)] + 1e-3 * np.eye(len(others)), moment[others, target])
-        share = float(some @ moment[others, target]) / max(float(moment[target, target]), 1e-9)
-        if share > explained + 0.02:
-            weights[others], explained = some, share
+    for place, moment in enumerate(seen.own):
+        some = np.zeros(values.shape[1])
+        some[others] = np.linalg.solve(
+            moment[np.ix_(others, others)] + 1e-3 * np.eye(len(others)), moment[others, target]
+        )
+        share = float(some @ moment[:, target]) / max(float(moment[target, target]), 1e-9)
+        share = _beyond_chance(share, len(values) // (3 if place else 1), len(others))
+        if share > explained + 0.02 and (not place or _holds_elsewhere(values, some, target, place - 1)):
+            weights, explained = some, share
     if explained < EXPLAINED:
         return None
     own, guess = values[:, target], values @ weights
@@ -195,6 +199,20 @@ def _in_block(values: np.ndarray, target: int, others: np.ndarray, seen: Seen) -
         if evidence > ENOUGH_LOOSE and _gone(own, guess, start, stop) and not _in_sequence(own, guess):
             best = Slip(start, stop, 0, evidence)
     return best
+
+
+def _beyond_chance(share: float, rows: int, parts: int) -> float:
+    """Take from a share of explained variance what so many columns of noise would explain, and what that varies by."""
+    if rows <= 2 * parts:
+        return 0.0
+    return 1 - (1 - share) * (rows - 1) / (rows - parts - 1) - 3 * float(np.sqrt(2 * parts)) / rows
+
+
+def _holds_elsewhere(values: np.ndarray, weights: np.ndarray, target: int, third: int) -> bool:
+    """Say whether what was learnt from one third of the rows is true in another one, too."""
+    rows = len(values)
+    cuts = [slice(place * rows // 3, (place + 1) * rows // 3) for place in range(3) if place != third]
+    return any(_correlation(values[cut, target], values[cut] @ weights) ** 2 > EXPLAINED for cut in cuts)
 
 
 def _moved(values: np.ndarray, shift: int) -> np.ndarray:

@@ -38,6 +38,8 @@ RARE_DELIMITERS = "^~§¦#:" + SEPARATORS
 # With more values in a line, DuckDB needs minutes to try all delimiters, and too much memory to write them as Parquet.
 WIDE = 300
 MOST_TITLE_LINES = 20
+# A number with a comma for its decimals.
+COMMA = r"^ *[-+]?[0-9]+,[0-9]+ *$"
 # Rows from which a table is judged.
 HEAD = 10_000
 
@@ -63,8 +65,10 @@ def open_csv(files: Sequence[Path]) -> ir.Table:
     texts = _texts(files)
     table = _kept(texts, **TYPED)
     commas, quotes = _look(table)
-    if commas:
+    if commas and not any(kind.is_floating() for kind in table.schema().values()):
         table = _kept(texts, decimal_separator=",", **TYPED)
+    elif commas:  # other columns have points, and would be texts if all were read with commas
+        table = _with_points(table, commas)
     if quotes and any(text.quotes % 2 for text in texts):
         raise UserError(
             "A quote is opened and never closed, so that nobody knows where its value ends.",
@@ -156,25 +160,39 @@ def _literal(value: Any) -> str:
     return f"[{', '.join(map(_literal, value))}]" if isinstance(value, list) else str(value)
 
 
-def _look(table: ir.Table) -> tuple[bool, bool]:
-    """Say whether a text column holds nothing but numbers like 39,22, and whether values begin with a quote."""
+def _with_points(table: ir.Table, names: Sequence[str]) -> ir.Table:
+    """Turn columns of numbers like 39,22 into numbers, if that is what stands in all of their rows."""
+    counts = table.aggregate(
+        [(table[name].count() - table[name].re_search(COMMA).sum()).name(f"n{i}") for i, name in enumerate(names)]
+    )
+    others = counts.to_pyarrow().to_pylist()[0].values()
+    whole = [name for name, other in zip(names, others, strict=True) if not other]
+    return table.mutate(**{name: table[name].strip().replace(",", ".").cast("float64") for name in whole})
+
+
+def _look(table: ir.Table) -> tuple[list[str], bool]:
+    """Name text columns that hold nothing but numbers like 39,22, and say whether values begin with a quote."""
     head = table.limit(HEAD)
     text = [head[name] for name, kind in table.schema().items() if kind.is_string()]
     if not text:
-        return False, False
+        return [], False
     counts = head.aggregate(
         [
             part.name(f"{kind}{number}")
             for number, column in enumerate(text)
             for kind, part in (
                 ("filled", column.count()),
-                ("commas", column.re_search(r"^ *[-+]?[0-9]+,[0-9]+ *$").sum()),
+                ("commas", column.re_search(COMMA).sum()),
                 ("quotes", column.startswith('"').sum()),
             )
         ]
     )
     found = counts.to_pyarrow().to_pylist()[0]
-    commas = any(0 < found[f"filled{number}"] == found[f"commas{number}"] for number in range(len(text)))
+    commas = [
+        column.get_name()
+        for number, column in enumerate(text)
+        if 0 < found[f"filled{number}"] == found[f"commas{number}"]
+    ]
     return commas, any(found[f"quotes{number}"] for number in range(len(text)))
 
 

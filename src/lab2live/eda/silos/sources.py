@@ -279,7 +279,11 @@ def readable(readings: Sequence[Reading]) -> tuple[int, str]:
     """Count the sources that could not be read, and say why."""
     broken = [reading for reading in readings if reading.table is None]
     if not broken:
-        return 0, f"All {len(readings)} sources could be read." if len(readings) > 1 else "The source could be read."
+        instead = [reading.source.name for reading in readings if not reading.source.is_real]
+        not_tried = f" Stand-ins were read instead of {', '.join(instead)}." if instead else ""
+        return 0, (
+            f"All {len(readings)} sources" if len(readings) > 1 else "The source"
+        ) + f" could be read.{not_tried}"
     return len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken)
 
 

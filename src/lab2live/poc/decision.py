@@ -1,0 +1,82 @@
+"""Go or no-go (P2), so far: what was learnt, what would have to change, and which assumption would kill it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lab2live import verdict, words
+from lab2live.gates import Gate
+from lab2live.schema import Charter
+
+# What a project can do about a gate of this stage that objects.
+CHANGES = {
+    "poc.customer_experience": "Agree with the owner on a measure, its current value and a target.",
+    "poc.return_on_investment": "Agree with the owner on a measure, its current value and a target.",
+    "poc.process_improvement": "Agree with the owner on a measure, its current value and a target.",
+    "poc.feasibility": "Settle what stands in the way before anything else is built.",
+    "poc.split": "Split by group or by time, or remove the copies, and run again: no score here can be trusted.",
+    "poc.beats_baseline": "Stay with what there is, or bring columns that know more about the outcome.",
+    "poc.required_score": "Bring columns that know more, or ask whether a lower score would still pay.",
+    "poc.optimism": "Run again with another seed; if it stays, look for copies and for choices made on the test part.",
+    "poc.reachable": "Ask for columns that know more, or for a promise that these can keep.",
+    "poc.return": "Change what decides the return (see what each assumption does), or stay with the best alternative.",
+    "poc.robustness": "Watch the column or source that hurts most, and give the model a fallback for when it fails.",
+    "poc.shift": "Find out why the held-back cases differ; learn from cases like those that will come.",
+    "poc.fairness": "Collect cases of the group that is served worst, or leave its decisions to people.",
+}
+
+
+def as_things_stand(
+    charter: Charter, gates: Sequence[Gate], upstream: Sequence[Mapping[str, Any]], sampled: bool
+) -> tuple[str, list[str]]:
+    """Apply the rule of the verdict to what is known after this stage.
+
+    Parameters
+    ----------
+    charter
+        Says whether the data are real.
+    gates
+        Of this stage.
+    upstream
+        The gates of the data stage as its results hold them; empty if it has not run.
+    sampled
+        Whether only a part of the cases was looked at.
+
+    Returns
+    -------
+    decision, reasons
+        See `verdict.decide`.
+    """
+    everything = [*(Gate(**gate) for gate in upstream), *gates]
+    return verdict.decide(everything, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled)
+
+
+def changes(gates: Sequence[Gate]) -> pd.DataFrame:
+    """List what would have to change, for every gate of this stage that objects; those that decide come first."""
+    objecting = [gate for gate in gates if gate.status in ("fail", "warn")]
+    objecting.sort(key=lambda gate: (gate.status != "fail", not gate.must_pass))
+    return pd.DataFrame(
+        [
+            {"": words.status(gate.status), "what": gate.question, "what would have to change": CHANGES[gate.id]}
+            for gate in objecting
+        ]
+    )
+
+
+def sentence(decision: str, reasons: Sequence[str]) -> str:
+    """Say how things stand in one sentence, and why."""
+    says = {
+        "go": "As things stand after this stage, it is a go",
+        "conditional": "As things stand after this stage, it is a go on conditions",
+        "no-go": "As things stand after this stage, it is a no-go",
+    }[decision]
+    more = f" And {len(reasons) - 3} more." if len(reasons) > 3 else ""
+    return f"{says}: {' '.join(reasons[:3])}{more}"
+
+
+def kept(**said: str) -> list[str]:
+    """Give what other projects can learn from this one (G3): every sentence that says something."""
+    return [f"{name.replace('_', ' ')}: {text}" for name, text in said.items() if text]

@@ -1,0 +1,173 @@
+"""Can it be done, and how important is it (B4)? Data, signal, skills, infrastructure and time, and a priority."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from lab2live.schema import Charter
+
+Status = Literal["pass", "warn", "fail", "skip"]
+
+# What a line is worth as confidence that the project comes to its end. Unknown is as good as doubtful.
+CONFIDENCE: dict[Status, float] = {"pass": 1.0, "warn": 0.5, "skip": 0.5, "fail": 0.0}
+SEVERITY: dict[Status, int] = {"pass": 0, "skip": 0, "warn": 1, "fail": 2}
+# Gates of the data stage that speak for each line.
+DATA = ("eda.sources", "eda.access", "eda.missing_critical", "eda.target")
+SIGNAL = ("eda.signal", "eda.leakage")
+# Less time than this for a project that is not in production yet is little.
+LITTLE_TIME = 30
+# From which ratio on a priority is called medium and high: a rule of thumb.
+MEDIUM, HIGH = 1.0, 3.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing a project needs."""
+
+    what: str
+    status: Status
+    text: str
+
+
+def lines(charter: Charter, judged: Mapping[str, Mapping[str, Any]] | None, today: dt.date | None = None) -> list[Line]:
+    """Look at the five things a project needs.
+
+    Parameters
+    ----------
+    charter
+        Skills, team, deployment and deadline.
+    judged
+        The gates of the data stage by id, as its results hold them; `None` if that stage has no valid results.
+    today
+        Instead of today.
+    """
+    return [
+        _gates("data", DATA, judged),
+        _gates("signal", SIGNAL, judged),
+        _skills(charter),
+        _infrastructure(charter),
+        _time(charter, today or dt.date.today()),
+    ]
+
+
+def _gates(what: str, ids: Sequence[str], judged: Mapping[str, Mapping[str, Any]] | None) -> Line:
+    if judged is None:
+        return Line(what, "skip", "the data stage has not run on this state of things (lab2live run --stage eda)")
+    known = [judged[gate] for gate in ids if gate in judged]
+    worst = max(known, key=lambda gate: SEVERITY[gate["status"]], default=None)
+    if worst is None or all(gate["status"] == "skip" for gate in known):
+        return Line(what, "skip", "nothing could be said")
+    if worst["status"] in ("warn", "fail"):
+        return Line(what, worst["status"], worst["message"])
+    passed = [gate for gate in known if gate["status"] == "pass"]
+    return Line(what, "pass", passed[-1]["message"])
+
+
+def _skills(charter: Charter) -> Line:
+    skills, people = charter.feasibility.skills, [member.who for member in charter.team.values() if member.who]
+    if not skills:
+        return Line("skill", "skip", "the charter does not say which skills it takes (feasibility.skills)")
+    named = ", ".join(skills)
+    if not people:
+        return Line("skill", "warn", f"it takes {named}, and the charter names nobody (team)")
+    return Line("skill", "pass", f"it takes {named}; {len(people)} people are named")
+
+
+def _infrastructure(charter: Charter) -> Line:
+    where = charter.deployment
+    if where.target is None:
+        return Line("infrastructure", "skip", "the charter does not say how the model will run (deployment.target)")
+    if where.platform is None:
+        return Line(
+            "infrastructure", "warn", f"to run as {where.target}, and nobody has said where (deployment.platform)"
+        )
+    return Line("infrastructure", "pass", f"{where.target} on {where.platform}")
+
+
+def _time(charter: Charter, today: dt.date) -> Line:
+    deadline = charter.feasibility.deadline
+    if deadline is None:
+        return Line("time", "skip", "the charter states no deadline (feasibility.deadline)")
+    days = (deadline - today).days
+    waiting = [source.name for source in charter.sources if source.access in ("requested", "refused")]
+    wait = f"; {', '.join(waiting)} still waited for" if waiting else ""
+    if days <= 0:
+        return Line("time", "fail", f"the deadline {deadline} is over")
+    status: Status = "warn" if days < LITTLE_TIME or waiting else "pass"
+    # the exact number of days would make two runs of the same thing differ
+    return Line("time", status, f"{'less' if days < LITTLE_TIME else 'more'} than a month until {deadline}{wait}")
+
+
+def verdict(found: Sequence[Line]) -> tuple[float | None, str]:
+    """Give what the gate takes: 0, 1 or 2 for nothing, a doubt, or something in the way; `None` if nothing is known."""
+    known = [line for line in found if line.status != "skip"]
+    if not known:
+        return None, "Nothing is known of data, signal, skills, infrastructure and time."
+    worst = max(SEVERITY[line.status] for line in known)
+    against = [f"{line.what}: {line.text}" for line in known if SEVERITY[line.status] == worst]
+    if not worst:
+        unknown = [line.what for line in found if line.status == "skip"]
+        return 0, "Nothing known stands in the way." + (f" Not known: {', '.join(unknown)}." if unknown else "")
+    return worst, "; ".join(against).removesuffix(".") + "."
+
+
+def table(found: Sequence[Line]) -> pd.DataFrame:
+    """Show the lines."""
+    words = {"pass": "yes", "warn": "doubtful", "fail": "no", "skip": "not known"}
+    return pd.DataFrame([{"needed": line.what, "there": words[line.status], "why": line.text} for line in found])
+
+
+def priority(charter: Charter, found: Sequence[Line], measured: float | None) -> tuple[pd.DataFrame, str]:
+    """Give the priority and the arithmetic behind it: what it brings for what it costs, times how likely it gets there.
+
+    Parameters
+    ----------
+    charter
+        Costs, horizon, and what is hoped for.
+    found
+        See `lines`.
+    measured
+        What the model gains per month over the best alternative; `None` where that is not known.
+
+    Returns
+    -------
+    steps, sentence
+        The steps as a table with what was hoped for beside what was measured, and the priority in words.
+    """
+    value, answer = charter.business.value, charter.business.return_on_investment
+    hoped = answer.target - answer.current if answer.target is not None and answer.current is not None else None
+    sure = sum(CONFIDENCE[line.status] for line in found) / max(1, len(found))
+    if value.build_cost is None or not value.horizon_months or (hoped is None and measured is None):
+        needs = "build_cost, horizon_months and per_case with cases_per_month, or return_on_investment"
+        return pd.DataFrame(), f"No priority can be computed: the charter has to state {needs}."
+    months, unit = value.horizon_months, value.currency
+    cost = value.build_cost + (value.run_cost_per_month or 0) * months
+    if cost <= 0:
+        return pd.DataFrame(), "No priority can be computed: the charter says that it costs nothing."
+    steps, score = [], 0.0
+    for basis, gain in (("hoped for in the charter", hoped), ("measured here", measured)):
+        if gain is not None:
+            ratio = gain * months / cost
+            score = round(ratio * sure, 2)
+            steps.append(
+                {
+                    "basis": basis,
+                    f"gain a month ({unit})": round(gain),
+                    "months": months,
+                    f"cost ({unit})": round(cost),
+                    "gain / cost": round(ratio, 2),
+                    "confidence": round(sure, 2),
+                    "priority": score,
+                }
+            )
+    word = "high" if score >= HIGH else "medium" if score >= MEDIUM else "low"
+    counted = ", ".join(f"{line.what} {CONFIDENCE[line.status]:g}" for line in found)
+    return pd.DataFrame(steps), (
+        f"Priority {score:.1f}, which is {word} (from {MEDIUM:g} medium, from {HIGH:g} high: a rule of thumb). "
+        f"Confidence is the mean of {counted}."
+    )

@@ -1,0 +1,309 @@
+"""Do the data change (L2)? Later cases told from earlier ones, rarer cases made frequent, and models left to age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import charts, models, splits
+from lab2live.cases import Dataset
+from lab2live.columns import MISSING, as_days
+from lab2live.eda.signal import quick
+from lab2live.poc.disturbances import TRIED, importance, sample
+from lab2live.poc.robustness import REACH, Score, draws, scores
+from lab2live.schema import Charter
+from lab2live.splits import Split
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Cases of each part that are compared, and the fewest from which anything can be told.
+ROWS, FEWEST, FEWEST_GROUPS, FOLDS = 800, 50, 10, 3
+
+# Rules of thumb: what a difference that matters looks like. Without any, 1,000 against 1,000 cases give .48 to .52.
+NOTABLE, ALARMING, SURE = 0.55, 0.65, 0.01
+# Of the ridge regression, in cases' worth: differences are small, and many columns do not differ at all.
+PENALTY = 20.0
+
+# Reweighting: the most columns, the frequent levels of a category, and the fewest cases that may stand for all.
+MOST_COLUMNS, FREQUENT, FEWEST_EFFECTIVE = 8, 0.1, 50
+
+# Ageing: equal periods, of which the first half only teaches, and the oldest age that is looked at.
+PERIODS, OLDEST = 8, 3
+
+
+@dataclass(frozen=True)
+class TrainLive:
+    """Can a model tell live cases from those learnt from?
+
+    Attributes
+    ----------
+    auc, p
+        Cross-validated ROC AUC, and how often shuffled parts reach it; `None` where it could not be computed.
+    columns
+        The columns that tell most by themselves, and their ROC AUC.
+    against
+        What was compared with the training part.
+    problem
+        Why it could not be computed.
+    """
+
+    auc: float | None
+    p: float | None
+    columns: tuple[tuple[str, float], ...] = ()
+    against: str = ""
+    problem: str = ""
+
+    @property
+    def verdict(self) -> tuple[float | None, str]:
+        """Give what the gate takes: the AUC where it is no accident, else no more than guessing."""
+        return (None, self.problem) if self.auc is None else (self._value, self.sentence())
+
+    @property
+    def _value(self) -> float:
+        auc, p = self.auc or 0.5, 1.0 if self.p is None else self.p
+        return auc if p <= SURE else min(auc, 0.5)
+
+    def sentence(self) -> str:
+        """Say whether they can be told apart, and by what."""
+        if self.auc is None:
+            return self.problem
+        told = ", ".join(f"{name} ({auc:.2f} alone)" for name, auc in self.columns[:3])
+        by = f" What tells most: {told}." if self._value > NOTABLE else ""
+        found = "cannot be told" if self._value <= 0.5 else "can be told"
+        return (
+            f"{self.against} {found} from what was learnt from: ROC AUC {self.auc:.2f}, p = {self.p:.2f}.{by} "
+            f"The limits {NOTABLE} and {ALARMING} are rules of thumb."
+        )
+
+    def table(self) -> pd.DataFrame:
+        """Show the columns that tell most."""
+        return pd.DataFrame(self.columns, columns=["column", "ROC AUC alone"])
+
+    def figure(self) -> Figure:
+        """Draw the columns that tell most."""
+        names, values = [name for name, _ in self.columns], [auc for _, auc in self.columns]
+        title = "What differs between earlier and live cases" if self._value > NOTABLE else "No column differs much"
+        return charts.bars(names, values, title, "ROC AUC of the column alone", NOTABLE, "rule of thumb")
+
+
+@quick.on_one_thread
+def train_live(
+    charter: Charter, data: Dataset, split: Split, seed: int, permutations: int = 99, live: pd.DataFrame | None = None
+) -> TrainLive:
+    """Test whether a model can tell the test part, or live rows, from the training part (adversarial validation).
+
+    Ridge regression on values sorted into bins, and on pairs of these: all shuffles cost little more than one. Rows of
+    one group are shuffled together.
+
+    Parameters
+    ----------
+    live
+        Inputs of live cases, see `columns.prepare`; by default the test part is taken for them.
+    """
+    expected = "" if charter.prediction.time_column in data.raw else ": no difference is to be expected"
+    against = "Live cases" if live is not None else f"The test part ({split.how}{expected})"
+    names = [name for name in data.columns.kinds if name != charter.prediction.time_column]
+    parts = [sample(data, split.train, ROWS, seed), np.arange(len(live)) if live is not None else split.test]
+    parts[1] = sample(data, parts[1], ROWS, seed + 1)
+    if not names or min(map(len, parts)) < FEWEST:
+        counts = " and ".join(f"{len(part):,}" for part in parts)
+        return TrainLive(
+            None, None, (), against, f"There is too little to compare: {counts} cases, {len(names)} columns."
+        )
+    frame = pd.concat([data.inputs.iloc[parts[0]], (data.inputs if live is None else live).iloc[parts[1]]])[names]
+    later = np.repeat([0.0, 1.0], [len(part) for part in parts])
+    groups = splits.groups(charter, data, np.concatenate(parts)) if live is None else None
+    blocks = np.arange(len(later)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if blocks.max() + 1 < FEWEST_GROUPS:
+        return TrainLive(None, None, (), against, f"There are too few groups to shuffle: {blocks.max() + 1}.")
+    random = np.random.default_rng(seed)
+    order = np.column_stack([np.arange(len(later)), *(_laid_out(blocks, random) for _ in range(permutations))])
+    folds = random.permutation(np.arange(blocks.max() + 1) % FOLDS)[blocks]
+    binned = {name: _bins(frame[name], data.columns.kinds[name] == "category") for name in names}
+    together = np.column_stack(list(binned.values()))
+    linear = together @ together.T / max(float((together**2).sum()) / len(together), 1e-12)
+    found = _told(linear + 0.1 * linear**2, later[order], folds)
+    alone = {name: float(_told(part @ part.T, later[:, None], folds)[0]) for name, part in binned.items()}
+    best = tuple(sorted(alone.items(), key=lambda item: -item[1])[:5])
+    p = (1 + int((found[1:] >= found[0]).sum())) / (1 + permutations)
+    return TrainLive(float(found[0]), p, best, against)
+
+
+def _laid_out(blocks: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Say from which row each row gets its part: whole blocks, laid one after the other in a new order."""
+    given = np.empty(len(blocks), dtype=int)
+    # `later` changes once: rows in the order of the shuffled blocks get the parts from first to last
+    given[np.argsort(random.permutation(blocks.max() + 1)[blocks], kind="stable")] = np.arange(len(blocks))
+    return given
+
+
+def _bins(column: pd.Series, is_category: bool) -> np.ndarray:
+    values: Any = column.map(str) if is_category else pd.qcut(column, 8, labels=False, duplicates="drop")
+    dummies = pd.get_dummies(values, dummy_na=not is_category).to_numpy(dtype=float)
+    return np.asarray(dummies - dummies.mean(axis=0))
+
+
+def _told(kernel: np.ndarray, later: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Give the held-out ROC AUC of kernel ridge regression for each column of `later`, averaged over the folds."""
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.stats import rankdata
+
+    kept = []
+    for fold in np.unique(folds):
+        learn, held = folds != fold, folds == fold
+        middle, known = later[learn].mean(axis=0), later[held]
+        solved = cho_solve(
+            cho_factor(kernel[np.ix_(learn, learn)] + PENALTY * np.eye(learn.sum())), later[learn] - middle
+        )
+        ranks, positive = rankdata(kernel[np.ix_(held, learn)] @ solved, axis=0), known.sum(axis=0)
+        pairs = np.maximum(positive * (len(known) - positive), 1e-12)
+        aucs = ((ranks * known).sum(axis=0) - positive * (positive + 1) / 2) / pairs
+        kept.append(np.where(pairs < 1, 0.5, aucs))
+    return np.asarray(np.mean(kept, axis=0))
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """The score if some cases were more frequent: change against the test part as it is, with a 90 % interval."""
+
+    title: str
+    effective: float
+    score: float
+    change: float
+    low: float
+    high: float
+
+
+def reweighted_table(found: Sequence[Reweighted], most: int = 10) -> pd.DataFrame:
+    """Show which kinds of cases it would hurt most to have more of."""
+    return pd.DataFrame(
+        [
+            {"what if": one.title, "score": one.score, "change": one.change, "from": one.low, "to": one.high}
+            for one in found[:most]
+        ]
+    )
+
+
+@quick.on_one_thread
+def reweighted(
+    charter: Charter,
+    data: Dataset,
+    split: Split,
+    model: Any,
+    score: Score,
+    seed: int = 0,
+    columns: Sequence[str] | None = None,
+) -> list[Reweighted]:
+    """Let one kind of cases weigh twice or three times as much as the others, and score again; the worst comes first.
+
+    Parameters
+    ----------
+    columns
+        Whose tails (a third of a number) and frequent levels grow; by default the most important ones of the model.
+    """
+    inputs, known = data.inputs.iloc[split.test], data.outcome[split.test]
+    if columns is None:
+        some = sample(data, split.train, TRIED, seed)
+        learnt, outcome = data.inputs.iloc[some], data.outcome[some]
+        columns = list(
+            importance(lambda rows: models.answer(model, rows), learnt, list(data.columns.kinds), outcome, score, seed)
+        )
+    answers = models.answer(model, inputs)
+    drawn = draws(known, splits.groups(charter, data, split.test), seed)
+    start, before, found = float(score(known, answers)), scores(score, known, answers, drawn), []
+    for name in [name for name in columns if name in inputs][:MOST_COLUMNS]:
+        for title, grows in _kinds_of_cases(name, inputs[name], data.columns.kinds[name] == "category"):
+            for times in (2, 3):
+                weights = np.where(grows, times, 1)
+                effective = float(weights.sum() ** 2 / (weights**2).sum())
+                if effective >= FEWEST_EFFECTIVE and 0 < grows.sum() < len(grows):
+                    now = float(scores(score, known, answers, weights[:, None])[0])
+                    spread = (scores(score, known, answers, drawn * weights[:, None]) - before).std(ddof=1)
+                    change, reach = now - start, REACH * float(spread)
+                    said = f"{title} count {('twice', 'three times')[times - 2]}"
+                    found.append(Reweighted(said, effective, now, change, change - reach, change + reach))
+    return sorted(found, key=lambda item: item.change)
+
+
+def _kinds_of_cases(name: str, column: pd.Series, is_category: bool) -> list[tuple[str, np.ndarray]]:
+    if is_category:
+        shares = column.value_counts(normalize=True).sort_index()
+        levels = [level for level in shares.index[shares >= FREQUENT] if level != MISSING]
+        return [(f"{name} {level}", (column == level).to_numpy()) for level in levels]
+    low, high = column.quantile([1 / 3, 2 / 3])
+    tails = (f"low {name}", (column <= low).to_numpy()), (f"high {name}", (column >= high).to_numpy())
+    return [tail for tail in tails if tail[1].mean() <= 0.5]
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """The score against the age of the model, one line of `ages` per period since it learnt; else the `problem`."""
+
+    ages: tuple[dict[str, float], ...] = ()
+    period: str = ""
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what belongs into the results."""
+        return asdict(self)
+
+    def table(self) -> pd.DataFrame:
+        """Show the score by age, what was lost since the first period, and what learning anew would give back."""
+        return pd.DataFrame(self.ages)
+
+    def sentence(self) -> str:
+        """Say what a model loses with age."""
+        if not self.ages:
+            return self.problem
+        last = self.ages[-1]
+        verb = "loses" if last["to"] < 0 else "does not clearly lose"
+        return (
+            f"Left alone, the model {verb} score: {last['change']:+.3f} ({last['from']:+.3f} to {last['to']:+.3f}) "
+            f"after {last['age'] - 1:.0f} more periods of {self.period}; learnt anew {last['learnt anew']:+.3f}."
+        )
+
+
+@quick.on_one_thread
+def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], score: Score, seed: int = 0) -> Staleness:
+    """Let models age: learn from all before a cut-off, score on the periods behind it, for several cut-offs.
+
+    Change is within the same model, against the first period after its cut-off; intervals (90 %) resample the cases
+    of every period. What learning anew gives back is compared on the same cases.
+    """
+    name = charter.prediction.time_column
+    if name not in data.raw:
+        return Staleness(problem="The charter names no time column: how fast a model ages cannot be seen.")
+    times = splits.moments(data.raw[name])
+    order = np.argsort(times, kind="stable")
+    # cases of one moment stay together
+    edges = np.unique(np.searchsorted(times[order], times[order][len(order) * np.arange(PERIODS) // PERIODS]))
+    parts = np.split(order, edges[edges > 0])
+    if len(parts) < PERIODS or min(map(len, parts)) < FEWEST:
+        return Staleness(problem=f"There are too few cases or moments for {PERIODS} periods of {FEWEST} cases.")
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for cut in range(PERIODS // 2, PERIODS):
+        model = models.fit(make_model(), data, np.concatenate(parts[:cut]))
+        for later in range(cut, min(cut + OLDEST, PERIODS)):
+            known, rows = data.outcome[parts[later]], parts[later]
+            drawn = draws(known, splits.groups(charter, data, rows), seed + later)
+            weights = np.column_stack([np.ones(len(rows), dtype=int), drawn])
+            found[cut, later] = scores(score, known, models.answer(model, data.inputs.iloc[rows]), weights)
+    ages = []
+    for age in range(OLDEST):
+        cuts = range(PERIODS // 2, PERIODS - age)
+        old = np.mean([found[cut, cut + age] for cut in cuts], axis=0)
+        change = old - np.mean([found[cut, cut] for cut in cuts], axis=0)
+        anew = np.mean([found[cut + age, cut + age] for cut in cuts], axis=0) - old
+        reach = REACH * change[1:].std(ddof=1)
+        line = {"age": age + 1.0, "score": old[0], "change": change[0]}
+        line |= {"from": change[0] - reach, "to": change[0] + reach, "learnt anew": anew[0]}
+        ages.append({key: float(value) for key, value in line.items()})
+    days = not pd.api.types.is_numeric_dtype(data.raw[name]) and not np.isnan(as_days(data.raw[name])).all()
+    length = float(np.median(np.diff([np.median(times[part]) for part in parts])))
+    period = f"{length:.3g} days" if days else f"{len(order) // PERIODS:,} cases"
+    return Staleness(tuple(ages), period)
