@@ -13,6 +13,9 @@ from lab2live.charter import DEMO_CHARTER
 from lab2live.errors import UserError
 from lab2live.schema import Charter
 
+# The tag of a cell that measures times: what it shows is never the same, and is not recorded.
+TIMES = "times"
+
 
 def record(charter: Charter, progress: journey.Progress | None = None) -> Iterator[Path]:
     """Execute all notebooks in a run of their own and store what they show.
@@ -54,7 +57,8 @@ def record(charter: Charter, progress: journey.Progress | None = None) -> Iterat
 def normalised(notebook: Path, stage: str) -> str:
     """Give an executed notebook without whatever differs between two equal runs.
 
-    Cells get ids by position (`eda-03`); injected parameters and the times of the run go; outputs and counts stay.
+    Cells get ids by position (`eda-03`); injected parameters, the times of the run and what cells that measure
+    times show go; other outputs and counts stay.
     """
     content = nbformat.read(notebook, as_version=4)
     content.metadata = nbformat.from_dict(
@@ -72,6 +76,7 @@ def normalised(notebook: Path, stage: str) -> str:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
+            cell.outputs = [] if TIMES in tags else cell.outputs
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count

@@ -23,7 +23,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lab2live import charter as charters
-from lab2live import execution, graph, journey, page, references, runs, verdict
+from lab2live import execution, graph, journey, page, references, runs, stage, verdict
 from lab2live.errors import UserError
 from lab2live.gates import RULES, STAGES
 from lab2live.graph import JOURNEY, Node
@@ -404,9 +404,9 @@ def test_a_stage_that_breaks_in_the_middle_stops_only_what_comes_after(tiny: Cha
     follows_the_contract(run)
 
 
-def test_a_notebook_that_breaks_leaves_no_copies_of_data_behind(tiny: Charter, here: Here) -> None:
+def test_a_notebook_that_breaks_leaves_no_copies_of_data_behind(broken: Breaking) -> None:
     before = os.environ.get("TMPDIR")
-    folder = here(tiny, overrides={"eda": {"mood": "litters"}})
+    folder = broken("litters")
     result = stage.read_result(folder, "eda")
     assert result is not None
     littered = Path(result["littered"])

@@ -87,6 +87,12 @@ def test_notebook_carries_no_trace_of_its_run(notebook: Any) -> None:
     assert [cell.id for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])] == []
 
 
+def test_notebook_carries_no_path_of_the_machine_and_nothing_on_stderr(notebook: Any) -> None:
+    outputs = [(cell.id, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [cell for cell, output in outputs if output.get("name") == "stderr"] == []
+    assert [cell for cell, output in outputs if "site-packages" in str(output)] == []
+
+
 def test_notebook_has_one_parameters_cell(notebook: Any) -> None:
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1

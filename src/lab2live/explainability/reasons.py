@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,9 @@ def explain(model: Any, data: Dataset, background: np.ndarray, rows: np.ndarray)
         each = (matrix - mean)[:, :, None] * coefficients.T[None]
         base = np.tile(np.atleast_1d(inner.intercept_) + coefficients @ mean, (len(rows), 1))
     else:
-        import shap
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it asks for a progress bar that nobody sees
+            import shap
 
         explainer = shap.TreeExplainer(inner)
         with models.quiet_threads(len(rows)):
