@@ -388,11 +388,16 @@ def test_no_policy_is_worth_more_than_the_optimal_line() -> None:
 
 def test_the_line_is_explained_whether_or_not_there_is_money(charter_of: Any) -> None:
     assert value.cost_optimal_threshold(None) == 0.5
-    assert "at 50 %" in value.threshold_sentence(charter_of(), "binary")
-    assert "no line to draw" in value.threshold_sentence(charter_of(), "regression")
+    assert "at 50 %" in value.threshold_sentence(charter_of(), value.Policy("binary"))
+    assert "no line to draw" in value.threshold_sentence(charter_of(), value.Policy("regression"))
     worth = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "true_negative": 0}
-    assert "probability of 12% on" in value.threshold_sentence(
-        charter_of(business={"value": {"per_case": worth}}), "binary"
+    charter = charter_of(business={"value": {"per_case": worth}})
+    assert "probability of 12% on." in value.threshold_sentence(charter, value.Policy("binary", line=0.12))
+    assert "a line at 30% earned clearly more" in value.threshold_sentence(charter, value.Policy("binary", line=0.3))
+    assert "earned" not in value.threshold_sentence(charter, value.Policy("binary", line=np.inf))
+    assert "+2.5 is added" in value.threshold_sentence(charter, value.Policy("regression", shift=2.5))
+    assert "costs least" in value.threshold_sentence(
+        charter, value.Policy("multiclass", costs=((0.0, 1.0), (1.0, 0.0)))
     )
 
 

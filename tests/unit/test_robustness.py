@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lab2live import cases, metrics, models, splits, user_code
 from lab2live.errors import UserError
 from lab2live.poc import robustness as subject
+from lab2live.poc import uncertainty
 from lab2live.poc.robustness import Trial
 
 KINDS = {"binary": "roc_auc", "multiclass": "balanced_accuracy", "regression": "r2"}
@@ -177,8 +178,8 @@ def test_worth_is_asked_for_every_trial(charter_of: Any) -> None:
 def test_the_quick_way_to_score_is_exact() -> None:
     random = np.random.default_rng(0)
     known, answers = (random.random(200) < 0.3).astype(int), random.integers(0, 9, 200) / 9
-    weights = subject.draws(known, np.arange(200) // 4, 0, times=20)
+    weights = uncertainty.redraw(0, 200, 20, np.arange(200) // 4, known)
     score = metrics.score("roc_auc")
-    slow = subject.scores(lambda known, answers: float(score(known, answers)), known, answers, weights)
-    assert subject.scores(score, known, answers, weights) == pytest.approx(slow)
-    assert weights.shape == (200, 20) and (weights.reshape(50, 4, 20).std(axis=1) == 0).all()
+    slow = uncertainty.scores(lambda known, answers: float(score(known, answers)), known, answers, weights)
+    assert uncertainty.scores(score, known, answers, weights) == pytest.approx(slow)
+    assert weights.shape == (20, 200) and (weights.reshape(20, 50, 4).std(axis=2) == 0).all()

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, metrics, models, splits
-from lab2live.poc import shift
+from lab2live import cases, charts, metrics, models, splits
+from lab2live.poc import mixes, shift, staleness, uncertainty
 
 
 def over_time(charter_of: Any, drift: float = 0.0, moved: float = 0.0, rows: int = 800, **more: Any) -> Any:
@@ -79,8 +79,8 @@ def test_reweighting_finds_the_cases_that_the_model_is_bad_at(generate: Any, pro
     name = {"binary": "roc_auc", "multiclass": "balanced_accuracy", "regression": "mae"}[problem]
     plain = metrics.score(name)
     score = plain if problem != "multiclass" else lambda known, answers: plain(known, answers.argmax(axis=1))
-    found = shift.reweighted(charter, data, split, model, score)
-    assert found == sorted(found, key=lambda one: one.change) and found == shift.reweighted(
+    found = mixes.reweighted(charter, data, split, model, score)
+    assert found == sorted(found, key=lambda one: one.change) and found == mixes.reweighted(
         charter, data, split, model, score
     )
     assert {"high x1 count three times", "colour red count twice"} <= {one.title for one in found}
@@ -92,26 +92,27 @@ def test_reweighting_knows_the_truth() -> None:
     weights = np.where(np.arange(300) < 100, 3, 1)
     known = (np.arange(300) < 100).astype(float)
     mae = metrics.score("mae")
-    assert shift.scores(mae, known, np.zeros(300), weights[:, None])[0] == pytest.approx(-0.6)
+    assert uncertainty.scores(mae, known, np.zeros(300), weights[None])[0] == pytest.approx(-0.6)
 
 
 def test_drift_shows_with_age_and_its_absence_does_not(charter_of: Any) -> None:
     score = metrics.score("roc_auc")
     charter, data, _ = over_time(charter_of, drift=2.0, rows=1600)
-    aged = shift.staleness(charter, data, lambda: models.linear(data), score)
+    aged = staleness.staleness(charter, data, lambda: models.linear(data), score)
     assert aged.ages[0]["change"] == 0 and aged.ages[-1]["to"] < 0
     assert aged.ages[-1]["learnt anew"] > 0.01, "the model is stale, the later cases are not harder"
     assert aged.period == "100 days" and "loses" in aged.sentence()
     charter, data, _ = over_time(charter_of, rows=1600)
-    stable = shift.staleness(charter, data, lambda: models.linear(data), score)
+    stable = staleness.staleness(charter, data, lambda: models.linear(data), score)
     assert abs(stable.ages[-1]["change"]) < 0.03 and abs(stable.ages[-1]["learnt anew"]) < 0.01
-    assert stable == shift.staleness(charter, data, lambda: models.linear(data), score)
-    assert len(stable.table()) == shift.OLDEST
+    assert stable == staleness.staleness(charter, data, lambda: models.linear(data), score)
+    assert len(stable.table()) == staleness.OLDEST
+    assert "does not clearly" in charts.heading(stable.figure()) and "loses score" in charts.heading(aged.figure())
 
 
 def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any) -> None:
     score = metrics.score("roc_auc")
     charter, data = generate("binary", 200)
-    assert "no time column" in shift.staleness(charter, data, lambda: models.linear(data), score).sentence()
+    assert "no time column" in staleness.staleness(charter, data, lambda: models.linear(data), score).sentence()
     charter, data, _ = over_time(charter_of, rows=200)
-    assert "too few" in shift.staleness(charter, data, lambda: models.linear(data), score).problem
+    assert "too few" in staleness.staleness(charter, data, lambda: models.linear(data), score).problem

@@ -55,21 +55,6 @@ def split_parts(answers: Answers, chosen: str) -> tuple[Part, Part]:
     )
 
 
-def redraw(random: np.random.Generator, rows: int, draws: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """Draw rows with replacement, whole groups where they are given.
-
-    Returns
-    -------
-    numpy.ndarray
-        How often each row was drawn, shape (draws, rows).
-    """
-    names = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    units = int(names.max()) + 1
-    drawn = random.integers(units, size=(draws, units)) + units * np.arange(draws)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units)
-    return np.asarray(counts[:, names], dtype=float)
-
-
 def values(
     charter: Charter,
     problem: Problem,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from lab2live import files
 from lab2live.cases import Dataset
-from lab2live.poc import ladder
+from lab2live.poc import ladder, value
 from lab2live.splits import Split
 from lab2live.stage import Stage
 
 MODEL_FILE = "model.skops"
+ANSWERS_FILE = "answers.npz"
 
 # What a saved model may consist of. Reviewed once and fixed: a file that asks for anything else is not loaded.
 TRUSTED = (
@@ -22,28 +27,66 @@ TRUSTED = (
 )
 
 
-def save(stage: Stage, model: Any) -> None:
-    """Keep the fitted model as an artefact of the run, in a format that runs no code when it is read."""
+@dataclass(frozen=True)
+class Chosen:
+    """The model that goes on, what it answered, and how its answers become decisions.
+
+    Attributes
+    ----------
+    name
+        The rung of the ladder on which it stands.
+    model
+        The pipeline, fitted on the training part.
+    out_of_fold, test
+        What it answered about the cases of the training and of the test part, see `poc.answers`: never about a case
+        that it had learnt from.
+    policy
+        Learnt from the answers out of fold.
+    from_run
+        Whether all this was taken from the run; else it was computed again.
+    """
+
+    name: str
+    model: Any
+    out_of_fold: np.ndarray
+    test: np.ndarray
+    policy: value.Policy
+    from_run: bool
+
+    @property
+    def sentence(self) -> str:
+        """Say where the model comes from."""
+        if self.from_run:
+            return "The model is the one this run chose."
+        return "This run has no current model: it was fitted again."
+
+
+def save(stage: Stage, climb: ladder.Climb) -> None:
+    """Keep the chosen model and its answers as artefacts of the run, in formats that run no code when they are read."""
     import skops.io
 
-    path = stage.path(MODEL_FILE)
-    files.write_bytes(path, skops.io.dumps(model))
+    path, answers = stage.path(MODEL_FILE), stage.path(ANSWERS_FILE)
+    files.write_bytes(path, skops.io.dumps(climb.model))
     stage.artefact(path, "The chosen model (skops)")
+    name, content = climb.ladder.chosen, io.BytesIO()
+    np.savez(content, out_of_fold=climb.answers.out_of_fold[name], test=climb.answers.test[name])
+    files.write_bytes(answers, content.getvalue())
 
 
-def fitted(stage: Stage, data: Dataset, split: Split) -> tuple[str, Any, bool]:
-    """Give the chosen model: from this run if it is up to date, else by climbing the ladder again.
-
-    Returns
-    -------
-    name, model, from_run
-        Which rung it stands on, the fitted pipeline, and whether it was taken from the run.
-    """
+def fitted(stage: Stage, data: Dataset, split: Split) -> Chosen:
+    """Give the chosen model: from this run if it is up to date, else by climbing the ladder again."""
     import skops.io
 
     result = stage.upstream("poc")
-    path = stage.path(MODEL_FILE)
-    if result is not None and path.is_file():
-        return result["ladder"]["chosen"], skops.io.loads(path.read_bytes(), trusted=list(TRUSTED)), True
-    found = ladder.climb(stage.charter, data, split, seed=stage.seed)
-    return found.ladder.chosen, found.model, False
+    model, answers = stage.path(MODEL_FILE), stage.path(ANSWERS_FILE)
+    from_run = result is not None and model.is_file() and answers.is_file()
+    if result is not None and from_run:
+        name, fitted = result["ladder"]["chosen"], skops.io.loads(model.read_bytes(), trusted=list(TRUSTED))
+        with np.load(answers, allow_pickle=False) as kept:
+            out_of_fold, test = kept["out_of_fold"], kept["test"]
+    else:
+        climb = ladder.climb(stage.charter, data, split, seed=stage.seed)
+        name, fitted = climb.ladder.chosen, climb.model
+        out_of_fold, test = climb.answers.out_of_fold[name], climb.answers.test[name]
+    policy = value.learn_policy(stage.charter, data.problem, data.outcome[split.train], out_of_fold)
+    return Chosen(name, fitted, out_of_fold, test, policy, from_run)

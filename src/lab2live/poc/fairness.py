@@ -11,9 +11,9 @@ import pandas as pd
 from lab2live.cases import Dataset, Problem
 from lab2live.columns import as_numbers, label
 from lab2live.poc import uncertainty
+from lab2live.poc.uncertainty import Score
 from lab2live.schema import Charter
 
-Score = Callable[[np.ndarray, np.ndarray], float]
 Worth = Callable[[np.ndarray, np.ndarray], float]
 
 # A group of fewer cases cannot be judged, nor one with fewer cases of a class.

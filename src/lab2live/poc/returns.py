@@ -16,13 +16,13 @@ from lab2live.poc.alternatives import (
     Part,
     best_alternative,
     gain_over,
-    redraw,
     split_parts,
     values,
 )
 from lab2live.poc.answers import Answers
 from lab2live.poc.ranking import rank
 from lab2live.poc.telling_money import decides, headline, name_of, verdict_sentence
+from lab2live.poc.uncertainty import redraw
 from lab2live.poc.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
 from lab2live.schema import Charter, Value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.poc import disturbances
 from lab2live.poc.disturbances import Disturbance, Path
+from lab2live.poc.uncertainty import Score, redraw, scores
 from lab2live.schema import Charter
 from lab2live.splits import Split
 from lab2live.words import short
@@ -24,7 +25,6 @@ from lab2live.words import short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Score = Callable[[np.ndarray, np.ndarray], float]
 
 # Of a wide table only so many columns are disturbed, the most important ones.
 MOST_COLUMNS, RESAMPLES = 12, 100
@@ -220,7 +220,7 @@ def robustness(
     test, known = source.iloc[split.test], data.outcome[split.test]
     inputs = path.inputs(test)
     answers = path.answers(inputs)
-    weights = draws(known, splits.groups(charter, data, split.test), seed)
+    weights = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, split.test), known)
     start, before = float(score(known, answers)), scores(score, known, answers, weights)
 
     def tried_out(disturbance: Disturbance) -> Trial:
@@ -262,39 +262,3 @@ def turning(trials: Sequence[Trial], worth: float | None) -> float | None:
             return level + (trial.level - level) * value / (value - trial.worth)
         level, value = (level, value) if trial.worth is None else (trial.level, trial.worth)
     return 0.0 if worth < 0 else None
-
-
-def draws(known: np.ndarray, groups: np.ndarray | None, seed: int, times: int = RESAMPLES) -> np.ndarray:
-    """Draw rows or whole groups: how often each row comes, shape (rows, times). One outcome alone is drawn again."""
-    random = np.random.default_rng(seed)
-    names = np.arange(len(known)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    shares = np.full(names.max() + 1, 1 / (names.max() + 1))
-    several = len(np.unique(known)) > 1
-    found: list[np.ndarray] = []
-    for _ in range(100 * times):
-        times_drawn = random.multinomial(len(shares), shares)[names]
-        drawn = known[times_drawn > 0]
-        if not several or (len(drawn) and (drawn != drawn[0]).any()):
-            found.append(times_drawn)
-        if len(found) == times:
-            break
-    return np.column_stack(found)
-
-
-def scores(score: Score, known: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Score the same answers with each row counted as often as each column of `weights` says.
-
-    ROC AUC is computed for all columns at once, a hundred times as fast as one by one.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    if score is not roc_auc_score or answers.ndim > 1:
-        rows = np.arange(len(known))
-        repeated = [np.repeat(rows, times) for times in weights.T]
-        return np.array([score(known[drawn], answers[drawn]) for drawn in repeated], dtype=float)
-    order = np.argsort(answers, kind="stable")
-    ties = np.flatnonzero(np.r_[True, np.diff(answers[order]) != 0])
-    positive = np.add.reduceat(weights[order] * known[order, None], ties, axis=0).astype(float)
-    negative = np.add.reduceat(weights[order] * (1 - known[order, None]), ties, axis=0).astype(float)
-    pairs = (positive * (np.cumsum(negative, axis=0) - negative / 2)).sum(axis=0)
-    return np.asarray(pairs / (positive.sum(axis=0) * negative.sum(axis=0)))

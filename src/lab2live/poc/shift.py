@@ -1,20 +1,17 @@
-"""Do the data change (L2)? Later cases told from earlier ones, rarer cases made frequent, and models left to age."""
+"""Do live cases look like those learnt from (L2)? A model that tries to tell them apart (adversarial validation)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, models, splits
+from lab2live import charts, splits
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING, as_days
 from lab2live.eda.signal import quick
-from lab2live.poc.disturbances import TRIED, importance, sample
-from lab2live.poc.robustness import REACH, Score, draws, scores
+from lab2live.poc.disturbances import sample
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
@@ -28,12 +25,6 @@ ROWS, FEWEST, FEWEST_GROUPS, FOLDS = 800, 50, 10, 3
 NOTABLE, ALARMING, SURE = 0.55, 0.65, 0.01
 # Of the ridge regression, in cases' worth: differences are small, and many columns do not differ at all.
 PENALTY = 20.0
-
-# Reweighting: the most columns, the frequent levels of a category, and the fewest cases that may stand for all.
-MOST_COLUMNS, FREQUENT, FEWEST_EFFECTIVE = 8, 0.1, 50
-
-# Ageing: equal periods, of which the first half only teaches, and the oldest age that is looked at.
-PERIODS, OLDEST = 8, 3
 
 
 @dataclass(frozen=True)
@@ -165,145 +156,3 @@ def _told(kernel: np.ndarray, later: np.ndarray, folds: np.ndarray) -> np.ndarra
         aucs = ((ranks * known).sum(axis=0) - positive * (positive + 1) / 2) / pairs
         kept.append(np.where(pairs < 1, 0.5, aucs))
     return np.asarray(np.mean(kept, axis=0))
-
-
-@dataclass(frozen=True)
-class Reweighted:
-    """The score if some cases were more frequent: change against the test part as it is, with a 90 % interval."""
-
-    title: str
-    effective: float
-    score: float
-    change: float
-    low: float
-    high: float
-
-
-def reweighted_table(found: Sequence[Reweighted], most: int = 10) -> pd.DataFrame:
-    """Show which kinds of cases it would hurt most to have more of."""
-    return pd.DataFrame(
-        [
-            {"what if": one.title, "score": one.score, "change": one.change, "from": one.low, "to": one.high}
-            for one in found[:most]
-        ]
-    )
-
-
-@quick.on_one_thread
-def reweighted(
-    charter: Charter,
-    data: Dataset,
-    split: Split,
-    model: Any,
-    score: Score,
-    seed: int = 0,
-    columns: Sequence[str] | None = None,
-) -> list[Reweighted]:
-    """Let one kind of cases weigh twice or three times as much as the others, and score again; the worst comes first.
-
-    Parameters
-    ----------
-    columns
-        Whose tails (a third of a number) and frequent levels grow; by default the most important ones of the model.
-    """
-    inputs, known = data.inputs.iloc[split.test], data.outcome[split.test]
-    if columns is None:
-        some = sample(data, split.train, TRIED, seed)
-        learnt, outcome = data.inputs.iloc[some], data.outcome[some]
-        columns = list(
-            importance(lambda rows: models.answer(model, rows), learnt, list(data.columns.kinds), outcome, score, seed)
-        )
-    answers = models.answer(model, inputs)
-    drawn = draws(known, splits.groups(charter, data, split.test), seed)
-    start, before, found = float(score(known, answers)), scores(score, known, answers, drawn), []
-    for name in [name for name in columns if name in inputs][:MOST_COLUMNS]:
-        for title, grows in _kinds_of_cases(name, inputs[name], data.columns.kinds[name] == "category"):
-            for times in (2, 3):
-                weights = np.where(grows, times, 1)
-                effective = float(weights.sum() ** 2 / (weights**2).sum())
-                if effective >= FEWEST_EFFECTIVE and 0 < grows.sum() < len(grows):
-                    now = float(scores(score, known, answers, weights[:, None])[0])
-                    spread = (scores(score, known, answers, drawn * weights[:, None]) - before).std(ddof=1)
-                    change, reach = now - start, REACH * float(spread)
-                    said = f"{title} count {('twice', 'three times')[times - 2]}"
-                    found.append(Reweighted(said, effective, now, change, change - reach, change + reach))
-    return sorted(found, key=lambda item: item.change)
-
-
-def _kinds_of_cases(name: str, column: pd.Series, is_category: bool) -> list[tuple[str, np.ndarray]]:
-    if is_category:
-        shares = column.value_counts(normalize=True).sort_index()
-        levels = [level for level in shares.index[shares >= FREQUENT] if level != MISSING]
-        return [(f"{name} {level}", (column == level).to_numpy()) for level in levels]
-    low, high = column.quantile([1 / 3, 2 / 3])
-    tails = (f"low {name}", (column <= low).to_numpy()), (f"high {name}", (column >= high).to_numpy())
-    return [tail for tail in tails if tail[1].mean() <= 0.5]
-
-
-@dataclass(frozen=True)
-class Staleness:
-    """The score against the age of the model, one line of `ages` per period since it learnt; else the `problem`."""
-
-    ages: tuple[dict[str, float], ...] = ()
-    period: str = ""
-    problem: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give what belongs into the results."""
-        return asdict(self)
-
-    def table(self) -> pd.DataFrame:
-        """Show the score by age, what was lost since the first period, and what learning anew would give back."""
-        return pd.DataFrame(self.ages)
-
-    def sentence(self) -> str:
-        """Say what a model loses with age."""
-        if not self.ages:
-            return self.problem
-        last = self.ages[-1]
-        verb = "loses" if last["to"] < 0 else "does not clearly lose"
-        return (
-            f"Left alone, the model {verb} score: {last['change']:+.3f} ({last['from']:+.3f} to {last['to']:+.3f}) "
-            f"after {last['age'] - 1:.0f} more periods of {self.period}; learnt anew {last['learnt anew']:+.3f}."
-        )
-
-
-@quick.on_one_thread
-def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], score: Score, seed: int = 0) -> Staleness:
-    """Let models age: learn from all before a cut-off, score on the periods behind it, for several cut-offs.
-
-    Change is within the same model, against the first period after its cut-off; intervals (90 %) resample the cases
-    of every period. What learning anew gives back is compared on the same cases.
-    """
-    name = charter.prediction.time_column
-    if name not in data.raw:
-        return Staleness(problem="The charter names no time column: how fast a model ages cannot be seen.")
-    times = splits.moments(data.raw[name])
-    order = np.argsort(times, kind="stable")
-    # cases of one moment stay together
-    edges = np.unique(np.searchsorted(times[order], times[order][len(order) * np.arange(PERIODS) // PERIODS]))
-    parts = np.split(order, edges[edges > 0])
-    if len(parts) < PERIODS or min(map(len, parts)) < FEWEST:
-        return Staleness(problem=f"There are too few cases or moments for {PERIODS} periods of {FEWEST} cases.")
-    found: dict[tuple[int, int], np.ndarray] = {}
-    for cut in range(PERIODS // 2, PERIODS):
-        model = models.fit(make_model(), data, np.concatenate(parts[:cut]))
-        for later in range(cut, min(cut + OLDEST, PERIODS)):
-            known, rows = data.outcome[parts[later]], parts[later]
-            drawn = draws(known, splits.groups(charter, data, rows), seed + later)
-            weights = np.column_stack([np.ones(len(rows), dtype=int), drawn])
-            found[cut, later] = scores(score, known, models.answer(model, data.inputs.iloc[rows]), weights)
-    ages = []
-    for age in range(OLDEST):
-        cuts = range(PERIODS // 2, PERIODS - age)
-        old = np.mean([found[cut, cut + age] for cut in cuts], axis=0)
-        change = old - np.mean([found[cut, cut] for cut in cuts], axis=0)
-        anew = np.mean([found[cut + age, cut + age] for cut in cuts], axis=0) - old
-        reach = REACH * change[1:].std(ddof=1)
-        line = {"age": age + 1.0, "score": old[0], "change": change[0]}
-        line |= {"from": change[0] - reach, "to": change[0] + reach, "learnt anew": anew[0]}
-        ages.append({key: float(value) for key, value in line.items()})
-    days = not pd.api.types.is_numeric_dtype(data.raw[name]) and not np.isnan(as_days(data.raw[name])).all()
-    length = float(np.median(np.diff([np.median(times[part]) for part in parts])))
-    period = f"{length:.3g} days" if days else f"{len(order) // PERIODS:,} cases"
-    return Staleness(tuple(ages), period)

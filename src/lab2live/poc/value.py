@@ -41,15 +41,28 @@ def threshold(charter: Charter) -> float:
     return cost_optimal_threshold(charter.business.value.per_case)
 
 
-def threshold_sentence(charter: Charter, problem: Problem) -> str:
+def threshold_sentence(charter: Charter, policy: Policy) -> str:
     """Say where the line is and why."""
-    if problem == "multiclass":
+    if policy.costs is not None:
+        return (
+            "Decided is for the class that costs least on average, given how probable the classes are: no line to draw."
+        )
+    if policy.problem == "multiclass":
         return "With more than two classes the most probable one is the answer: there is no line to draw."
-    if problem == "regression":
-        return "A regression answers with a number: there is no line to draw."
+    if policy.problem == "regression":
+        moved = (
+            f" {policy.shift:+.3g} is added to it before it is used, so that mistakes cost least."
+            if policy.shift
+            else ""
+        )
+        return f"A regression answers with a number: there is no line to draw.{moved}"
     if charter.business.value.per_case is None:
         return "The charter puts no money on right and wrong answers, so the line is drawn at 50 %."
-    return f"With the money in the charter it pays to act from a probability of {threshold(charter):.0%} on."
+    usual = threshold(charter)
+    says = f"With the money in the charter it pays to act from a probability of {usual:.0%} on."
+    if np.isinf(policy.line) or np.isclose(policy.threshold, usual):
+        return says
+    return f"{says} On the cases of the training part a line at {policy.threshold:.0%} earned clearly more: it is used."
 
 
 def no_money(charter: Charter, problem: Problem) -> str:
@@ -176,6 +189,11 @@ class Policy:
     share: float | None = None
     costs: tuple[tuple[float, ...], ...] | None = None
     shift: float = 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The line as a probability, for files that know no infinity: 1 where nobody is acted on, 0 where everybody."""
+        return float(np.clip(self.line, 0.0, 1.0))
 
     def decide(self, answers: np.ndarray) -> np.ndarray:
         """Turn the answers about some cases into decisions as `worth` takes them.

@@ -1,0 +1,103 @@
+"""How fast does the model age (L2)? Models that learn up to a moment, scored on the periods behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import charts, models, splits
+from lab2live.cases import Dataset
+from lab2live.columns import as_days
+from lab2live.eda.signal import quick
+from lab2live.poc.robustness import REACH, RESAMPLES
+from lab2live.poc.uncertainty import Score, redraw, scores
+from lab2live.schema import Charter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Equal periods, of which the first half only teaches, and the oldest age that is looked at.
+PERIODS, OLDEST = 8, 3
+# Cases of a period: from fewer nothing can be told.
+FEWEST = 50
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """The score against the age of the model, one line of `ages` per period since it learnt; else the `problem`."""
+
+    ages: tuple[dict[str, float], ...] = ()
+    period: str = ""
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what belongs into the results."""
+        return asdict(self)
+
+    def table(self) -> pd.DataFrame:
+        """Show the score by age, what was lost since the first period, and what learning anew would give back."""
+        return pd.DataFrame(self.ages)
+
+    def figure(self) -> Figure:
+        """Draw the score that is lost with age."""
+        names = [f"after {line['age'] - 1:.0f} more" if line["age"] > 1 else "the first period" for line in self.ages]
+        change, low, high = ([line[key] for line in self.ages] for key in ("change", "from", "to"))
+        loses = self.ages[-1]["to"] < 0
+        title = "The model loses score as it ages" if loses else "The model does not clearly lose score as it ages"
+        return charts.intervals(names, change, low, high, title, f"change of the score, in periods of {self.period}")
+
+    def sentence(self) -> str:
+        """Say what a model loses with age."""
+        if not self.ages:
+            return self.problem
+        last = self.ages[-1]
+        verb = "loses" if last["to"] < 0 else "does not clearly lose"
+        return (
+            f"Left alone, the model {verb} score: {last['change']:+.3f} ({last['from']:+.3f} to {last['to']:+.3f}) "
+            f"after {last['age'] - 1:.0f} more periods of {self.period}; learnt anew {last['learnt anew']:+.3f}."
+        )
+
+
+@quick.on_one_thread
+def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], score: Score, seed: int = 0) -> Staleness:
+    """Let models age: learn from all before a cut-off, score on the periods behind it, for several cut-offs.
+
+    Change is within the same model, against the first period after its cut-off; intervals (90 %) resample the cases
+    of every period. What learning anew gives back is compared on the same cases.
+    """
+    name = charter.prediction.time_column
+    if name not in data.raw:
+        return Staleness(problem="The charter names no time column: how fast a model ages cannot be seen.")
+    times = splits.moments(data.raw[name])
+    order = np.argsort(times, kind="stable")
+    # cases of one moment stay together
+    edges = np.unique(np.searchsorted(times[order], times[order][len(order) * np.arange(PERIODS) // PERIODS]))
+    parts = np.split(order, edges[edges > 0])
+    if len(parts) < PERIODS or min(map(len, parts)) < FEWEST:
+        return Staleness(problem=f"There are too few cases or moments for {PERIODS} periods of {FEWEST} cases.")
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for cut in range(PERIODS // 2, PERIODS):
+        model = models.fit(make_model(), data, np.concatenate(parts[:cut]))
+        for later in range(cut, min(cut + OLDEST, PERIODS)):
+            known, rows = data.outcome[parts[later]], parts[later]
+            drawn = redraw(seed + later, len(known), RESAMPLES, splits.groups(charter, data, rows), known)
+            weights = np.vstack([np.ones(len(rows), dtype=int), drawn])
+            found[cut, later] = scores(score, known, models.answer(model, data.inputs.iloc[rows]), weights)
+    ages = []
+    for age in range(OLDEST):
+        cuts = range(PERIODS // 2, PERIODS - age)
+        old = np.mean([found[cut, cut + age] for cut in cuts], axis=0)
+        change = old - np.mean([found[cut, cut] for cut in cuts], axis=0)
+        anew = np.mean([found[cut + age, cut + age] for cut in cuts], axis=0) - old
+        reach = REACH * change[1:].std(ddof=1)
+        line = {"age": age + 1.0, "score": old[0], "change": change[0]}
+        line |= {"from": change[0] - reach, "to": change[0] + reach, "learnt anew": anew[0]}
+        ages.append({key: float(value) for key, value in line.items()})
+    days = not pd.api.types.is_numeric_dtype(data.raw[name]) and not np.isnan(as_days(data.raw[name])).all()
+    length = float(np.median(np.diff([np.median(times[part]) for part in parts])))
+    period = f"{length:.3g} days" if days else f"{len(order) // PERIODS:,} cases"
+    return Staleness(tuple(ages), period)
