@@ -22,11 +22,18 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of the part to learn from and of the part that is opened once, and how they were drawn."""
+    """Row numbers of the part to learn from and of the part that is opened once, and how they were drawn.
+
+    Attributes
+    ----------
+    in_shares
+        Whether both parts hold the classes in the shares that they have among all cases.
+    """
 
     train: np.ndarray
     test: np.ndarray
     how: str
+    in_shares: bool = False
 
 
 def split(charter: Charter, data: Dataset, seed: int) -> Split:
@@ -79,11 +86,11 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
         return Split(rows, rows[:0], "at random")
     counts = np.bincount(data.outcome) if data.classes else np.array([0])
     # both parts have to have room for every class
-    in_shares = counts.min() >= 2 and len(rows) * TEST_SHARE >= len(counts)
+    in_shares = bool(counts.min() >= 2 and len(rows) * TEST_SHARE >= len(counts))
     stratify = data.outcome if in_shares else None
     train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
     how = "at random, classes in equal shares" if stratify is not None else "at random"
-    return Split(np.sort(train), np.sort(test), how)
+    return Split(np.sort(train), np.sort(test), how, in_shares)
 
 
 def _between_moments(ordered: np.ndarray, cut: int) -> int:

@@ -58,7 +58,7 @@ def test_small_groups_are_shown_and_not_judged(generate: Any) -> None:
     found = fairness.fairness(charter, data, np.arange(400), margin(data), np.zeros(400), metrics.score("roc_auc"))
     rare = next(group for group in found.groups if group.level == "rare")
     assert rare.cases == 10 and np.isnan(rare.score) and np.isnan(rare.behind)
-    assert "1 groups are too small" in found.verdict[1]
+    assert "1 group is too small" in found.verdict[1]
 
 
 def test_shares_and_money_are_those_of_the_decisions(generate: Any) -> None:

@@ -183,3 +183,14 @@ def test_the_quick_way_to_score_is_exact() -> None:
     slow = uncertainty.scores(lambda known, answers: float(score(known, answers)), known, answers, weights)
     assert uncertainty.scores(score, known, answers, weights) == pytest.approx(slow)
     assert weights.shape == (20, 200) and (weights.reshape(20, 50, 4).std(axis=2) == 0).all()
+
+
+def test_the_shares_of_the_classes_vary_as_all_cases_let_them() -> None:
+    known = np.repeat([0, 1], [160, 40])
+    weights = uncertainty.redraw_in_shares(np.random.default_rng(0), known, 4000, 1000)
+    assert weights.sum(axis=1) == pytest.approx(np.full(4000, 200))
+    shares = weights[:, known == 1].sum(axis=1) / 200
+    assert shares.mean() == pytest.approx(0.2, abs=0.001)
+    assert shares.std() == pytest.approx(np.sqrt(0.2 * 0.8 / 1000), rel=0.05), "as of 1,000 cases, not of 200"
+    within = weights[:, known == 1] / weights[:, known == 1].sum(axis=1, keepdims=True)
+    assert (within @ np.arange(40)).std() == pytest.approx(np.arange(40).std() / np.sqrt(40), rel=0.05)

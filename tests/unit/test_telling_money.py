@@ -41,7 +41,7 @@ def test_money_is_rounded_to_what_its_interval_supports(worth: Range, said: str)
 def test_the_table_marks_what_is_compared() -> None:
     table = telling_money.returns_table(told())
     assert table["option"].tolist() == ["Linear model (chosen)", "Act on nobody (compared with)"]
-    assert table["EUR per month"].tolist() == [61000.0, 0.0] and table["from (per month)"].tolist() == [50000.0, 0.0]
+    assert table["EUR per month"].tolist() == ["61,000 (50,000 to 72,000)", "0"]
 
 
 @pytest.mark.parametrize(

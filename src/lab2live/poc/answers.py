@@ -31,6 +31,8 @@ class Answers:
         Outcomes and answers of the test part. Nothing may be chosen by them.
     test_groups
         Which test rows belong together, shape (rows,); `None` where each stands alone.
+    in_shares
+        Whether the test part was drawn to hold the classes in the shares that they have among all cases.
     """
 
     problem: Problem
@@ -39,3 +41,4 @@ class Answers:
     test_known: np.ndarray
     test: Mapping[str, np.ndarray]
     test_groups: np.ndarray | None = None
+    in_shares: bool = False

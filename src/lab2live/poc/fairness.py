@@ -72,7 +72,7 @@ class Fairness:
             return None, f"No group has enough cases to be judged ({FEWEST} and more, of every class)."
         worst = max(judged, key=lambda group: group.behind)
         few = len(self.groups) - len(judged)
-        left = f" {few} groups are too small to be judged." if few else ""
+        left = f" {few} group{'s are' if few > 1 else ' is'} too small to be judged." if few else ""
         if worst.behind <= 0:
             return 0.0, f"No group is surely served worse than the others ({len(judged)} groups).{left}"
         return worst.behind, (

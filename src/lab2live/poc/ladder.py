@@ -241,7 +241,7 @@ def climb(
         no_rule=no_rule,
     )
     known = data.outcome[split.train], data.outcome[split.test]
-    everything = Answers(data.problem, known[0], held_out, known[1], answers, groups)
+    everything = Answers(data.problem, known[0], held_out, known[1], answers, groups, split.in_shares)
     return Climb(ladder, fitted[chosen.name], fitted, everything, tuple(found), tuning, tuple(costs), seconds)
 
 

@@ -60,7 +60,7 @@ class Reach:
     def sentence(self, metric: str) -> str:
         """Say what is within reach."""
         label = metrics.METRICS[metric].label
-        return f"With these columns a {label} of {self.low:.3f} to {self.high:.3f} is within reach."
+        return f"With these columns a {label} of {self.low:.3f} to {self.high:.3f} is within reach (a band of 95 %)."
 
     def verdict(self, required: float | None, metric: str) -> tuple[float | None, str]:
         """Give what the gate takes: by how much a required score lies above the band (0 if it does not)."""

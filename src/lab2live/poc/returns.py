@@ -22,7 +22,7 @@ from lab2live.poc.alternatives import (
 from lab2live.poc.answers import Answers
 from lab2live.poc.ranking import rank
 from lab2live.poc.telling_money import decides, headline, name_of, verdict_sentence
-from lab2live.poc.uncertainty import redraw
+from lab2live.poc.uncertainty import redraw, redraw_in_shares
 from lab2live.poc.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
 from lab2live.schema import Charter, Value
 
@@ -196,7 +196,8 @@ def returns(charter: Charter, answers: Answers, chosen: str, seed: int = 0, resa
         The model's name in `answers`.
     seed, resamples
         Of the paired bootstrap: training rows are drawn again and policies learnt again on them, test rows (whole
-        groups, where there are any) are drawn again and the decisions valued on them.
+        groups, where there are any) are drawn again and the decisions valued on them. A test part that holds the
+        classes in the shares of all cases is drawn again in the same way.
 
     Returns
     -------
@@ -213,7 +214,10 @@ def returns(charter: Charter, answers: Answers, chosen: str, seed: int = 0, resa
         return Returns(value.currency, problem, lacking=lacking)
     random = np.random.default_rng(seed)
     learn_weights = redraw(random, len(learn.known), resamples)
-    judge_weights = redraw(random, len(judge.known), resamples, answers.test_groups)
+    if answers.in_shares:
+        judge_weights = redraw_in_shares(random, judge.known, resamples, len(answers.known) + len(judge.known))
+    else:
+        judge_weights = redraw(random, len(judge.known), resamples, answers.test_groups)
     worths = values(charter, problem, learn, judge, learn_weights, judge_weights)
     against = best_alternative(charter, problem, learn)
     policies = {

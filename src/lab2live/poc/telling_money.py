@@ -109,9 +109,8 @@ def returns_table(found: Returns) -> pd.DataFrame:
         for kind, worth in kinds:
             if worth is not None and worth.low is not None and worth.middle is not None and worth.high is not None:
                 width = worth.high - worth.low
-                line[f"{found.currency} per {kind}"] = rounded(worth.middle, width)
-                line[f"from (per {kind})"] = rounded(worth.low, width)
-                line[f"to (per {kind})"] = rounded(worth.high, width)
+                middle, low, high = (_number(each, width) for each in (worth.middle, worth.low, worth.high))
+                line[f"{found.currency} per {kind}"] = f"{middle} ({low} to {high})" if width else middle
         lines.append(line)
     return pd.DataFrame(lines)
 

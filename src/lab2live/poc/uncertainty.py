@@ -93,6 +93,39 @@ def redraw(
     return counts
 
 
+def redraw_in_shares(random: np.random.Generator, known: np.ndarray, draws: int, cases: int) -> np.ndarray:
+    """Draw the rows of a part that was held back with the classes in equal shares.
+
+    Rows are drawn within each class; the shares of the classes are drawn as from all cases, which they were taken
+    from. To draw rows whatever their class would let these shares vary as if only this part had told them, and make
+    intervals too wide.
+
+    Parameters
+    ----------
+    random
+        Where the draws come from.
+    known
+        Class codes of the part, shape (rows,).
+    draws
+        How often.
+    cases
+        How many cases the shares were taken from.
+
+    Returns
+    -------
+    numpy.ndarray
+        How much each row counts, shape (draws, rows); not whole numbers.
+    """
+    classes, codes, counts = np.unique(known, return_inverse=True, return_counts=True)
+    shares = random.multinomial(cases, counts / len(known), size=draws) / cases
+    weights = np.empty((draws, len(known)))
+    for code in range(len(classes)):
+        weights[:, codes == code] = redraw(random, counts[code], draws) * (
+            shares[:, [code]] * len(known) / counts[code]
+        )
+    return weights
+
+
 def scores(score: Score, known: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Score the same answers with each row counted as often as each line of `weights` says.
 
