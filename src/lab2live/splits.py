@@ -134,6 +134,13 @@ def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | No
     return data.raw[name].map(str).to_numpy()[rows] if name in data.raw else None
 
 
+def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Draw at most so many of the rows; they stay in their order, which may be that of time."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
+
+
 def folds(
     charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from lab2live import cases, metrics, models, splits, user_code
 from lab2live.errors import UserError
-from lab2live.poc import business, chosen, ladder, telling, tuning, uncertainty, value
+from lab2live.poc import business, chosen, ladder, reach, telling, tuning, uncertainty, value
 from lab2live.schema import Answer, PerCase
 
 
@@ -254,6 +254,28 @@ def test_the_answers_are_of_cases_not_learnt_from(generate: Any, quick: None, pr
     assert found.ladder.rung("linear").test == pytest.approx(score(answers.test_known, answers.test["linear"]))
     assert [cost.name for cost in found.costs] == [rung.name for rung in found.ladder.rungs]
     assert all((cost.latency_ms > 0) == (cost.name in found.fitted) for cost in found.costs)
+
+
+def test_many_cases_are_compared_in_part_and_all_learnt_from(
+    generate: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charter, data = generate("binary", 400)
+    split = splits.split(charter, data, 0)
+    monkeypatch.setattr(ladder, "MOST_COMPARED", 200)
+    found = ladder.climb(charter, data, split, folds=4, repeats=2, budget=0)
+    told = np.isfinite(found.answers.out_of_fold["linear"])
+    assert told.sum() == 200 and len(found.ladder.rung("linear").scores) == 4
+    assert (split.train[told] == ladder.compared(split.train, 0)).all()
+    assert "Compared on 200 of 320 training cases" in telling.sentence(found.ladder)
+    everything = models.fit(models.linear(data), data, split.train)
+    assert np.allclose(found.answers.test["linear"], models.answer(everything, data.inputs.iloc[split.test]))
+    best = next(one for one in found.candidates if one.name == found.ladder.best)
+    score = ladder.scorer(charter, data, found.ladder.metric)
+    assert reach.reachable(charter, data, split.train, found.ladder, best, score, folds=4).sizes[-1] == 150
+    order = np.array([5, 3, 9, 1])
+    assert splits.some(order, 4, 0) is order and list(splits.some(order, 2, 0)) in [
+        [a, b] for i, a in enumerate(order) for b in order[i + 1 :]
+    ]
 
 
 def test_folds_by_time_leave_the_earliest_cases_unanswered(generate: Any, charter_of: Any, quick: None) -> None:

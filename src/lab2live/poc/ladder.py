@@ -20,8 +20,9 @@ from lab2live.poc.value import cost_optimal_threshold
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
-# From so many cases on the cross-validation is not repeated.
-ONE_REPEAT = 50_000
+# From so many training cases on they are compared on some of them, without repeats: the intervals are narrow by then,
+# and every rung would be fitted dozens of times for a digit that nobody reads.
+MOST_COMPARED = 30_000
 # Single cases answered to see how long one takes.
 PROBES = 15
 
@@ -85,6 +86,8 @@ class Ladder:
         Share of bootstrap test parts on which the required score is reached; `None` without a required score.
     no_rule
         Why there is no rung for the business rule; empty if there is one.
+    drawn
+        On which part of many training cases the rungs were compared; empty where on all.
     """
 
     metric: str
@@ -99,6 +102,7 @@ class Ladder:
     optimism: float
     reached: float | None
     no_rule: str = ""
+    drawn: str = ""
 
     def rung(self, name: str) -> Rung:
         return next(rung for rung in self.rungs if rung.name == name)
@@ -171,8 +175,7 @@ def climb(
     data, split
         See `cases` and `splits`.
     folds, repeats
-        Of the cross-validation inside the training part. From `ONE_REPEAT` cases on it is not repeated: what the parts
-        differ by is little then.
+        Of the cross-validation inside the training part; see `MOST_COMPARED` for large ones.
     budget
         Number of fits that may be spent on tuning boosting.
     seed
@@ -186,8 +189,9 @@ def climb(
     score = scorer(charter, data, metric)
     tuning, seconds = tune(charter, data, split.train, budget, seed)
     found, no_rule = candidates(charter, data, tuning.settings, seed)
-    repeats = 1 if len(split.train) >= ONE_REPEAT else repeats
-    parts = list(splits.folds(charter, data, split.train, folds, repeats, seed))
+    rows = compared(split.train, seed)
+    some = len(rows) < len(split.train)
+    parts = list(splits.folds(charter, data, rows, folds, 1 if some else repeats, seed))
     scores: dict[str, list[float]] = {}
     held_out: dict[str, np.ndarray] = {}
     answers: dict[str, np.ndarray] = {}
@@ -239,10 +243,16 @@ def climb(
         optimism=float((chosen.mean - chosen.test) / spread) if spread > 0 else 0.0,
         reached=None if required is None else float((boot[chosen.name] >= required).mean()),
         no_rule=no_rule,
+        drawn=f"Compared on {len(rows):,} of {len(split.train):,} training cases, drawn at random." if some else "",
     )
     known = data.outcome[split.train], data.outcome[split.test]
     everything = Answers(data.problem, known[0], held_out, known[1], answers, groups, split.in_shares)
     return Climb(ladder, fitted[chosen.name], fitted, everything, tuple(found), tuning, tuple(costs), seconds)
+
+
+def compared(train: np.ndarray, seed: int) -> np.ndarray:
+    """Give the rows of the training part on which candidates are compared; the chosen one learns from all."""
+    return splits.some(train, MOST_COMPARED, seed)
 
 
 def scorer(charter: Charter, data: Dataset, metric: str) -> Callable[[np.ndarray, np.ndarray], float]:

@@ -11,7 +11,7 @@ from lab2live import charts, metrics, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal.growth import extended
 from lab2live.poc.candidates import Candidate, ask
-from lab2live.poc.ladder import Ladder
+from lab2live.poc.ladder import Ladder, compared
 from lab2live.poc.uncertainty import corrected_error
 from lab2live.schema import Charter
 
@@ -113,7 +113,7 @@ def reachable(
         As the ladder was climbed.
     """
     best = ladder.rung(ladder.best)
-    parts = splits.folds(charter, data, train, folds, 1, seed)
+    parts = splits.folds(charter, data, compared(train, seed), folds, 1, seed)
     whole = int(np.mean([len(learn) for learn, _ in parts]))
     random = np.random.default_rng(seed)
     shares = [share for share in SHARES if share * whole >= FEWEST]

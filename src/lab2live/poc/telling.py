@@ -82,8 +82,10 @@ def sentence(ladder: Ladder) -> str:
     best = ladder.rung(ladder.best)
     text = f"{chosen.title}: {label} {chosen.mean:.3f} ({chosen.low:.3f} to {chosen.high:.3f})."
     if best is chosen:
-        return f"{text} No other candidate scores higher."
-    return f"{text} {best.title} scores {best.mean:.3f}, which is no more than one standard error better."
+        text = f"{text} No other candidate scores higher."
+    else:
+        text = f"{text} {best.title} scores {best.mean:.3f}, which is no more than one standard error better."
+    return f"{text} {ladder.drawn}".strip()
 
 
 def gain_sentence(ladder: Ladder) -> str:

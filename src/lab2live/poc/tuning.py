@@ -73,9 +73,7 @@ def tune(charter: Charter, data: Dataset, train: np.ndarray, budget: int, seed: 
     if budget < 2 * FOLDS:
         return Tuning({}), 0.0
     random = np.random.default_rng(seed)
-    rows = train if len(train) <= MOST_ROWS else np.sort(random.choice(train, MOST_ROWS, replace=False))
-    if charter.prediction.time_column in data.raw and len(rows) < len(train):
-        rows = train[np.isin(train, rows)]  # `folds` wants the order of time
+    rows = splits.some(train, MOST_ROWS, seed)
     try:
         parts = splits.folds(charter, data, rows, FOLDS, 1, seed + 1_000)
     except UserError:
