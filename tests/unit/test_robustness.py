@@ -194,3 +194,11 @@ def test_the_shares_of_the_classes_vary_as_all_cases_let_them() -> None:
     assert shares.std() == pytest.approx(np.sqrt(0.2 * 0.8 / 1000), rel=0.05), "as of 1,000 cases, not of 200"
     within = weights[:, known == 1] / weights[:, known == 1].sum(axis=1, keepdims=True)
     assert (within @ np.arange(40)).std() == pytest.approx(np.arange(40).std() / np.sqrt(40), rel=0.05)
+
+
+def test_of_a_large_test_part_some_cases_are_disturbed_and_it_says_so(
+    charter_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "MOST_ROWS", 60)
+    found = run(charter_of)
+    assert "Disturbed were 60 of" in found.sentence()

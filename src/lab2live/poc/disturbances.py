@@ -1,7 +1,7 @@
 """Ways in which live data differ from those learnt from, done to the columns as the silos deliver them (L2).
 
 They come before the user's features, so that derived columns follow. Days are only made missing: that live cases are
-later than those learnt from is what a split by time and `shift.staleness` look at.
+later than those learnt from is what a split by time and `staleness` look at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from lab2live import columns, models, user_code
-from lab2live.cases import Dataset
 from lab2live.columns import as_numbers
 from lab2live.schema import Charter
 
@@ -286,8 +285,3 @@ def importance(
         if not np.array_equal(before, after):
             lost[name] = float(start - score(known, after))
     return dict(sorted(lost.items(), key=lambda item: -item[1]))
-
-
-def sample(data: Dataset, rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Draw some of the rows, in their order."""
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:most])

@@ -13,8 +13,8 @@ from lab2live import models, splits
 from lab2live.cases import Dataset
 from lab2live.columns import MISSING
 from lab2live.eda.signal import quick
-from lab2live.poc.disturbances import TRIED, importance, sample
-from lab2live.poc.robustness import REACH, RESAMPLES
+from lab2live.poc.disturbances import TRIED, importance
+from lab2live.poc.robustness import MOST_ROWS, REACH, RESAMPLES
 from lab2live.poc.uncertainty import Score, redraw, scores
 from lab2live.schema import Charter
 from lab2live.splits import Split
@@ -62,15 +62,16 @@ def reweighted(
     columns
         Whose tails (a third of a number) and frequent levels grow; by default the most important ones of the model.
     """
-    inputs, known = data.inputs.iloc[split.test], data.outcome[split.test]
+    rows = splits.some(split.test, MOST_ROWS, seed)
+    inputs, known = data.inputs.iloc[rows], data.outcome[rows]
     if columns is None:
-        some = sample(data, split.train, TRIED, seed)
+        some = splits.some(split.train, TRIED, seed)
         learnt, outcome = data.inputs.iloc[some], data.outcome[some]
         columns = list(
             importance(lambda rows: models.answer(model, rows), learnt, list(data.columns.kinds), outcome, score, seed)
         )
     answers = models.answer(model, inputs)
-    drawn = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, split.test), known)
+    drawn = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, rows), known)
     start, before, found = float(score(known, answers)), scores(score, known, answers, drawn), []
     for name in [name for name in columns if name in inputs][:MOST_COLUMNS]:
         for title, grows in _kinds_of_cases(name, inputs[name], data.columns.kinds[name] == "category"):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Of a wide table only so many columns are disturbed, the most important ones.
 MOST_COLUMNS, RESAMPLES = 12, 100
+# Of a large test part only so many cases are disturbed, a hundred times over: the intervals are narrow by then.
+MOST_ROWS = 5_000
 
 # How many standard errors a 90 % interval reaches to each side.
 REACH = 1.645
@@ -212,15 +214,16 @@ def robustness(
     source = cases.labelled(charter, table)
     path = Path(charter, data.columns, model)
     kinds = disturbances.source_columns(charter, source)
-    some = disturbances.sample(data, split.train, disturbances.TRIED, seed)
+    some = splits.some(split.train, disturbances.TRIED, seed)
     used = disturbances.importance(
         lambda frame: path.answers(path.inputs(frame)), source.iloc[some], kinds, data.outcome[some], score, seed
     )
     tried, spared = list(used)[:MOST_COLUMNS], list(used)[MOST_COLUMNS:]
-    test, known = source.iloc[split.test], data.outcome[split.test]
+    rows = splits.some(split.test, MOST_ROWS, seed)
+    test, known = source.iloc[rows], data.outcome[rows]
     inputs = path.inputs(test)
     answers = path.answers(inputs)
-    weights = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, split.test), known)
+    weights = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, rows), known)
     start, before = float(score(known, answers)), scores(score, known, answers, weights)
 
     def tried_out(disturbance: Disturbance) -> Trial:
@@ -248,8 +251,10 @@ def robustness(
     weaknesses = [Weakness(levels, turning(levels, money)) for levels in (tuple(trials) for _, trials in together)]
     weaknesses.sort(key=lambda weakness: -weakness.loss)
     unused = tuple(name for name in kinds if name not in used)
-    note = "" if inputs.equals(data.inputs.iloc[split.test]) else NOT_BY_ROW
-    return Robustness(start, money, tuple(weaknesses), tuple(tried), tuple(spared), unused, note)
+    notes = [] if inputs.equals(data.inputs.iloc[rows]) else [NOT_BY_ROW]
+    if len(rows) < len(split.test):
+        notes.append(f"Disturbed were {len(rows):,} of {len(split.test):,} held-back cases, drawn at random.")
+    return Robustness(start, money, tuple(weaknesses), tuple(tried), tuple(spared), unused, " ".join(notes))
 
 
 def turning(trials: Sequence[Trial], worth: float | None) -> float | None:

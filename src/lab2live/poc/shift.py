@@ -11,7 +11,6 @@ import pandas as pd
 from lab2live import charts, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
-from lab2live.poc.disturbances import sample
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
@@ -99,8 +98,8 @@ def train_live(
     expected = "" if charter.prediction.time_column in data.raw else ": no difference is to be expected"
     against = "Live cases" if live is not None else f"The test part ({split.how}{expected})"
     names = [name for name in data.columns.kinds if name != charter.prediction.time_column]
-    parts = [sample(data, split.train, ROWS, seed), np.arange(len(live)) if live is not None else split.test]
-    parts[1] = sample(data, parts[1], ROWS, seed + 1)
+    parts = [splits.some(split.train, ROWS, seed), np.arange(len(live)) if live is not None else split.test]
+    parts[1] = splits.some(parts[1], ROWS, seed + 1)
     if not names or min(map(len, parts)) < FEWEST:
         counts = " and ".join(f"{len(part):,}" for part in parts)
         return TrainLive(
