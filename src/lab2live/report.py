@@ -100,7 +100,7 @@ def table(
     digits
         Significant digits of numbers with a fraction.
     empty
-        What to say when there are no rows.
+        What to say when there are no rows; nothing at all if it is empty itself.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def table(
     """
     columns, records = _records(rows)
     if not records:
-        return say(f"{caption}: {empty}" if caption else empty)
+        return say(f"{caption}: {empty}" if caption and empty else empty)
     numeric = [is_numeric([record[i] for record in records]) for i in range(len(columns))]
     cells = [[plain(value, digits) for value in record] for record in records]
     return _table(columns, cells, numeric, caption)

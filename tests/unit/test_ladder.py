@@ -417,7 +417,12 @@ def test_the_line_is_explained_whether_or_not_there_is_money(charter_of: Any) ->
     assert "probability of 12% on." in value.threshold_sentence(charter, value.Policy("binary", line=0.12))
     assert "a line at 30% earned clearly more" in value.threshold_sentence(charter, value.Policy("binary", line=0.3))
     assert "earned" not in value.threshold_sentence(charter, value.Policy("binary", line=np.inf))
-    assert "+2.5 is added" in value.threshold_sentence(charter, value.Policy("regression", shift=2.5))
+    charter = charter_of(
+        business={"value": {"cost_per_unit_under": 3, "cost_per_unit_over": 1}},
+        prediction={"problem_type": "regression"},
+    )
+    said = value.threshold_sentence(charter, value.Policy("regression", shift=2.5))
+    assert "used with +2.5" in said and "75% of the outcomes lie below" in said
     assert "costs least" in value.threshold_sentence(
         charter, value.Policy("multiclass", costs=((0.0, 1.0), (1.0, 0.0)))
     )

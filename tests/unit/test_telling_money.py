@@ -9,6 +9,7 @@ import pytest
 from lab2live import charts
 from lab2live.poc import telling_money
 from lab2live.poc.returns import Curve, Option, Range, Returns
+from lab2live.poc.value import Policy
 
 GAIN = Range(4123.0, 11234.0, 18456.0)
 
@@ -89,3 +90,11 @@ def test_the_curve_is_told_and_drawn_with_its_limit(capacity: float | None, said
     words = charts.alt(found.figure())
     assert "nobody 0, everybody 10; Linear model at most 40; what the model does: 25 %, 20." in words
     assert ("Capacity ends" in words) == (capacity is not None)
+
+
+def test_the_cost_matrix_is_shown_with_the_names_of_the_classes() -> None:
+    table = telling_money.costs_table(Policy("multiclass", costs=((0.0, 5.0), (2.0, 0.0))), ("high", "low"))
+    assert table.to_dict("list") == {
+        "true class": ["high", "low"], "decided high": [0.0, 2.0], "decided low": [5.0, 0.0]
+    }  # fmt: skip
+    assert telling_money.costs_table(Policy("binary"), ("no", "yes")).empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,6 +113,15 @@ def returns_table(found: Returns) -> pd.DataFrame:
                 line[f"{found.currency} per {kind}"] = f"{middle} ({low} to {high})" if width else middle
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def costs_table(policy: Policy, classes: Sequence[str]) -> pd.DataFrame:
+    """Show the charter's cost matrix with the names of the classes, so that nobody mistakes their order."""
+    if policy.costs is None:
+        return pd.DataFrame()
+    costs = pd.DataFrame(policy.costs, columns=[f"decided {name}" for name in classes])
+    costs.insert(0, "true class", list(classes))
+    return costs
 
 
 def _gain(found: Returns) -> tuple[Range, str] | None:

@@ -50,12 +50,17 @@ def threshold_sentence(charter: Charter, policy: Policy) -> str:
     if policy.problem == "multiclass":
         return "With more than two classes the most probable one is the answer: there is no line to draw."
     if policy.problem == "regression":
-        moved = (
-            f" {policy.shift:+.3g} is added to it before it is used, so that mistakes cost least."
-            if policy.shift
-            else ""
+        says = "A regression answers with a number: there is no line to draw."
+        if no_money(charter, "regression"):
+            return says
+        under, over = (
+            charter.business.value.cost_per_unit_under or 0.0,
+            charter.business.value.cost_per_unit_over or 0.0,
         )
-        return f"A regression answers with a number: there is no line to draw.{moved}"
+        return (
+            f"{says} It is used with {policy.shift:+.3g}: so {under / (under + over):.0%} of the outcomes lie below "
+            "it, where too low and too high together cost least."
+        )
     if charter.business.value.per_case is None:
         return "The charter puts no money on right and wrong answers, so the line is drawn at 50 %."
     usual = threshold(charter)
