@@ -26,10 +26,11 @@ class Node:
 
 
 SMOKE_ROWS = 2500
+SMOKE_POC = {"sample": SMOKE_ROWS, "folds": 3, "repeats": 1, "budget": 6, "resamples": 100}
 
 JOURNEY = (
     Node("eda", "01_eda.ipynb", "Data", (), {"sample": SMOKE_ROWS}),
-    Node("poc", "02_poc.ipynb", "Proof of concept", ("eda",), {"sample": SMOKE_ROWS, "folds": 3, "repeats": 1}),
+    Node("poc", "02_poc.ipynb", "Proof of concept", ("eda",), SMOKE_POC),
     Node("explainability", "03_explainability.ipynb", "Trust", ("eda", "poc"), {"sample": SMOKE_ROWS}),
     Node("handoff", "04_handoff.ipynb", "Handoff", ("eda", "poc", "explainability"), {"sample": SMOKE_ROWS}),
 )
