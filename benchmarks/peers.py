@@ -32,9 +32,7 @@ JOINED = "joined"
 # A column with no more values than these is a category, whose values are fixed by the reference.
 CATEGORIES = 40
 PROFILED_ROWS = 20_000
-INSTALL = (
-    "uv pip install --target .peers pandera pointblank, then PYTHONPATH=.peers python benchmarks/planted_faults.py"
-)
+INSTALL = "an environment of its own, see benchmarks/README.md"
 
 
 def with_pandera(reference: Frames) -> Callable[[Frames], Complaints]:

@@ -13,6 +13,7 @@ from lab2live import charts, user_code
 from lab2live.columns import Columns, as_numbers, label, prepare, roles
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +100,7 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
         raise UserError(
             "The outcome of no case is known.",
             where=where,
-            found=f"{prediction.target} is empty in all {len(table):,} rows",
+            found=f"{prediction.target} is empty in all {amount(len(table), 'row')}",
             fix="correct the target, or add the source that knows the outcomes",
         )
     # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
@@ -115,7 +116,13 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
     )
     if not columns.kinds:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())
-        raise UserError("No column is left to predict from.", where=charter.file, found=reasons or "no columns")
+        raise UserError(
+            "No column is left to predict from.",
+            where=f"{charter.file}, field `sources`",
+            found=reasons or "no columns beside the target and the keys",
+            expected="a column whose values differ and repeat, or a number or date, known before the outcome",
+            fix="add a source that describes the cases, or make such a column in add_features (features.py)",
+        )
     return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()))
 
 
@@ -147,7 +154,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
         raise UserError(
             "The target of a classification needs two classes or a few more.",
             where=where,
-            found=f"{len(classes)} different values, e.g. {', '.join(classes[:5])}",
+            found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
             expected="2 to 20",
             fix="choose another target, or set prediction.problem_type: regression",
         )
@@ -187,13 +194,14 @@ def _meaning(name: str) -> str:
 
 def support(data: Dataset) -> tuple[int, str]:
     """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
-    unknown = f" {data.unlabelled:,} cases have no known outcome and are left out." if data.unlabelled else ""
+    left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
+    unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
     if not data.classes:
-        return len(data.outcome), f"{len(data.outcome):,} cases with a known outcome.{unknown}"
+        return len(data.outcome), f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
     counts = np.bincount(data.outcome, minlength=len(data.classes))
     rarest = int(counts.argmin())
     return int(counts[rarest]), (
-        f"{len(data.outcome):,} cases with a known outcome, {counts[rarest]:,} of them in the rarest class "
+        f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
         f"({data.classes[rarest]}).{unknown}"
     )
 

@@ -163,6 +163,8 @@ def contributions(
         figure, axes = rows_canvas(["average", *labels, "this prediction"], title, xlabel)
         reach = [base, total, *ends]
         set_range(axes, min(reach), max(reach), room=0.3)
+        if steps and min(reach) >= 0:  # a bar that ends at the far left has its label there, too
+            axes.set_xlim(left=min(reach) - 0.2 * (max(reach) - min(reach)))
         last = len(steps) + 1
         for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
             axes.barh(row, step, left=start, height=0.6, color=VERMILION if step > 0 else BLUE)

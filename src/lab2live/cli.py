@@ -47,6 +47,10 @@ ProjectOption = Annotated[
 def charter(project: ProjectOption = None) -> None:
     """Should you start? Open questions, feasibility, priority, and lessons of other projects."""
     found = charters.find(project)
+    if found.simulate.faults or found.stand_ins:
+        from lab2live.eda.simulation import plan
+
+        plan.check(found)
     console.print(f"[bold]{escape(found.project.name)}[/]  {escape(found.project.description)}")
     console.print(f"The charter is valid: {escape(str(found.file))}\n")
     open_ones = questions.unanswered(found)

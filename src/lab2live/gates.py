@@ -133,6 +133,9 @@ RULES = (
         1e-6,
         must_pass=True,
     ),
+    Rule("explainability.randomised", "T2a", "Do the reasons depend on what was learnt?", "lower", 0.25, 0.5),
+    Rule("explainability.probe", "T2a", "Does a column of pure chance weigh little?", "lower", 0.25, 0.5),
+    Rule("explainability.flips", "T2b", "Can it be said what would flip an answer?", "higher", 0.5, None),
     Rule(
         "handoff.parity", "L5", "Does the exported model decide exactly like the one that was tested?", "lower", 0, None
     ),

@@ -264,7 +264,7 @@ class Deployment(Block):
 
 
 class PlannedFault(Block):
-    """A fault to plant into simulated data; its kinds are those of `eda.faults`."""
+    """A fault to plant into simulated data; its kinds are those of `eda.simulation.faults`."""
 
     kind: str
     source: str
@@ -430,5 +430,10 @@ class Charter(Block):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Suggest the closest known name, or list the known ones."""
     names = list(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(names[:30])}"
+    return did_you_mean(word, names) or f"; known are {', '.join(names[:30])}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the closest known name, or nothing where all of them are listed beside."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""

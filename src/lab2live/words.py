@@ -60,6 +60,28 @@ def short(value: object, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if fraction else text
 
 
+def agree(number: float, one: str, several: str) -> str:
+    """The form of a word that agrees with a number.
+
+    Examples
+    --------
+    >>> agree(1, "lies", "lie"), agree(0, "lies", "lie")
+    ('lies', 'lie')
+    """
+    return one if number == 1 else several
+
+
+def amount(number: int, one: str, several: str | None = None) -> str:
+    """How many there are of something; the plural takes an s unless it is given.
+
+    Examples
+    --------
+    >>> amount(1, "key"), amount(1200, "row"), amount(2, "entry", "entries")
+    ('1 key', '1,200 rows', '2 entries')
+    """
+    return f"{number:,} {agree(number, one, several or one + 's')}"
+
+
 def status(word: str) -> str:
     """A gate's status as symbol and word, such as `✔ pass`."""
     return f"{SYMBOLS.get(word, '?')} {word}"

@@ -297,6 +297,29 @@ def test_without_known_columns_the_rule_says_that_nothing_has_been_stated(projec
     assert generated(projects["sql"], "rules")["score"](pd.DataFrame({"x": [1, 2]})).tolist() == [0.5, 0.5]
 
 
+def test_faults_and_an_earlier_extract_are_offered_in_words_that_work(projects):
+    project = projects["simulate"]
+    text = (project / "project.yaml").read_text(encoding="utf-8")
+    assert "    # snapshot:  " in text and "snapshot:  " in (projects["sql"] / "project.yaml").read_text(
+        encoding="utf-8"
+    )
+    (offered,) = re.findall(r"^  # (faults: .*\])", text, re.M)
+    assert charter(project)["simulate"].get("faults") is None
+    (project / "faulty.yaml").write_text(text.replace(f"  # {offered}", f"  {offered}"), encoding="utf-8")
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "lab2live", "simulate", "faulty.yaml", "data/faulty"],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(project / "src")},
+            check=True,
+        )
+        (planted,) = json.loads((project / "data/faulty/truth.json").read_text(encoding="utf-8"))["faults"]
+        assert planted["kind"] == "copied_rows" and planted["rows"] == 60
+    finally:
+        (project / "faulty.yaml").unlink()
+        shutil.rmtree(project / "data/faulty", ignore_errors=True)
+
+
 def test_without_data_the_rule_the_features_and_the_charter_are_about_the_same_simulated_columns(projects, bake):
     rule = generated(projects["simulate"], "rules")
     columns = charter(projects["simulate"])["sources"][0]["columns"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import shutil
@@ -10,8 +11,9 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from PIL import Image
 
-from lab2live import page
+from lab2live import page, report
 
 from .conftest import GATES, HOSTILE, RUNS, notebook
 
@@ -164,3 +166,44 @@ def harmless(seen: Any) -> None:
     assert seen.page.evaluate(handlers) == 0
     for link in seen.page.locator("a[href^='.']").all()[:20]:
         assert "javascript:" not in (link.get_attribute("href") or "")
+
+
+def shade(seen: Any, selector: str, side: str) -> float:
+    """Say how much darker a box is at one of its sides than beside it, where it holds no text."""
+    box = seen.page.locator(selector)
+    picture = Image.open(io.BytesIO(box.screenshot())).convert("L")
+    edge, beside = (2, 60) if side == "left" else (picture.width - 3, picture.width - 60)
+    # the row between caption and head is empty
+    return float(picture.getpixel((beside, 26)) - picture.getpixel((edge, 26)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_shows_at_which_side_there_is_more(visit: Any, tmp_path: Any, scheme: str) -> None:
+    wide = report.table([{f"column {number}": 1000 * number for number in range(14)}], "Wide").html
+    short = report.table([{"a": 1, "b": 2}], "Short").html
+    css = "".join((report.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
+    path = tmp_path / "page.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style><main>{wide}{short}</main>")
+    sign = 1 if scheme == "light" else -1
+    seen = visit(path, 400, scheme)
+    first, second = ".l2l-scroll >> nth=0", ".l2l-scroll >> nth=1"
+    assert sign * shade(seen, first, "right") > 20 and abs(shade(seen, first, "left")) < 3
+    seen.page.locator(first).evaluate("box => box.scrollLeft = 150")
+    assert sign * shade(seen, first, "right") > 20 and sign * shade(seen, first, "left") > 20
+    seen.page.locator(first).evaluate("box => box.scrollLeft = box.scrollWidth")
+    assert abs(shade(seen, first, "right")) < 3 and sign * shade(seen, first, "left") > 20
+    for width in (400, 1600):
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        assert abs(shade(seen, second, "right")) < 3 and abs(shade(seen, second, "left")) < 3
+
+
+def test_a_table_of_many_columns_scrolls_before_its_texts_are_squeezed(visit: Any, tmp_path: Any) -> None:
+    text = "acts from a probability of 0.12 on, at most on the highest 31%"
+    row = {"option": "Gradient boosting (chosen)", "decides": text}
+    row |= {f"from (per month) {number}": 79_000 for number in range(6)}
+    css = "".join((report.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
+    path = tmp_path / "page.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style><main>{report.table([row]).html}</main>")
+    for width in (400, 900, 1100, 1600):
+        cell = visit(path, width).page.locator("td").first
+        assert cell.bounding_box()["height"] < 80, f"more than three lines at {width} px"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer
 
 from lab2live.eda.checks import agreement, misaligned, slips, survey, units
 from lab2live.eda.checks.findings import Finding, Skip
@@ -107,6 +108,34 @@ def test_a_known_shape_twice_is_a_copy_and_a_heavy_tail_is_none() -> None:
     rows = random.random(5000) < 0.03
     found = scaled_part(np.where(rows, values / 1000, values))
     assert found is not None and found.factor == pytest.approx(0.001) and (found.rows == rows).mean() > 0.999
+
+
+def to_digits(values: np.ndarray, digits: int) -> np.ndarray:
+    return np.array([float(f"{value:.{digits}g}") for value in values])
+
+
+@pytest.mark.parametrize("middle", [2, 4, -3])
+@pytest.mark.parametrize("digits", [3, 4])
+def test_skewed_measurements_rounded_to_digits_are_in_one_unit(middle: float, digits: int) -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        assert scaled_part(to_digits(random.lognormal(middle, 1.1, 569), digits)) is None
+
+
+@pytest.mark.parametrize("factor", [10, 100, 0.01])
+def test_amounts_with_cents_in_another_unit_are_still_found(factor: float) -> None:
+    random = np.random.default_rng(1)
+    values = random.lognormal(3, 0.8, 5000).round(2)
+    rows = random.random(5000) < 0.025
+    found = scaled_part(np.where(rows, (values * factor).round(4), values))
+    assert found is not None and found.factor == pytest.approx(factor)
+
+
+def test_an_area_is_as_skewed_as_tumours_are(surveyed: Any) -> None:
+    frame = load_breast_cancer(as_frame=True).frame.rename_axis("id").reset_index()
+    for seed in range(12):
+        charter, surveys = surveyed({"base": frame.sample(frac=0.3 + 0.05 * seed, random_state=seed)})
+        assert loud(units.unit(charter, surveys[0])) == []
 
 
 def test_the_source_that_stands_apart_is_named_across_sources(surveyed: Any) -> None:

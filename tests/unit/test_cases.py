@@ -84,8 +84,8 @@ def test_the_rarer_class_is_the_positive_one_by_default(ones: int, twos: int) ->
 
 
 BROKEN: dict[str, tuple[str, list[Any], str]] = {
-    "one class": ("classification", ["a"] * 9, "1 different values"),
-    "too many classes": ("classification", list(range(21)), "21 different values"),
+    "one class": ("classification", ["a"] * 9, "1 different value"),
+    "too many classes": ("classification", list(range(21)), "21 different value"),
     "words": ("regression", ["1", "2", "three"], "'three'"),
     "infinity": ("regression", [1.0, 2.0, np.inf], "inf"),
     "dates": ("regression", list(pd.to_datetime(["2024-01-01", "2024-01-02"])), "Timestamp"),
@@ -197,3 +197,14 @@ def test_gaps_are_shares_the_emptiest_first() -> None:
     assert len(cases.gaps(table, most=1)) == 1
     assert cases.headline(cases.gaps(table)) == "2 is missing in 100% of the rows"
     assert cases.headline(cases.gaps(table[["c"]])) == "No value is missing"
+
+
+def test_a_table_without_anything_to_learn_from_says_what_to_add(charter_of: Any) -> None:
+    charter = charter_of(Path("/place"), prediction={"id_column": "id"})
+    frame = pd.DataFrame({"id": range(40), "same": "EUR", "y": ["yes", "no"] * 20})
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter, frame)
+    assert caught.value.problem == "No column is left to predict from." and "same" in caught.value.details["found"]
+    assert caught.value.details["where"].endswith("field `sources`")
+    assert "known before the outcome" in caught.value.details["expected"]
+    assert "features.py" in caught.value.details["fix"]

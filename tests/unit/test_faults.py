@@ -229,6 +229,24 @@ def test_what_does_not_fit_is_said(kind: str, source: str, column: str, share: f
         plant(frames(), kind, source, column, share)
 
 
+def test_the_extra_arguments_of_a_charter_may_not_fit_either() -> None:
+    for kind, source, column, more, what in [
+        ("orphan_keys", "base", "day", {}, "neither texts nor numbers"),
+        ("label_immature", "other", "region", {"time_column": "at", "delay": 30}, "no column at"),
+        ("level_shift", "other", "fee", {"date_column": "at"}, "no column at"),
+    ]:
+        with pytest.raises(UserError) as caught:
+            plant(frames(), kind, source, column, 0.1, **more)
+        assert what in caught.value.details["found"]
+
+
+def test_a_combination_finds_its_other_column_by_itself() -> None:
+    made, truth = plant(frames(), "combination_missing", "base", "region", 0.1)
+    assert ["base", "plan"] in truth["places"]
+    left = made["base"].groupby(["region", "plan"]).size()
+    assert len(left) == len(frames()["base"].groupby(["region", "plan"]).size()) - 1
+
+
 def test_roles() -> None:
     base = frames()["base"]
     assert roles(base["money"]) == {"number"}

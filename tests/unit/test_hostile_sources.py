@@ -441,7 +441,7 @@ def test_the_board_says_how_new_a_source_is(
         connection.close()
     line = board(charter_of, tmp_path, uri=f"a.{kind}", date_column="when", fresh_within_days=1, owner="Ada")
     assert (line["newest"], line["days old"]) == (newest, 2 if newest else None)
-    assert line["fresh"] == ("no, limit 1 days" if newest else "not said")
+    assert line["fresh"] == ("no, limit 1 day" if newest else "not said")
     assert line["chase"] == ("Ada: not fresh" if newest else None)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer
 
 from lab2live import cases
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
@@ -250,3 +251,20 @@ def test_hostile_tables_do_not_break_it(charter_of: Making, rows: list[tuple[Any
         return
     for one in leakage.leakage(charter, data, frame, {}):
         assert not isinstance(one, Skip) or "could not be computed" not in one.reason, one
+
+
+@pytest.mark.parametrize("kept", ["mean", "error", "worst", ""])
+def test_measurements_of_a_tumour_are_no_copies_of_the_diagnosis(charter_of: Making, kept: str) -> None:
+    frame = load_breast_cancer(as_frame=True).frame
+    table = frame[[name for name in frame if kept in name or name == "target"]].rename(columns={"target": "y"})
+    found = look(charter_of, table.assign(key=[f"P{row:04}" for row in table.index]))
+    assert [one.column for one in found if one.check == "leakage.feature"] == []
+
+
+@pytest.mark.parametrize("rows", [300, 600, 1200])
+def test_a_copy_with_errors_in_a_small_table_is_found(charter_of: Making, rows: int) -> None:
+    table, happens = world(rows=rows)
+    random = np.random.default_rng(rows)
+    wrong = random.random(rows) < 0.05
+    table["score"] = random.normal(30 + 40 * np.where(wrong, 1 - happens, happens), 10).round(1)
+    assert places(look(charter_of, table)) == [("leakage.feature", JOINED, "score")]

@@ -87,6 +87,43 @@ def test_zeros_beside_a_wide_tail_hide_no_outliers(surveyed: Surveyed, zeros: fl
     assert [one[:4] for one in found] == [("outlier.univariate", "s", "debt", "warn")]
 
 
+COUNTS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "poisson": lambda random, rows: random.poisson(3, rows),
+    "negative binomial": lambda random, rows: random.poisson(random.gamma(2, 1.5, rows)),
+    "zero-inflated": lambda random, rows: random.poisson(3, rows) * (random.random(rows) < 0.4),
+    "geometric": lambda random, rows: random.geometric(0.45, rows) - 1,
+    "binomial": lambda random, rows: random.binomial(12, 0.2, rows),
+}
+# Counts whose tails are heavy, and lists that are no counts at all.
+MORE_COUNTS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "overdispersed": lambda random, rows: random.negative_binomial(0.3, 0.15, rows),
+    "power law": lambda random, rows: random.zipf(2.5, rows),
+    "poisson of a lognormal": lambda random, rows: random.poisson(random.lognormal(-0.5, 1.1, rows)),
+    "terms": lambda random, rows: random.choice([1, 2, 3, 6, 24], rows, p=[0.4, 0.3, 0.2, 0.09, 0.01]),
+    "topped up": lambda random, rows: np.where(random.random(rows) < 0.01, 30, random.integers(0, 10, rows)),
+}
+
+
+@pytest.mark.parametrize("shape", COUNTS)
+@pytest.mark.parametrize("share", [0.05, 0.02, 0.005])
+def test_counts_of_fifty_among_counts_up_to_fourteen_are_found(surveyed: Surveyed, shape: str, share: float) -> None:
+    random = np.random.default_rng(8)
+    values = np.minimum(COUNTS[shape](random, ROWS), 14)
+    values[random.choice(ROWS, int(share * ROWS), replace=False)] = 50
+    (found,) = outliers.univariate(*surveyed(pd.DataFrame({"id": range(ROWS), "calls": values})))
+    assert isinstance(found, Finding) and (found.column, found.severity) == ("calls", "warn")
+    assert found.rows == int(share * ROWS) and found.examples[0] == "50"
+
+
+@pytest.mark.parametrize("rows", [300, 1000, ROWS])
+def test_healthy_counts_have_no_outliers(surveyed: Surveyed, rows: int) -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        shapes = {**COUNTS, **MORE_COUNTS}
+        table = pd.DataFrame({name: draw(random, rows) for name, draw in shapes.items()})
+        assert outliers.univariate(*surveyed(table)) == []
+
+
 def test_outliers_below_are_found_and_sentinels_are_not_reported_again(surveyed: Surveyed) -> None:
     random = np.random.default_rng(2)
     table = pd.DataFrame({"id": range(ROWS), "low": random.normal(100, 10, ROWS), "gone": random.normal(100, 10, ROWS)})
@@ -285,3 +322,25 @@ def test_strange_rows_are_told_from_heavy_tails() -> None:
     mixed[:200] = random.normal(size=200)
     gain, rows = together._strangers(mixed, 0.95 * predicted)
     assert gain > together.CLEAR and rows[:200].mean() > 0.2 and rows[200:].mean() < 0.01
+
+
+def test_values_that_the_charter_does_not_declare_are_impossible(surveyed: Surveyed) -> None:
+    random = np.random.default_rng(9)
+    table = pd.DataFrame(
+        {"id": range(ROWS), "plan": random.choice(["A", "B"], ROWS), "grade": random.integers(1, 4, ROWS)}
+    )
+    declared = {"columns": {"plan": {"values": ["a", "B", "C"]}, "grade": {"values": {1: 0.5, 2: 0.2, "3": 0.3}}}}
+    assert outliers.impossible(*surveyed(table, **declared)) == []
+    table.loc[:39, "plan"] = "Platinum"
+    table.loc[:199, "grade"] = 9
+    plan, grade = (one for one in outliers.impossible(*surveyed(table, **declared)) if isinstance(one, Finding))
+    assert (plan.column, plan.rows, plan.severity, plan.examples) == ("plan", 40, "warn", ("Platinum",))
+    assert (grade.column, grade.rows, grade.severity, grade.examples) == ("grade", 200, "fail", ("9",))
+    assert "40 values of plan in s (0.80%) are not among those that the charter declares." in plan.message
+    # what other checks find is theirs: words for nothing, other spellings, broken characters
+    table["plan"] = random.choice(["A", "AA", "B", "n/a", "", " b"], ROWS)
+    assert [one.column for one in outliers.impossible(*surveyed(table, **declared))] == ["grade"]
+    # a list of what is expected is no list of all there is; together they are
+    both = {**declared, "expected": {"plan": ["Platinum"], "grade": [9]}}
+    table.loc[:39, "plan"] = "Platinum"
+    assert outliers.impossible(*surveyed(table, **both)) == []

@@ -180,7 +180,7 @@ def test_the_style_is_scoped_and_loads_nothing() -> None:
     css = report.style().html
     assert "url(" not in css and "@import" not in css
     rules = [line for line in css.splitlines() if "{" in line and not line.lstrip().startswith("/*")]
-    assert all(line.lstrip().startswith(".l2l") for line in rules if not line.startswith("<style>"))
+    assert all(line.lstrip().startswith((".l2l", "@media")) for line in rules if not line.startswith("<style>"))
     assert repr(report.style()) == ""
 
 

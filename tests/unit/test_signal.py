@@ -194,3 +194,21 @@ def test_scores_agree_with_those_of_scikit_learn(generate: Generating, kind: str
     assert quick.skills(data, known, answers) == pytest.approx(
         [want(known[:, k], answers[:, k]) for k in range(known.shape[1])]
     )
+
+
+def test_labels_of_carriers_are_short_and_clear_of_the_line() -> None:
+    sizes = {"contract": 0.1064, "tickets": 0.0422, "signup": 0.0054, "tariff": 0.000608, "region": -0.0000436}
+    columns = [
+        carriers.Carrier(name, size, size - 0.004, size + abs(size) / 4, 0.9, "carries") for name, size in sizes.items()
+    ]
+    figure = carriers.Carriers(tuple(columns), 0.00216, "ROC AUC").figure()
+    (axes,) = figure.axes
+    texts = [text for text in axes.texts if "copy" not in text.get_text()]
+    assert [text.get_text() for text in texts] == ["0.106", "0.042", "0.005", "0.001", "0.000"]
+    assert "region 0.000 (−0.004 to 0.000)" in charts.alt(figure) and "0.0000436" not in charts.alt(figure)
+    charts.png(figure)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    line = axes.transData.transform((0.00216, 0))[0]
+    assert all(text.get_window_extent().x0 > line for text in texts)
+    assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in texts)

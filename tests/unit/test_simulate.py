@@ -126,7 +126,7 @@ def test_exit_codes(
 
 def test_sources_with_awkward_names_get_files_of_their_own(tmp_path: Path) -> None:
     names = ["a/b", "a b", "../..", "😀", "A_b"]
-    entries = [{"name": name, "columns": {"id": {}}, "key": "id"} for name in names]
+    entries = [{"name": name, "columns": {"id": {}, "y": {"mean": 3}}, "key": "id"} for name in names]
     blocks = {"prediction": {"problem_type": "regression", "target": "y"}, "join": {"base": "a/b", "on": "id"}}
     (tmp_path / "s.yaml").write_text(json.dumps({"sources": entries, **blocks}, ensure_ascii=False), encoding="utf-8")
     made = simulate.write(tmp_path / "s.yaml", tmp_path / "out", rows=20, say=lambda _: None)
@@ -218,7 +218,8 @@ def test_simulated_files_are_renewed_when_the_charter_or_the_real_data_change(tm
 
 
 def test_readers_at_once_find_a_whole_folder(tmp_path: Path) -> None:
-    charter = project(tmp_path, SPEC.replace("uri: never-read.parquet", 'uri: "simulated://"'))
+    text = SPEC.replace("uri: never-read.parquet", 'uri: "simulated://"')
+    charter = project(tmp_path, text.replace("autopay: {type: boolean}", "left: {values: [no, yes]}"))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: stand_ins.stand_in(charter, charter.sources[0]).read_bytes(), range(8)))
     assert len(set(found)) == 1 and len(list((tmp_path / "data").iterdir())) == 1
@@ -270,6 +271,15 @@ def test_a_download_without_a_network_says_what_to_do(tmp_path: Path, monkeypatc
     with pytest.raises(UserError) as caught:
         public.load("public://credit_g", tmp_path)
     assert "breast_cancer" in caught.value.details["fix"] and list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_public_table_is_told_the_names_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        simulate.write_public("public://nope", tmp_path / "out", say=lambda _: None)
+    assert str(caught.value).count("motor_claims") == 1 and "lab2live simulate --list" in caught.value.details["fix"]
+    with pytest.raises(UserError) as caught:
+        public.find("public://motor_claim")
+    assert caught.value.details["fix"].endswith("did you mean `motor_claims`?")
 
 
 def test_the_public_command_writes_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,3 +92,30 @@ def test_no_levels_break_it(levels: dict[str, int]) -> None:
     meant = _variants(levels)
     assert all(level in levels and level != right for level, right in meant.items())
     assert set(_typing_errors(levels)) <= set(levels)
+
+
+PLANS = {"columns": {"plan": {"values": ["A", "B", "yes"]}}}
+
+
+@pytest.mark.parametrize("declared", [PLANS, {"expected": {"plan": ["A", "B", "yes"]}}], ids=["values", "expected"])
+@pytest.mark.parametrize("wrong", ["AA", "A "])
+def test_half_of_the_rows_in_a_spelling_that_is_not_declared_are_found(
+    surveyed: Any, wrong: str, declared: Any
+) -> None:
+    charter, (survey,) = surveyed({"base": _column({"A": 500, wrong: 501, "B": 300, "yes": 100})}, **declared)
+    (found,) = spelling(charter, survey)
+    assert (found.column, found.severity, found.rows) == ("plan", "fail", 501)
+    assert found.examples == (f"{wrong if wrong.strip() == wrong else repr(wrong)} -> A",)
+    assert "501 rows (35.8%) are in another spelling" in found.message
+
+
+def test_what_the_charter_declares_is_no_error_however_close(surveyed: Any) -> None:
+    frame = _column({"Comfort": 900, "Comfirt": 20, "basic": 400, "Premium": 300, "Premiums": 9})
+    assert [one.rows for one in spelling(*_first(surveyed({"base": frame})))] == [20]
+    declared = {"columns": {"plan": {"values": ["Comfort", "Comfirt", "Basic", "Premium"]}}}
+    # all rows in the same case, which is only not the charter's, and another word are no spellings
+    assert spelling(*_first(surveyed({"base": frame}, **declared))) == []
+
+
+def _first(both: Any) -> tuple[Any, Any]:
+    return both[0], both[1][0]

@@ -41,7 +41,7 @@ def test_a_category_whose_rhythm_is_moved(surveyed: Any, file: str, hours: int) 
     charter, (survey,) = surveyed({"base": frame}, file=file)
     (found,) = timezone(charter, survey)
     assert (found.check, found.source, found.column) == ("integration.timezone", "base", "at")
-    assert found.severity == "warn" and f"{hours:+d} hours" in found.message and "branch East" in found.message
+    assert found.severity == "warn" and f"{hours:+d} hour" in found.message and "branch East" in found.message
     assert found.rows == pytest.approx((frame["branch"] == "East").sum(), rel=0.1)
 
 
@@ -51,7 +51,7 @@ def test_rows_out_of_order(surveyed: Any, hours: int) -> None:
     some = np.random.default_rng(1).random(len(times)) < 0.075
     charter, (survey,) = surveyed({"base": pd.DataFrame({"id": range(5000), "at": _moved(times, some, hours)})})
     (found,) = timezone(charter, survey)
-    assert found.column == "at" and f"{hours:+d} hours" in found.message
+    assert found.column == "at" and f"{hours:+d} hour" in found.message
     assert 20 < (found.rows or 0) <= some.sum()
 
 

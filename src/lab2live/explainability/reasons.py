@@ -1,106 +1,250 @@
-"""Why this output (T2a): additive reasons in the user's own columns that provably add up to the prediction."""
+"""Why this output (T2a): additive reasons in the user's own columns that provably add up to the answer."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, models, words
-from lab2live.cases import Dataset
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-BOOTSTRAPS = 200
+from lab2live import models
+from lab2live.columns import Columns
+from lab2live.errors import UserError
+from lab2live.explainability import points as to_points
+from lab2live.explainability.families import Family
+from lab2live.explainability.trees import Trees, trees
 
 CERTAIN = 1e-9
 
 
 @dataclass(frozen=True)
-class Reasons:
-    """What every column adds to every prediction.
+class Background:
+    """What stands for "knowing nothing" of a case: small enough to travel with the model.
 
     Attributes
     ----------
-    contributions
-        One row per case and one column per input column, in margin space: log-odds for classes, the target's unit for
-        regression. One-hot columns are already summed into the column they come from.
-    base
-        Shape (rows,): what the model would say if it knew nothing about the case.
-    margin
-        Shape (rows,): what the model itself says, taken from its own prediction and not from the contributions.
+    centre
+        The mean of the encoded training part, from which a linear model's reasons are measured. Empty for a tree
+        model: that one carries its own, in how many training cases went through each node.
+    rows
+        Number of cases behind it.
     """
 
-    contributions: pd.DataFrame
+    centre: tuple[float, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What every column adds to every answer.
+
+    An *output* is the probability of the positive class, or of one of several classes, or the number that a regression
+    predicts. The margin is where a model adds up: log-odds for classes, the target's unit for a regression.
+
+    Attributes
+    ----------
+    columns
+        What the reasons are told of: the columns of the model, or families of them.
+    each
+        In margin space, shape (rows, columns, outputs). One-hot columns are already summed into the column they come
+        from.
+    base
+        Margins of a case about which nothing is known, shape (outputs,).
+    margins, answers
+        What the model itself says, shape (rows, outputs): taken from its own predictions, never from the sum.
+    output
+        Which output is explained, shape (rows,): the class that the model predicts where there are several.
+    """
+
+    columns: tuple[str, ...]
+    each: np.ndarray
     base: np.ndarray
-    margin: np.ndarray
+    margins: np.ndarray
+    answers: np.ndarray
+    output: np.ndarray
+    probabilities: bool
+
+    @property
+    def contributions(self) -> pd.DataFrame:
+        """The reasons of the explained output in margin space: a row per case, a column per column."""
+        return pd.DataFrame(self.each[self._rows, :, self.output], columns=list(self.columns))
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """The reasons in the scale of the answer: shares of probability, see `points`, or the target's unit."""
+        if not self.probabilities:
+            return self.contributions
+        if self.each.shape[2] == 1:
+            slope = to_points.secant(self.base, self.margins[:, 0])
+            return self.contributions * slope[:, None]
+        weights = to_points.path(self.base, self.margins, self.output)
+        return pd.DataFrame(np.einsum("rco,ro->rc", self.each, weights), columns=list(self.columns))
+
+    @property
+    def start(self) -> np.ndarray:
+        """What the model says of a case about which nothing is known, in the scale of the answer, shape (rows,)."""
+        if not self.probabilities:
+            return self.base[self.output]
+        if len(self.base) == 1:
+            return to_points.probability(self.base)[self.output]
+        return to_points.probabilities(self.base)[self.output]
+
+    @property
+    def answer(self) -> np.ndarray:
+        """What the model says of the explained output, shape (rows,)."""
+        said: np.ndarray = self.answers[self._rows, self.output]
+        return said
 
     @property
     def additivity_error(self) -> float:
-        """The largest gap between the sum of the reasons and the model's own margin.
+        """The largest gap between the sum of the reasons and the model's own margin, over all outputs.
 
         Relative to the largest margin where that is above 1: a target in millions has larger rounding errors.
         """
-        gaps = np.abs(self.base + self.contributions.sum(axis=1).to_numpy() - self.margin)
-        return float(gaps.max() / max(1.0, np.abs(self.margin).max()))
+        gaps = np.abs(self.base + self.each.sum(axis=1) - self.margins)
+        return float(gaps.max() / max(1.0, np.abs(self.margins).max()))
+
+    @property
+    def points_error(self) -> float:
+        """The largest gap between start plus points and the model's own answer, relative as above."""
+        gaps = np.abs(self.start + self.points.to_numpy().sum(axis=1) - self.answer)
+        return float(gaps.max() / max(1.0, np.abs(self.answer).max()))
+
+    @property
+    def usual(self) -> int:
+        """The output that is explained most often."""
+        return int(np.bincount(self.output).argmax())
+
+    @property
+    def _rows(self) -> np.ndarray:
+        return np.arange(len(self.output))
+
+    def toward(self, output: int) -> Reasons:
+        """Give the reasons for and against one output in all cases, e.g. one class whatever was predicted."""
+        return replace(self, output=np.full(len(self.output), output))
+
+    def of_families(self, families: Sequence[Family]) -> Reasons:
+        """Add the reasons of columns that belong together; the sum over all of them stays the same."""
+        place = {name: number for number, name in enumerate(self.columns)}
+        summed = [self.each[:, [place[name] for name in family.members]].sum(axis=1) for family in families]
+        return replace(self, columns=tuple(family.name for family in families), each=np.stack(summed, axis=1))
 
 
-def explain(model: Any, data: Dataset, background: np.ndarray, rows: np.ndarray) -> Reasons:
-    """Explain predictions by exact additive contributions, without sampling.
+@dataclass(frozen=True)
+class Reasoner:
+    """A model made ready to be explained, once: for many rows in a notebook, or for one after the other in a service.
+
+    Attributes
+    ----------
+    model
+        A fitted pipeline of `models`.
+    columns
+        In the order of the reasons.
+    members
+        Which encoded column belongs to which column, 0 or 1, shape (encoded, columns).
+    centre
+        See `Background`.
+    trees
+        Of a tree model; `None` for a linear one.
+    """
+
+    model: Any
+    columns: tuple[str, ...]
+    members: np.ndarray
+    centre: np.ndarray
+    trees: Trees | None
+
+    def explain(self, inputs: pd.DataFrame) -> Reasons:
+        """Explain the answers to some rows, see `explain`."""
+        slope, intercept, inner = _calibration(self.model[-1])
+        with models.quiet_threads(len(inputs)):
+            matrix = np.asarray(self.model[:-1].transform(inputs), dtype=float)
+            if self.trees is None:
+                coefficients = np.atleast_2d(inner.coef_)
+                each = (matrix - self.centre)[:, :, None] * coefficients.T[None]
+                base = np.atleast_1d(inner.intercept_) + coefficients @ self.centre
+            else:
+                each, base = self.trees.values(matrix), self.trees.base
+            margins, answers, probabilities = _said(self.model[-1], matrix)
+        return Reasons(
+            self.columns,
+            np.einsum("reo,ec->rco", slope * each, self.members, optimize=True),
+            slope * base + intercept,
+            margins,
+            answers,
+            answers.argmax(axis=1),
+            probabilities,
+        )
+
+
+def background(model: Any, inputs: pd.DataFrame) -> Background:
+    """Sum up what stands for "knowing nothing": the training part.
 
     Parameters
     ----------
     model
         A fitted pipeline of `models`.
-    data
-        The data set.
+    inputs
+        Its training cases, see `columns.prepare`.
+    """
+    if model is None or not hasattr(_calibration(model[-1])[2], "coef_"):
+        return Background((), len(inputs))
+    mean = np.asarray(model[:-1].transform(inputs), dtype=float).mean(axis=0)
+    return Background(tuple(map(float, mean)), len(inputs))
+
+
+def reasoner(model: Any, columns: Columns, background: Background) -> Reasoner:
+    """Make a model ready to be explained. The first tree model of a process takes seconds: shap is imported.
+
+    Raises
+    ------
+    UserError
+        If there is no model: a constant and a rule have no reasons beside themselves.
+    """
+    inner = None if model is None else _calibration(model[-1])[2]
+    if not hasattr(inner, "coef_") and not hasattr(inner, "_predictors"):
+        raise UserError(
+            "There are no reasons to give: what was chosen is not one of the models that learn.",
+            found="a constant or a rule" if model is None else type(inner).__name__,
+            expected="the linear, the additive or the boosting model of the ladder",
+            fix="choose a model that learns: a constant says the same of every case, and a rule explains itself",
+        )
+    owner = _owners(model[:-1])
+    members = np.array([owner == name for name in columns.kinds], dtype=float).T
+    taken_apart = None if hasattr(inner, "coef_") else trees(inner)
+    return Reasoner(model, tuple(columns.kinds), members, np.array(background.centre), taken_apart)
+
+
+def explain(model: Any, columns: Columns, inputs: pd.DataFrame, background: Background) -> Reasons:
+    """Explain answers by exact additive contributions, without sampling.
+
+    Parameters
+    ----------
+    model
+        A fitted pipeline of `models`.
+    columns
+        The part each column plays.
+    inputs
+        The cases to explain, see `columns.prepare`; one or more rows.
     background
-        Row numbers that stand for "knowing nothing": the training part. A linear model's contributions are measured
-        from their mean; a tree model's from the cover of its own nodes.
-    rows
-        Row numbers of the cases to explain.
+        See `background`.
 
     Returns
     -------
     Reasons
-        For linear models ``coefficient * (value - mean)``; for trees SHAP values by TreeExplainer (Lundberg et al.
-        2020), path-dependent. The sigmoid calibration is one straight line over the margin, so it scales reasons and
-        base alike. With more than two classes, the reasons are those of the class that the model predicts.
-    """
-    encode, last = model[:-1], model[-1]
-    inputs = data.inputs.iloc[rows]
-    matrix = np.asarray(encode.transform(inputs), dtype=float)
-    owner = _owners(encode)
-    slope, intercept, inner = _calibration(last)
-    if hasattr(inner, "coef_"):
-        mean = np.asarray(encode.transform(data.inputs.iloc[background]), dtype=float).mean(axis=0)
-        coefficients = np.atleast_2d(inner.coef_)
-        each = (matrix - mean)[:, :, None] * coefficients.T[None]
-        base = np.tile(np.atleast_1d(inner.intercept_) + coefficients @ mean, (len(rows), 1))
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it asks for a progress bar that nobody sees
-            import shap
+        For linear models ``coefficient * (value - mean)``; for trees path-dependent SHAP values, see `trees`. The
+        sigmoid calibration is one straight line over the margin, so it scales reasons and base alike.
 
-        explainer = shap.TreeExplainer(inner)
-        with models.quiet_threads(len(rows)):
-            values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=float)
-        each = values if values.ndim == 3 else values[:, :, None]
-        base = np.tile(np.atleast_1d(np.asarray(explainer.expected_value, dtype=float)), (len(rows), 1))
-    # one output for two classes and for regression; else the predicted class
-    output = models.predict(model, inputs).astype(int) if each.shape[2] > 1 else np.zeros(len(rows), dtype=int)
-    picked = slope * each[np.arange(len(rows)), :, output]
-    grouped = {name: picked[:, owner == name].sum(axis=1) for name in data.columns.kinds}
-    return Reasons(
-        pd.DataFrame(grouped, index=inputs.index),
-        slope * base[np.arange(len(rows)), output] + intercept,
-        _margin(model, inputs, output),
-    )
+    Raises
+    ------
+    UserError
+        If `model` is not one that learns, see `reasoner`.
+    """
+    return reasoner(model, columns, background).explain(inputs)
 
 
 def _owners(encode: Any) -> np.ndarray:
@@ -112,7 +256,7 @@ def _owners(encode: Any) -> np.ndarray:
                 owners += [column] * len(values)
         elif name == "numbers":
             owners += list(columns)
-    return np.array(owners)
+    return np.array(owners, dtype=object)
 
 
 def _calibration(last: Any) -> tuple[float, float, Any]:
@@ -125,136 +269,25 @@ def _calibration(last: Any) -> tuple[float, float, Any]:
     return -float(sigmoid.a_), -float(sigmoid.b_), calibrated.estimator
 
 
-def _margin(model: Any, inputs: pd.DataFrame, output: np.ndarray) -> np.ndarray:
-    """Take the margin from what the model answers: the logit of its probability, or the value."""
-    with models.quiet_threads(len(inputs)):
-        if not hasattr(model, "predict_proba"):
-            return np.asarray(model.predict(inputs), dtype=float)
-        probabilities = model.predict_proba(inputs)
-        if probabilities.shape[1] == 2:
-            positive = probabilities[:, 1].astype(float)
-            # Next to 0 and 1 a probability has too few digits left to be taken back to the margin it came from.
-            certain = (positive < CERTAIN) | (positive > 1 - CERTAIN)
-            positive = np.where(certain, 0.5, positive)
-            return np.where(certain, _decision(model, inputs), np.log(positive) - np.log1p(-positive))
-        margins: np.ndarray = model.decision_function(inputs)
-        return margins[np.arange(len(inputs)), output]
-
-
-def _decision(model: Any, inputs: pd.DataFrame) -> np.ndarray:
-    slope, intercept, inner = _calibration(model[-1])
-    decided: np.ndarray = inner.decision_function(model[:-1].transform(inputs))
-    return slope * decided + intercept
-
-
-def importance(reasons: Reasons, seed: int = 0) -> pd.DataFrame:
-    """Rank the columns by how much they move predictions on average.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `column`, `mean` (mean absolute contribution), `low`, `high` (95 % bootstrap interval over cases),
-        greatest first.
-    """
-    size = reasons.contributions.abs()
-    random = np.random.default_rng(seed)
-    draws = np.array(
-        [size.to_numpy()[random.integers(len(size), size=len(size))].mean(axis=0) for _ in range(BOOTSTRAPS)]
-    )
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    table = pd.DataFrame({"column": size.columns, "mean": size.mean().to_numpy(), "low": low, "high": high})
-    return table.sort_values(["mean", "column"], ascending=[False, True], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One prediction with its reasons, for reading."""
-
-    title: str
-    row: int
-    prediction: float
-    base: float
-    total: float
-    reasons: tuple[tuple[str, float], ...]
-
-
-def telling_cases(
-    reasons: Reasons, data: Dataset, predictions: np.ndarray, rows: np.ndarray, top: int = 6
-) -> list[Case]:
-    """Pick three cases that tell most: the highest, the middle and the lowest prediction; or one of each class.
-
-    Parameters
-    ----------
-    reasons, predictions, rows
-        Of the same cases, in the same order.
-    top
-        Reasons to name; the others are summed up in one line, so that every case still adds up.
-    """
-    if data.problem == "multiclass":
-        firsts = {int(code): int(np.argmax(predictions == code)) for code in np.unique(predictions)[:3]}
-        found = {f"A case predicted {data.classes[code]}": number for code, number in firsts.items()}
-        return [_case(title, reasons, data, predictions, rows, number, top) for title, number in found.items()]
-    order = np.argsort(predictions, kind="stable")
-    picked = {"The highest prediction": order[-1], "A typical prediction": order[len(order) // 2]}
-    picked["The lowest prediction"] = order[0]
-    return [_case(title, reasons, data, predictions, rows, int(number), top) for title, number in picked.items()]
-
-
-def _case(
-    title: str, reasons: Reasons, data: Dataset, predictions: np.ndarray, rows: np.ndarray, number: int, top: int
-) -> Case:
-    parts = reasons.contributions.iloc[number]
-    named = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)
-    lines = [
-        (f"{name} = {shown(data.raw.iloc[rows[number]].get(name))}", float(named[name])) for name in named.index[:top]
-    ]
-    if len(named) > top:
-        lines.append((f"{len(named) - top} other columns", float(named.iloc[top:].sum())))
-    base = float(reasons.base[number])
-    return Case(title, int(rows[number]), float(predictions[number]), base, base + float(parts.sum()), tuple(lines))
-
-
-def shown(value: object) -> str:
-    """Write a value the way a person would say it."""
-    if words.is_missing(value):
-        return "missing"
-    text = value.date().isoformat() if isinstance(value, pd.Timestamp) else words.short(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def unit(data: Dataset) -> str:
-    """Name what reasons are measured in."""
-    return "in the unit of the target" if data.problem == "regression" else "in log-odds"
-
-
-def sentence(case: Case, data: Dataset) -> str:
-    """Say the strongest reasons of one case in words."""
-    said = f"predicted {_predicted(case, data)}"
-    parts = [f"{what} {'raises' if value > 0 else 'lowers'} it by {abs(value):.2f}" for what, value in case.reasons[:3]]
-    return f"{said}: {', '.join(parts)} ({unit(data)})."
-
-
-def _predicted(case: Case, data: Dataset) -> str:
-    if data.problem == "binary":
-        return f"{case.prediction:.0%} {data.classes[-1]}"
-    return data.classes[int(case.prediction)] if data.problem == "multiclass" else f"{case.prediction:,.4g}"
+def _said(last: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Take margins and answers from what the model itself says, and whether the answers are probabilities."""
+    if not hasattr(last, "predict_proba"):
+        predicted = np.asarray(last.predict(matrix), dtype=float)[:, None]
+        return predicted, predicted, False
+    said = np.asarray(last.predict_proba(matrix), dtype=float)
+    if said.shape[1] > 2:
+        return np.asarray(last.decision_function(matrix), dtype=float), said, True
+    positive = said[:, 1]
+    # Next to 0 and 1 a probability has too few digits left to be taken back to the margin it came from.
+    certain = (positive < CERTAIN) | (positive > 1 - CERTAIN)
+    inside = np.where(certain, 0.5, positive)
+    margins = np.log(inside) - np.log1p(-inside)
+    if certain.any():
+        slope, intercept, inner = _calibration(last)
+        margins[certain] = slope * inner.decision_function(matrix[certain]) + intercept
+    return margins[:, None], positive[:, None], True
 
 
 def rounded_up(error: float) -> float:
     """Round an error up to the next power of ten: its digits are noise of the machine, its size is not."""
     return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))
-
-
-def importance_chart(ranking: pd.DataFrame, data: Dataset, most: int = 10) -> Figure:
-    """Draw how far the strongest columns move predictions."""
-    top = ranking.head(most)
-    title = f"{top['column'][0]} moves predictions most"
-    columns, mean, low, high = (top[name].tolist() for name in ("column", "mean", "low", "high"))
-    return charts.intervals(columns, mean, low, high, title, f"average reason, {unit(data)}")
-
-
-def case_chart(case: Case, data: Dataset) -> Figure:
-    """Draw the reasons of one case."""
-    names, values = zip(*case.reasons, strict=True)
-    title = f"{case.title}: {_predicted(case, data)}"
-    return charts.contributions(names, values, case.base, case.total, title, f"what each column adds, {unit(data)}")

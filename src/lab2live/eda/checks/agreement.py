@@ -16,6 +16,7 @@ from lab2live.eda.checks.rescaled import FACTORS
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.units import CLOSE
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # A few differences are normal: somebody moved, and one system knows it already.
 LIMITS = Limits(0.005, 0.05)
@@ -88,7 +89,7 @@ def _between(both: Pair, name: str) -> list[Finding]:
     if (slip_of(now, then, differ) is not None and both.whole) or _in_another_unit(both, name, ours, theirs, differ):
         return []
     what = (
-        f"{name} differs between {second.name} and {first.name} for {unlike:,} of {common:,} common keys "
+        f"{name} differs between {second.name} and {first.name} for {unlike:,} of {amount(common, 'common key')} "
         f"({share:.1%}){both.basis}."
     )
     examples = [
@@ -166,7 +167,7 @@ def _inside(survey: Survey) -> list[Finding]:
     if not survey.complete:
         wanted = frame[survey.key].dropna().drop_duplicates()
         wanted = wanted.sample(min(SAMPLED_KEYS, len(wanted)), random_state=0)
-        frame, basis = rows_of(survey, survey.key, wanted), f" (among the rows of {len(wanted):,} keys)"
+        frame, basis = rows_of(survey, survey.key, wanted), f" (among the rows of {amount(len(wanted), 'key')})"
     keys = factorized(frame[survey.key])[0]
     order = _in_time(survey, frame, keys)
     keys = keys[order]
@@ -192,8 +193,8 @@ def _inside(survey: Survey) -> list[Finding]:
             continue
         rows = order[np.flatnonzero(odd) + 1]
         what = (
-            f"{name} in {survey.name} is one thing for a key and another in single rows between: {number:,} rows, "
-            f"{share:.1%} of those that can be compared{basis}."
+            f"{name} in {survey.name} is one thing for a key and another in single rows between: "
+            f"{amount(number, 'row')}, {share:.1%} of those that can be compared{basis}."
         )
         examples = frame[survey.key].iloc[rows[:3]].astype(str)
         severity = LIMITS.severity(share)
@@ -263,9 +264,10 @@ def _apart(both: Pair, first: tuple[str, np.ndarray], second: tuple[str, np.ndar
         return None
     share = float(moved.sum() / known.sum())
     survey, base = both.second.survey, both.first.survey
+    step = round(float(steps[times.argmax()]))
     what = (
-        f"{moved.sum():,} times of {name} in {survey.name} ({share:.1%}) are exactly {abs(steps[times.argmax()]):.0f} "
-        f"hours {'after' if steps[times.argmax()] > 0 else 'before'} {other} in {base.name}{both.basis}."
+        f"{amount(moved.sum(), 'time')} of {name} in {survey.name} ({share:.1%}) {agree(moved.sum(), 'is', 'are')} "
+        f"exactly {amount(abs(step), 'hour')} {'after' if step > 0 else 'before'} {other} in {base.name}{both.basis}."
     )
     examples = both.second.frame[name][moved].head(FEWEST).astype(str)
     severity: Severity = "fail" if share > TIMES_FAIL else "warn"

@@ -13,6 +13,7 @@ from lab2live.columns import EPOCH, day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 # Parts of time in days: whole weeks, so that quiet weekends are in all of them.
 WEEK, MONTH = 7, 28
@@ -79,8 +80,8 @@ def _late(survey: Survey, column: str, declared: bool) -> Finding | None:
             continue
         share, expected = shortfall
         what = (
-            f"The last {name} in {column} of {survey.name}, up to {day(end)}, has {parts[-1]:,.0f} rows where "
-            f"{expected:,.0f} were to be expected ({share:.0%}){survey.basis}."
+            f"The last {name} in {column} of {survey.name}, up to {day(end)}, has "
+            f"{amount(round(parts[-1]), 'row')} where {expected:,.0f} were to be expected ({share:.0%}){survey.basis}."
         )
         missing = max(0, round(expected - parts[-1]))
         severity: Severity = "fail" if share < VERY_LATE else "warn"
@@ -223,7 +224,7 @@ def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     else:
         age = (_today() - EPOCH.date()).days - end
         if age > limit:
-            what = f"The newest {column} of {name} is {day(end)}, {age:,.0f} days ago; {limit:g} are allowed."
+            what = f"The newest {column} of {name} is {day(end)}, {amount(round(age), 'day')} ago; at most {limit:g}."
             severity: Severity = "fail" if age > 3 * limit else "warn"
             return [finding(check, name, column, severity, age, limit, what, None, [day(end)])]
     before = survey.earlier
@@ -233,7 +234,7 @@ def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
             what = f"The newest {column} of {name} is {day(end)}, and the earlier extract went up to {day(then)}."
             found.append(finding(check, name, column, "warn", then - end, 0, what, None, [day(end)]))
         elif end == then and survey.rows == before.rows:
-            what = f"{name} ends with {day(end)} and has {survey.rows:,} rows, just like the earlier extract."
+            what = f"{name} ends with {day(end)} and has {amount(survey.rows, 'row')}, just like the earlier extract."
             found.append(finding(check, name, column, "info", 0, 0, what, None, [day(end)]))
     return found
 
@@ -286,12 +287,10 @@ def stale_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | 
         together = len(others) > 1 and others[0] - others[1] <= TOGETHER
         behind = others[1] - end if together else 0.0
         if judged and behind > max(EARLIER, 0.1 * span):
-            what = f"{name} ends with {day(end)} ({column}), the other sources {behind:,.0f} days later or more."
+            what = f"{name} ends with {day(end)} ({column}), the others {amount(round(behind), 'day')} later or more."
             found.append(finding("integration.stale", name, column, "warn", behind, EARLIER, what, None, [day(end)]))
         elif went_on and _moved(survey, column, end) is False:
-            what = (
-                f"{name} is just what it was in the earlier extract, up to {day(end)}; {went_on[0]} has gone on since."
-            )
+            what = f"{name} is what it was in the earlier extract, up to {day(end)}; {went_on[0]} has gone on since."
             found.append(finding("integration.stale", name, column, "warn", 0, 0, what, None, [day(end)]))
     return found
 

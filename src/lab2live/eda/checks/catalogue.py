@@ -74,7 +74,7 @@ CHECKS: dict[str, Check] = {
         "L4b",
         "Values that cannot be",
         "They are errors, and nobody knows how many more are hidden among the values that can be.",
-        "Correct them at the source; if they are right, state min and max of the column in the charter.",
+        "Correct them at the source; if they are right, say so in the charter (min, max or values of the column).",
     ),
     "coverage.entity": Check(
         "L4c",

@@ -11,6 +11,7 @@ from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.levels import Levels, levels_of
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # So many rows have to be expected in an empty cell, and chance empties it with less than this probability.
 EXPECTED = 25.0
@@ -56,8 +57,13 @@ def combination(charter: Charter, survey: Survey) -> list[Finding | Skip]:
 def _finding(survey: Survey, one: Levels, two: Levels, cell: tuple[int, int, float], was: bool) -> Finding:
     row, column, expected = cell
     pair = f"{one.name} = {one.text(row)} and {two.name} = {two.text(column)}"
-    why = "the earlier extract lets expect" if was else "are to be expected from how frequent both are"
-    what = f"In {survey.name} {pair} never occur together, where about {expected:,.0f} rows {why}{survey.basis}."
+    why = (
+        "the earlier extract lets expect"
+        if was
+        else f"{agree(round(expected), 'is', 'are')} to be expected from how frequent both are"
+    )
+    rows = amount(round(expected), "row")
+    what = f"In {survey.name} {pair} never occur together, where about {rows} {why}{survey.basis}."
     examples = [f"{one.text(row)} + {two.text(column)}"]
     return finding("coverage.combination", survey.name, one.name, "warn", expected, EXPECTED, what, None, examples)
 

@@ -11,6 +11,7 @@ from lab2live.eda.checks.levels import factorized
 from lab2live.eda.checks.pairs import SAMPLED_KEYS, rows_of
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Below this share a few copies hardly move a model; above the other, the export itself is broken.
 WARN, FAIL = 0.002, 0.20
@@ -50,7 +51,8 @@ def copies(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         return []
     rows = surplus if survey.complete else round(share * survey.rows)
     about = "" if survey.complete else "about "
-    what = f"{about}{rows:,} rows of {survey.name} ({share:.1%}) repeat another row in every column{basis}."
+    repeat = agree(rows, "repeats", "repeat")
+    what = f"{about}{amount(rows, 'row')} of {survey.name} ({share:.1%}) {repeat} another row in every column{basis}."
     what = what[0].upper() + what[1:]
     shown = frame.loc[again].head(EXAMPLES)
     named = shown[survey.key].astype(str) if survey.key else shown.astype(str).agg(", ".join, axis=1)
@@ -68,7 +70,8 @@ def _rows(survey: Survey) -> tuple[pd.DataFrame, str]:
     name = max(plain, key=lambda one: survey.facts[one].distinct)
     wanted = survey.sample[name].dropna().drop_duplicates()
     wanted = wanted.sample(min(SAMPLED_KEYS, len(wanted)), random_state=0)
-    return rows_of(survey, name, wanted).reset_index(drop=True), f" (in all rows of {len(wanted):,} values of {name})"
+    basis = f" (in all rows of {amount(len(wanted), 'value')} of {name})"
+    return rows_of(survey, name, wanted).reset_index(drop=True), basis
 
 
 def _has_a_key(survey: Survey) -> bool:

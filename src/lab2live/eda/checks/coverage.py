@@ -18,6 +18,7 @@ from lab2live.eda.checks.levels import levels_of
 from lab2live.eda.checks.survey import Survey
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Values that made up this share of the rows cannot be missing by chance or for a good reason that nobody mentions.
 LARGE = 0.05
@@ -76,13 +77,15 @@ def _against_charter(charter: Charter, survey: Survey, column: str, declared: li
         shares = _earlier_shares(survey, column)
         severity: Severity = "fail" if any(shares.get(value.casefold(), 0.0) >= LARGE for value in gone) else "warn"
         what = (
-            f"{len(gone):,} of {len(wanted):,} expected values of {column} are not in {survey.name} at all: "
+            f"{len(gone):,} of {amount(len(wanted), 'expected value')} of {column} {agree(len(gone), 'is', 'are')} not "
+            f"in {survey.name} at all: "
             f"{', '.join(gone[:EXAMPLES])}{' and others' if len(gone) > EXAMPLES else ''}."
         )
         found.append(finding("coverage.entity", survey.name, column, severity, share, 0, what, None, gone))
     if extra:
         what = (
-            f"{len(extra):,} values of {column} in {survey.name} are not among those expected: "
+            f"{amount(len(extra), 'value')} of {column} in {survey.name} {agree(len(extra), 'is', 'are')} not among "
+            f"those expected: "
             f"{', '.join(extra[:EXAMPLES])}{' and others' if len(extra) > EXAMPLES else ''}."
         )
         found.append(finding("coverage.entity", survey.name, column, "info", len(extra), 0, what, None, extra))
@@ -131,8 +134,8 @@ def _against_earlier(survey: Survey, earlier: Survey) -> list[Finding]:
         share = sum(one for _, one in lost)
         severity: Severity = "fail" if max(one for _, one in lost) >= LARGE else "warn"
         what = (
-            f"{len(lost):,} {'values' if len(lost) > 1 else 'value'} of {name} that made up {share:.1%} of "
-            f"{survey.name} in the earlier extract {'are' if len(lost) > 1 else 'is'} gone or nearly so: "
+            f"{amount(len(lost), 'value')} of {name} that made up {share:.1%} of "
+            f"{survey.name} in the earlier extract {agree(len(lost), 'is', 'are')} gone or nearly so: "
             f"{', '.join(value for value, _ in lost[:EXAMPLES])}{survey.basis}."
         )
         examples = [value for value, _ in lost]
@@ -201,7 +204,8 @@ def _holes(survey: Survey) -> list[Finding]:
         share = one.expected / (one.expected + int(np.isfinite(values).sum()))
         what = (
             f"No value of {name} in {survey.name} lies between {one.low:g} and {one.high:g}, where about "
-            f"{one.expected:,.0f} rows ({share:.1%}) are to be expected from those beside{survey.basis}."
+            f"{amount(round(one.expected), 'row')} ({share:.1%}) {agree(round(one.expected), 'is', 'are')} to be "
+            f"expected from those beside{survey.basis}."
         )
         examples = [f"{one.low:g} to {one.high:g}"]
         found.append(finding("coverage.entity", survey.name, name, "warn", share, 0, what, None, examples))

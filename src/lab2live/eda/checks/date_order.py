@@ -15,6 +15,7 @@ from lab2live.eda.checks import earlier
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey, in_part
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 NUMBERED = re.compile(r"\s*(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?:[T ,].*)?\s*")
 ISO = re.compile(r"\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ].*)?\s*")
@@ -75,7 +76,7 @@ def _order_of_texts(survey: Survey, column: str) -> Finding | None:
         rarer = day_first if day_first.sum() < month_first.sum() else month_first
         both = int(((first <= 12) & (second <= 12) & (first != second)).sum())
         what = (
-            f"mixes two orders: {int(day_first.sum()):,} dates can only be day before month, "
+            f"mixes two orders: {amount(int(day_first.sum()), 'date')} can only be day before month, "
             f"{int(month_first.sum()):,} only month before day, and {both:,} can be read both ways"
         )
         return in_part(
@@ -112,7 +113,7 @@ def _swapped(survey: Survey, column: str) -> Finding | None:
     for rows, why in _signs_of_swaps(survey, column, days, other, able):
         if len(rows) >= FEWEST:
             share = len(rows) / int(np.isfinite(days).sum())
-            what = f"has day and month swapped in {len(rows):,} rows or more ({share:.1%}): {why}"
+            what = f"has day and month swapped in {amount(len(rows), 'row')} or more ({share:.1%}): {why}"
             shown = [f"{day(days[row])} -> {day(other[row])}" for row in rows[:3]]
             return in_part("integration.date_order", survey, column, share, len(rows), what, shown)
     return None

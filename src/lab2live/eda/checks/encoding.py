@@ -12,6 +12,7 @@ from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.written import counted
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 LETTER = r"[^\W\d_]"
 # UTF-8 read as cp1252 or Latin-1: every character stands for one byte again.
@@ -74,7 +75,8 @@ def encoding(charter: Charter, survey: Survey) -> list[Finding | Skip]:
                 ANY_PART.severity(share),
                 share,
                 0,
-                f"{column} of {survey.name} holds broken characters in {rows:,} rows ({share:.1%}){survey.basis}.",
+                f"{column} of {survey.name} holds broken characters in {amount(rows, 'row')} ({share:.1%})"
+                f"{survey.basis}.",
                 rows,
                 (_visible(wrong) + (f" -> {right}" if right != wrong else "") for wrong, right in broken.items()),
             )

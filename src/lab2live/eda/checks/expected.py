@@ -12,7 +12,7 @@ import yaml
 
 from lab2live.columns import label
 from lab2live.errors import UserError
-from lab2live.schema import Charter
+from lab2live.schema import Charter, Source
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?"
 BAND = re.compile(rf"^\s*({NUMBER})\s*(?:-|–|—|\.\.|to)\s*({NUMBER})\s*$")
@@ -49,6 +49,16 @@ def values_of(charter: Charter, column: str, declared: list[Any] | str) -> list[
             expected="one value a line, a column of that name, or a list",
         ) from error
     return [value for value in values if value is not None and not pd.isna(value)]
+
+
+def declared(charter: Charter, source: Source, column: str) -> list[str]:
+    """List all values that the charter names for a column, as texts: those that occur, and those expected."""
+    described, listed = source.columns.get(column), source.expected.get(column, [])
+    try:
+        wanted = values_of(charter, column, listed)
+    except UserError:  # coverage tells that the file cannot be read
+        wanted = []
+    return list(dict.fromkeys(map(label, [*((described and described.values) or []), *wanted])))
 
 
 def _read(place: Path, column: str) -> list[Any]:

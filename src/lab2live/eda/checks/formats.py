@@ -13,6 +13,7 @@ from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey
 from lab2live.eda.checks.written import NOTHING, meaningful, share
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 POINT = r"\s*[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)?\.\d+(?:[eE][-+]?\d+)?\s*"
 COMMA = r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*"
@@ -75,8 +76,8 @@ def decimal_comma(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         wrong = commas if with_comma <= with_point else points
         part = share(counts, wrong)
         what = (
-            f"{where} mixes decimal separators: {with_comma:,} values with a comma, {with_point:,} with a point "
-            f"({part:.1%} are in the minority){survey.basis}."
+            f"{where} mixes decimal separators: {amount(with_comma, 'value')} with a comma, {with_point:,} with a "
+            f"point ({part:.1%} are in the minority){survey.basis}."
         )
         severity, rows, shown = ANY_PART.severity(part), int(counts[wrong].sum()), texts[wrong]
         found.append(finding("integration.decimal_comma", survey.name, column, severity, part, 0, what, rows, shown))
@@ -167,7 +168,7 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
         return None
     rows = int(counts[words].sum())
     part = rows / int(counts.sum())
-    what = f"{column} of {name} holds {rows:,} words ({part:.1%}) among numbers{why}{survey.basis}."
+    what = f"{column} of {name} holds {amount(rows, 'word')} ({part:.1%}) among numbers{why}{survey.basis}."
     return finding(check, name, column, ANY_PART.severity(part), part, 0, what, rows, words)
 
 
@@ -209,6 +210,9 @@ def _not_as_declared(survey: Survey, column: str, known: Facts, wanted: str) -> 
     if not rows:
         return None
     part = rows / len(values)
-    what = f"{column} of {survey.name} is declared as {wanted}; {rows:,} values ({part:.1%}) are none{survey.basis}."
+    none = agree(rows, "is none", "are none")
+    what = (
+        f"{column} of {survey.name} is declared as {wanted}; {amount(rows, 'value')} ({part:.1%}) {none}{survey.basis}."
+    )
     severity, shown = ANY_PART.severity(part), values[wrong].astype(str).unique()
     return finding("integration.dtype", survey.name, column, severity, part, 0, what, rows, shown)

@@ -13,6 +13,7 @@ from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import MOST_COLUMNS, Survey
 from lab2live.eda.silos import opening
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # What an export stops at, and who stops there.
 EXCEL_LIMITS = {65_535: "Excel (.xls)", 65_536: "Excel (.xls)", 1_048_575: "Excel", 1_048_576: "Excel"}
@@ -107,7 +108,9 @@ def _alike(column: str, columns: Sequence[str]) -> str | None:
 def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
     name, number = survey.name, len(columns)
     if number > MOST_COLUMNS:
-        what = f"{name} has {number:,} columns, the first {MOST_COLUMNS} are checked: a pivot, or a broken export?"
+        what = (
+            f"{name} has {amount(number, 'column')}, the first {MOST_COLUMNS} are checked: a pivot, or a broken export?"
+        )
         return [finding("integration.schema", name, None, "warn", number, MOST_COLUMNS, what)]
     if number > 1:
         return []
@@ -134,7 +137,7 @@ def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[F
         exact = same.nunique() < len(same)
         listed = ", ".join(repr(name) for name in same)
         how = "have the same name" if exact else "differ in nothing but case or spaces"
-        what = f"{len(same)} columns of {survey.name} {how}: {listed}."
+        what = f"{amount(len(same), 'column')} of {survey.name} {how}: {listed}."
         severity: Severity = "fail" if exact else "warn"
         found.append(
             finding("integration.schema", survey.name, same.iloc[0], severity, len(same), 1, what, None, same.tolist())
@@ -204,10 +207,10 @@ def truncated(charter: Charter, survey: Survey) -> list[Finding | Skip]:
 def _at_a_limit(survey: Survey) -> list[Finding]:
     rows = survey.rows
     if rows in EXCEL_LIMITS:
-        what = f"{survey.name} has {rows:,} rows, exactly what {EXCEL_LIMITS[rows]} can hold."
+        what = f"{survey.name} has {amount(rows, 'row')}, exactly what {EXCEL_LIMITS[rows]} can hold."
         return [finding("integration.truncated", survey.name, None, "warn", rows, rows, what, rows)]
     if rows in ROUND_LIMITS:
-        what = f"{survey.name} has exactly {rows:,} rows: a limit of the export?"
+        what = f"{survey.name} has exactly {amount(rows, 'row')}: a limit of the export?"
         return [finding("integration.truncated", survey.name, None, "info", rows, rows, what, rows)]
     return []
 
@@ -241,8 +244,11 @@ def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
     # keys may all be there still, each with fewer rows
     if gone_share < FEW_GONE:
         return []
-    said = f"{number:,} rows of the earlier extract are gone" if number else "keys of the earlier extract are gone"
-    what = f"{name} has {survey.rows:,} rows, the earlier extract had {before.rows:,}; {said} ({gone_share:.1%}){cut}."
+    said = f"{amount(number, 'row')} of it {agree(number, 'is', 'are')} gone" if number else "keys of it are gone"
+    what = (
+        f"{name} has {amount(survey.rows, 'row')}, the earlier extract had {before.rows:,}; {said} "
+        f"({gone_share:.1%}){cut}."
+    )
     severity: Severity = (
         "fail" if cut and gone_share > MANY_GONE else "warn" if cut or gone_share > MANY_GONE else "info"
     )

@@ -18,6 +18,7 @@ from lab2live.eda.checks.repeated_keys import duplicates, repeated
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.silos import engine
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -108,8 +109,9 @@ def fan_out(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]
         column = ", ".join(charter.join_keys)
         keys, _, examples = repeated(other, tuple(charter.join_keys))
         what = (
-            f"{other.name} has several rows for {keys:,} of {met.keys:,} values of {column}: joined to {base.name}, "
-            f"{met.base_rows:,} rows become {met.joined_rows:,} (+{growth:.1%})."
+            f"{other.name} has several rows for {keys:,} of {amount(met.keys, 'value')} of {column}: joined to "
+            f"{base.name}, {amount(met.base_rows, 'row')} {agree(met.base_rows, 'becomes', 'become')} "
+            f"{met.joined_rows:,} (+{growth:.1%})."
         )
         severity: Severity = "fail" if growth > GROWTH_FAIL else "warn"
         rows = met.joined_rows - met.base_rows

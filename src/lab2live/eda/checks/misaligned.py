@@ -12,6 +12,7 @@ from lab2live.eda.checks.pairs import Pair, Rows, pair, pairs
 from lab2live.eda.checks.slips import FEWEST_ROWS, SHIFTS, Parts, Slip, parts, slipped
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 # Share of rows that differ from what they were, or from the other source, from which a slip is looked for.
 WARN, FAIL = 0.02, 0.10
@@ -123,8 +124,8 @@ def _since(survey: Survey) -> list[Finding]:
             continue
         where = "in the neighbouring row" if shift else "in other rows"
         what = (
-            f"{shares[name]:.1%} of {name} in {survey.name} ({differ.sum():,} rows) stood {where} in the earlier "
-            f"extract."
+            f"{shares[name]:.1%} of {name} in {survey.name} ({amount(differ.sum(), 'row')}) stood {where} in the "
+            f"earlier extract."
         )
         severity: Severity = "fail" if shares[name] > FAIL else "warn"
         examples = both.keys[both.second.codes[theirs[differ]][:3]]

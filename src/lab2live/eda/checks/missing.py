@@ -16,6 +16,7 @@ from lab2live.eda.checks.spikes import sentinels_of_days, sentinels_of_keys, sen
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.silos import opening
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,7 +70,7 @@ def critical(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         gaps = known.nulls + known.blanks if known else survey.rows
         share = gaps / survey.rows
         what = (
-            f"{share:.1%} of {column} is missing in {survey.name} ({gaps:,} of {survey.rows:,} rows)."
+            f"{share:.1%} of {column} is missing in {survey.name} ({gaps:,} of {amount(survey.rows, 'row')})."
             if known
             else f"{survey.name} has no {column}."
         )
@@ -124,7 +125,7 @@ def _day_zeros(survey: Survey, column: str) -> np.ndarray:
 def _sentinel(survey: Survey, column: str, value: str, times: int, where: np.ndarray) -> Finding:
     share = times / len(survey.sample)
     what = (
-        f"{value} stands in {column} of {survey.name} in {times:,} rows ({share:.1%}), far more often than its "
+        f"{value} stands in {column} of {survey.name} in {amount(times, 'row')} ({share:.1%}), far more often than its "
         f"neighbours or where no other value is{survey.basis}."
     )
     examples = survey.keys_of(where) if column != survey.key else []
@@ -208,7 +209,7 @@ def _token(charter: Charter, survey: Survey, column: str, times: Mapping[str, in
         # a word in a critical attribute is as bad as an empty cell
         severity = "fail" if share > limits(charter, "eda.missing_critical").fail else "warn"
     said = ", ".join(dict.fromkeys(f'"{text}"' if text.strip() else "a blank" for text in times))
-    what = f"{said} stands in {column} of {survey.name} in {rows:,} of {survey.rows:,} rows ({share:.1%})."
+    what = f"{said} stands in {column} of {survey.name} in {rows:,} of {amount(survey.rows, 'row')} ({share:.1%})."
     if severity == "info":
         what += " It may well be a value like the others."
     return finding("missing.token", survey.name, column, severity, share, RARE_TOKEN, what, rows, map(repr, times))

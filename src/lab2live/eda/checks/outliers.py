@@ -6,21 +6,24 @@ import datetime as dt
 import re
 
 import numpy as np
+import pandas as pd
 
-from lab2live.columns import EPOCH, day
+from lab2live.columns import EPOCH, as_numbers, day, label
+from lab2live.eda.checks.encoding import repair
+from lab2live.eda.checks.expected import declared, word
 from lab2live.eda.checks.facts import counts
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
+from lab2live.eda.checks.spelling import resembled
 from lab2live.eda.checks.spikes import DAYS, sentinels_of_days, sentinels_of_numbers
 from lab2live.eda.checks.survey import Survey
-from lab2live.eda.checks.tails import beyond, explained, spread
+from lab2live.eda.checks.tails import beyond, beyond_gap, explained, spread
+from lab2live.eda.checks.written import meaningful
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Fewer values have no distribution, and fewer different ones are levels.
 FEWEST_VALUES = 100
 FEW_LEVELS = 30
-# A gap in counts: no healthy tail goes up by this factor from one level to the next, with these shares of rows beyond.
-WIDE = 4.0
-RARE, RAREST = 0.05, 0.003
 # A value this frequent (a zero, mostly) is left out before the others are judged.
 DOMINATING = 0.1
 # A column of fewer rows is the same everywhere by chance.
@@ -29,6 +32,8 @@ FEWEST_ROWS = 20
 NEARLY_ALWAYS = 0.9975
 # Values beyond the charter's limits: a few are errors, more are a broken column.
 MANY = 0.01
+# So many undeclared values are no spellings of the declared ones.
+MOST_SPELLINGS = 1000
 # Contracts end in the future, events do not: a column of which more than this lies there holds ends.
 FUTURE = 0.2
 NEAR_FUTURE = 0.005
@@ -52,6 +57,7 @@ def univariate(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         values = np.sort(numbers[np.isfinite(numbers)])
         different, times = np.unique(values, return_counts=True)
         skipped = [*sentinels_of_numbers(values)]
+        counted = ~np.isin(different, skipped)
         if len(different) and times.max() > DOMINATING * len(values):
             skipped.append(float(different[times.argmax()]))
         kept = np.isfinite(numbers) & ~np.isin(numbers, skipped)
@@ -59,7 +65,10 @@ def univariate(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if len(values) < FEWEST_VALUES:
             continue
         centre = float(np.median(values))
-        above, below = _limits(values, centre) if len(different) > FEW_LEVELS else _limits_of_levels(different, times)
+        if len(different) > FEW_LEVELS:
+            above, below = _limits(values, centre)
+        else:
+            above, below = beyond_gap(different[counted], times[counted]), -np.inf
         # what is left out is no outlier, and equal values have been spread over half a step to both sides
         for where, side in ((numbers >= above, "above"), (numbers <= below, "below")):
             if (kept & where).any():
@@ -79,25 +88,15 @@ def _limits(values: np.ndarray, centre: float) -> tuple[float, float]:
     return above * (1 - 1e-9 * np.sign(above)), centre - below * (1 - 1e-9)
 
 
-def _limits_of_levels(levels: np.ndarray, times: np.ndarray) -> tuple[float, float]:
-    """Find the gap above the counts in a column of few different values; lists of prices and terms have gaps, too."""
-    rows = np.cumsum(times[::-1])[::-1]
-    number = np.arange(len(levels))
-    dense = levels - levels[0] <= 2 * number
-    rare = (rows < RARE * times.sum()) & (rows >= max(3, RAREST * times.sum()))
-    apart = np.flatnonzero((levels[:-1] > 0) & (levels[1:] > WIDE * levels[:-1]) & rare[1:] & dense[:-1])
-    first = apart[0] + 1 if len(apart) else len(levels)
-    return float(levels[first]) if 2 < first < len(levels) - 1 else np.inf, -np.inf
-
-
 def _far(survey: Survey, column: str, where: np.ndarray, centre: float, side: str) -> Finding:
     numbers = survey.numbers[column]
     reason = explained(survey, where, column)
     extremes = np.sort(numbers[where])[:: -1 if side == "above" else 1]
     rows = int(where.sum())
     what = (
-        f"{rows:,} values of {column} in {survey.name} ({rows / len(numbers):.2%}) lie far {side} all others: from "
-        f"{extremes[-1]:,.6g} on, half are around {centre:,.6g}{survey.basis}"
+        f"{amount(rows, 'value')} of {column} in {survey.name} ({rows / len(numbers):.2%}) "
+        f"{agree(rows, 'lies', 'lie')} far {side} all others: from {extremes[-1]:,.6g} on, half are around "
+        f"{centre:,.6g}{survey.basis}"
     )
     what += f"; {reason} tells them apart." if reason else "."
     severity: Severity = "info" if reason else "warn"
@@ -114,14 +113,14 @@ def constant(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     for column, known in survey.facts.items() if survey.rows >= FEWEST_ROWS else ():
         filled = survey.rows - known.nulls - known.blanks
         if not filled:
-            what = f"{column} in {survey.name} is empty in all {survey.rows:,} rows."
+            what = f"{column} in {survey.name} is empty in all {amount(survey.rows, 'row')}."
             found.append(finding("outlier.constant", survey.name, column, "warn", 1, NEARLY_ALWAYS, what, survey.rows))
             continue
         top, share, others = _most_frequent(survey, column)
         if not others:
             severity: Severity = "warn" if filled == survey.rows else "info"
             said = "in all" if filled == survey.rows else f"wherever it is filled in, {filled:,} of"
-            what = f"{column} in {survey.name} is {top} {said} {survey.rows:,} rows."
+            what = f"{column} in {survey.name} is {top} {said} {amount(survey.rows, 'row')}."
         elif share > NEARLY_ALWAYS and column != charter.prediction.target:
             severity = "warn"
             what = f"{column} in {survey.name} is {top} in {share:.2%} of the rows{survey.basis}."
@@ -151,15 +150,48 @@ def impossible(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     """Find values outside the charter's limits, and such as cannot be anywhere: infinite, negative ages, far future."""
     found: list[Finding | Skip] = []
     for column in [*survey.numbers]:
-        declared = survey.source.columns.get(column)
-        low, high = (declared.min, declared.max) if declared else (None, None)
+        described = survey.source.columns.get(column)
+        low, high = (described.min, described.max) if described else (None, None)
         if low is None and high is None and _is_age(survey, column):
             low, high = 0.0, OLDEST
-        found += _outside(survey, column, low, high, declared is not None)
+        found += _outside(survey, column, low, high, described is not None)
         found += _infinite(survey, column)
     for column in survey.days:
         found += _far_future(survey, column)
+    for column in survey.source.columns:
+        found += _undeclared(charter, survey, column)
     return found
+
+
+def _undeclared(charter: Charter, survey: Survey, column: str) -> list[Finding | Skip]:
+    """Find values beside those that the charter says occur; other spellings of these are another check's question."""
+    if not survey.source.columns[column].values or survey.facts.get(column) is None or column in survey.days:
+        return []
+    wanted = declared(charter, survey.source, column)
+    if column in survey.numbers:
+        numbers = survey.numbers[column]
+        values, known = numbers[np.isfinite(numbers)], as_numbers(pd.Series(wanted, dtype=object))
+        wrong = pd.Series(values[~np.isin(values, known)]).value_counts()
+        filled = len(values)
+    else:
+        texts = meaningful(survey, column)  # no truth values: YAML and databases name them in too many ways
+        filled = int(texts.sum())
+        wrong = texts[[text.strip() != "" and repair(text) == text for text in texts.index]]
+        names = {word(value) for value in wanted}
+        wrong = wrong[[word(text) not in names for text in wrong.index]]
+        if len(wrong) < MOST_SPELLINGS:
+            wrong = wrong[[not resembled(text, wanted) for text in wrong.index]]
+    if not len(wrong):
+        return []
+    rows = int(wrong.sum())
+    share = rows / filled
+    what = (
+        f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {agree(rows, 'is', 'are')} not among "
+        f"those that the charter declares{survey.basis}."
+    )
+    severity: Severity = "fail" if share > MANY else "warn"
+    shown = map(label, wrong.index)
+    return [finding("outlier.impossible", survey.name, column, severity, share, 0, what, rows, shown)]
 
 
 def _is_age(survey: Survey, column: str) -> bool:
@@ -171,7 +203,7 @@ def _is_age(survey: Survey, column: str) -> bool:
 
 
 def _outside(
-    survey: Survey, column: str, low: float | None, high: float | None, declared: bool
+    survey: Survey, column: str, low: float | None, high: float | None, by_charter: bool
 ) -> list[Finding | Skip]:
     floor, ceiling = -np.inf if low is None else low, np.inf if high is None else high
     numbers, known = survey.numbers[column], survey.facts[column]
@@ -193,8 +225,9 @@ def _outside(
         return []
     share = rows / (survey.rows if not basis else len(numbers))
     limits = " to ".join("…" if limit is None else f"{limit:,.6g}" for limit in (low, high))
-    by = "the charter's limits" if declared else "what an age can be"
-    what = f"{rows:,} values of {column} in {survey.name} ({share:.2%}) lie outside {by}, {limits}{basis}."
+    lie = agree(rows, "lies", "lie")
+    by = "the charter's limits" if by_charter else "what an age can be"
+    what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {lie} outside {by}, {limits}{basis}."
     severity: Severity = "fail" if share > MANY else "warn"
     return [finding("outlier.impossible", survey.name, column, severity, share, 0, what, rows, examples)]
 
@@ -209,7 +242,8 @@ def _infinite(survey: Survey, column: str) -> list[Finding | Skip]:
         cell = survey.table[column]
         rows, basis = int(survey.table.filter((cell > LARGEST) | (cell < -LARGEST)).count().to_pyarrow().as_py()), ""
     share = rows / (survey.rows if not basis else len(numbers))
-    what = f"{rows:,} values of {column} in {survey.name} ({share:.2%}) are infinite{basis}."
+    are = agree(rows, "is", "are")
+    what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {are} infinite{basis}."
     return [finding("outlier.impossible", survey.name, column, "warn", share, 0, what, rows, ["inf"])]
 
 
@@ -226,8 +260,8 @@ def _far_future(survey: Survey, column: str) -> list[Finding | Skip]:
     if not rows or rows > FUTURE * filled or near.sum() > NEAR_FUTURE * filled:
         return []
     what = (
-        f"{rows:,} dates of {column} in {survey.name} ({rows / len(days):.2%}) lie more than a year in the future, "
-        f"nearly all others in the past{survey.basis}."
+        f"{amount(rows, 'date')} of {column} in {survey.name} ({rows / len(days):.2%}) {agree(rows, 'lies', 'lie')} "
+        f"more than a year in the future, nearly all others in the past{survey.basis}."
     )
     examples = [day(value) for value in np.sort(days[far])[::-1][:3]]
     return [finding("outlier.impossible", survey.name, column, "warn", rows / len(days), 0, what, rows, examples)]

@@ -15,6 +15,7 @@ from lab2live.eda.checks.levels import factorized
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.silos.sources import key_text
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -155,7 +156,7 @@ def pair(first: Survey, second: Survey, on: tuple[str, ...]) -> Pair:
         Rows(second, theirs, after, np.bincount(after[after >= 0], minlength=len(keys))),
         keys,
         whole,
-        "" if whole else f" (among the rows of {len(wanted):,} keys drawn at random)",
+        "" if whole else f" (among the rows of {amount(len(wanted), 'key')} drawn at random)",
     )
 
 

@@ -11,6 +11,7 @@ from lab2live.eda.checks import missing
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Above this share of repeated keys a source holds several rows per key by its nature; below, they look like errors.
 BY_NATURE = 0.2
@@ -35,8 +36,8 @@ def duplicates(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         keys, surplus, examples = repeated(survey, names)
         if surplus and (is_base or keys <= BY_NATURE * (survey.rows - surplus)):
             what = (
-                f"{keys:,} keys of {survey.name} stand for more than one row "
-                f"({surplus:,} rows too many after the join, {surplus / survey.rows:.1%})."
+                f"{amount(keys, 'key')} of {survey.name} {agree(keys, 'stands', 'stand')} for more than one row "
+                f"({amount(surplus, 'row')} too many after the join, {surplus / survey.rows:.1%})."
             )
             severity = limits.severity(surplus)
             found.append(
@@ -56,7 +57,8 @@ def duplicates(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         spelt = _spellings(survey, name)
         if spelt:
             what = (
-                f"{len(spelt):,} values of {name} in {survey.name} are written in several ways that differ in upper "
+                f"{amount(len(spelt), 'value')} of {name} in {survey.name} {agree(len(spelt), 'is', 'are')} written in "
+                f"several ways that differ in upper "
                 f"case or spaces only."
             )
             severity = limits.severity(len(spelt))

@@ -21,6 +21,8 @@ FEW_VALUES = 100
 MOST_DECIMALS = 4
 # If more of the values half-way have other decimals, these change with the size.
 ODD_HALFWAY = 0.2
+# More digits than these are no rounding.
+MOST_DIGITS = 8
 # An interquartile range is that many standard deviations of a normal distribution.
 IQR = 1.349
 
@@ -159,8 +161,29 @@ def _fewer_decimals(size: np.ndarray, rest: np.ndarray, copy: np.ndarray, shift:
         if halfway > max(ODD_HALFWAY, 3 * usual):
             return False
         usual = max(usual, halfway)
+    if _to_digits(size):
+        return False
     likely = special.bdtrc(fits.sum() - 1, len(fits), usual) < SURE
     return bool(likely and fits.mean() > 0.5 + usual / 2 and fits.sum() >= FEWEST)
+
+
+def _to_digits(size: np.ndarray) -> bool:
+    """Say whether values are rounded to so many digits, as measurements are, and not to so many decimals.
+
+    Then larger ones have fewer decimals all the same. Of a copy in another unit that cannot be: ordinary values of
+    different powers of ten have as many decimals, and therefore not as many digits.
+    """
+    exponents = np.floor(np.log10(size) + 1e-9)
+    front = size / 10.0**exponents
+    digits = np.full(len(size), MOST_DIGITS)
+    for number in range(MOST_DIGITS - 1, 0, -1):
+        digits[_multiple(front, number - 1)] = number
+    usual = [
+        np.bincount(digits[exponents == exponent]).argmax()
+        for exponent in np.unique(exponents)
+        if (exponents == exponent).sum() >= FEWEST
+    ]
+    return len(usual) > 1 and len(set(usual)) == 1
 
 
 def _same_values(size: np.ndarray, copy: np.ndarray, factor: float) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from lab2live.eda.checks.encoding import repair
+from lab2live.eda.checks.expected import declared
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.written import meaningful
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Fewer different values than this are categories: more are names, where close spellings are different people.
 CATEGORIES = 100
@@ -33,11 +35,15 @@ UNSURE_RATIO = 0.05
 LETTER = r"[^\W\d_]"
 BETWEEN_WORDS = re.compile(rf"(?<={LETTER})[\s\-‐‑–_.'’]+(?=\w)|(?<=\w)[\s\-‐‑–_.'’]+(?={LETTER})")
 AT_THE_END = re.compile(rf"(?<={LETTER})[.,;:!]+$")
+REPEATED = re.compile(rf"({LETTER})\1+")
 ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     """Find levels of a category that are one thing in several spellings.
+
+    Where the charter lists the values of a column, a value that only resembles one of them is such a spelling, however
+    frequent it is.
 
     Parameters
     ----------
@@ -49,22 +55,21 @@ def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     Returns
     -------
     list of Finding
-        One per column, `rows` those in the rarer spellings.
+        One per column, `rows` those in another spelling than the usual or the declared one.
     """
     found: list[Finding | Skip] = []
     for column, known in survey.facts.items():
         if known.kind != "text" or column in survey.days or column in {survey.source.key, *charter.identifiers}:
             continue
         levels = _levels(meaningful(survey, column))
-        if len(levels) < 2:
-            continue
-        meant = _variants(levels)
+        meant = _as_declared(_variants(levels), levels, declared(charter, survey.source, column))
         rows, filled = sum(levels[level] for level in meant), sum(levels.values())
         if not rows:
             continue
         share = rows / filled
         names = len(set(meant.values()))
-        many = "one value" if names == 1 else f"{names} values"
+        many = "one value" if names == 1 else amount(names, "value")
+        other = "another spelling" if len(meant) == 1 else amount(len(meant), "other spelling")
         found.append(
             finding(
                 "integration.spelling",
@@ -73,8 +78,8 @@ def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
                 ANY_PART.severity(share),
                 share,
                 0,
-                f"{column} of {survey.name} spells {many} in several ways: {rows:,} rows ({share:.1%}) are in "
-                f"{len(meant)} rarer spellings{survey.basis}.",
+                f"{column} of {survey.name} spells {many} in several ways: {amount(rows, 'row')} ({share:.1%}) "
+                f"{agree(rows, 'is', 'are')} in {other}{survey.basis}.",
                 rows,
                 (
                     f"{_shown(level)} -> {_shown(meant[level])}"
@@ -112,6 +117,36 @@ def _variants(levels: Mapping[str, int]) -> dict[str, str]:
         together[meant.get(level, level)] += times
     errors = _typing_errors(together)
     return {level: errors.get(main, main) for level, main in (*meant.items(), *errors.items())}
+
+
+def _as_declared(meant: Mapping[str, str], levels: Mapping[str, int], wanted: Sequence[str]) -> dict[str, str]:
+    """Correct what is meant by what the charter declares: its values are no errors, others that resemble them are."""
+    found = {level: main for level, main in meant.items() if level not in wanted}
+    written = {_fold(one, True): one for one in wanted}
+    for level in levels:
+        if level in wanted:
+            continue
+        same = written.get(_fold(level, True))
+        if same is None:
+            near = resembled(level, wanted)
+            if near:
+                found[level] = max(near, key=lambda one: levels.get(one, 0))
+        elif same in levels:  # else all rows agree, and only the charter writes it otherwise
+            found[level] = same
+    return found
+
+
+def resembled(level: str, wanted: Sequence[str]) -> list[str]:
+    """Give the declared values of which a level may be another spelling; of many, all of them names, none."""
+    if len(wanted) > CATEGORIES:
+        return []
+    return [one for one in wanted if _fold(level, True) == _fold(one, True) or _resembles(level, one)]
+
+
+def _resembles(level: str, one: str) -> bool:
+    wrong, right = _words(level), _words(one)
+    plain = (REPEATED.sub(r"\1", text) for text in (wrong, right))
+    return len(set(plain)) == 1 or _slip(wrong, right) is not None or _abbreviates(level, one)
 
 
 def _fold(level: str, everything: bool) -> str:

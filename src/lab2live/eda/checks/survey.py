@@ -16,6 +16,7 @@ from lab2live.eda.silos import opening
 from lab2live.eda.silos.problems import in_words
 from lab2live.eda.silos.sources import Reading, read
 from lab2live.schema import Charter, Source
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -86,7 +87,7 @@ class Survey:
     @property
     def basis(self) -> str:
         """What numbers from the sample are said to be of; empty when it is everything."""
-        return "" if self.complete else f" (in a sample of {len(self.sample):,} of {self.rows:,} rows)"
+        return "" if self.complete else f" (in a sample of {len(self.sample):,} of {amount(self.rows, 'row')})"
 
     @property
     def key(self) -> str | None:

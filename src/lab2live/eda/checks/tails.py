@@ -26,6 +26,16 @@ CHANCE = 1e-9
 HONEST = 0.3
 # Fewer values say nothing about a tail.
 FEWEST = 100
+# A gap in counts: no healthy tail goes up by this factor from one level to the next, with these shares of rows beyond.
+WIDE = 4.0
+RARE, RAREST = 0.05, 0.003
+# By this factor, with so many rows beyond, it goes up by chance only. That is reckoned where the levels below the gap
+# run out (their last one holds at most this share of the rows), and at least so many rows tell how fast they do.
+DOUBTFUL = 2.5
+FEWEST_BEYOND, MOST_BEYOND = 3, 0.1
+RUN_OUT = 0.01
+FEWEST_OF_TAIL = 30
+CHANCE_OF_GAP = 1e-6
 # A category explains outliers when it holds most of them, is itself a minor part, and not by chance.
 MOST_OF_THEM = 0.8
 MINOR_PART = 0.4
@@ -84,6 +94,55 @@ def beyond(distances: np.ndarray, ratios: bool = False) -> tuple[float, float]:
         if len(top) and chance.min() < min(CHANCE, least):
             distance, least = float(top[np.flatnonzero(chance < 1).max()]), float(chance.min())
     return distance, least
+
+
+def beyond_gap(levels: np.ndarray, times: np.ndarray) -> float:
+    """Say from which value on counts are too large to belong to the others, in a column of few different values.
+
+    Lists of prices and terms have gaps, too: below this one there must be hardly any, as in counts.
+
+    Parameters
+    ----------
+    levels, times
+        The different values, sorted, and the number of rows of each.
+
+    Returns
+    -------
+    float
+        The level behind the gap; infinite when there is none.
+    """
+    total, rows = times.sum(), np.cumsum(times[::-1])[::-1]
+    dense = levels <= levels[:1] + 2 * np.arange(len(levels))
+    for place in range(3, len(levels)):
+        last, first, share = levels[place - 1], levels[place], rows[place] / total
+        if not (0 < last <= first / DOUBTFUL and dense[place - 1] and rows[place] >= FEWEST_BEYOND):
+            continue
+        wide = first / WIDE > last and RAREST <= share < RARE and place < len(levels) - 1
+        run_out = times[place - 1] <= max(FEWEST_BEYOND, RUN_OUT * total)
+        if wide or (run_out and share < MOST_BEYOND and _chance_of_gap(levels, times, place) < CHANCE_OF_GAP):
+            return float(first)
+    return np.inf
+
+
+def _chance_of_gap(levels: np.ndarray, times: np.ndarray, place: int) -> float:
+    """Bound the chance that all counts behind a gap of a healthy column leap over it.
+
+    The tail is taken to be a power law, heavier than that of any Poisson, binomial or negative binomial count. Its
+    index is Hill's estimate (1975) with those behind the gap counted as if they lay at its foot, less some standard
+    errors; of all places a tail may start from, the one that says most.
+    """
+    if (levels % 1 != 0).any():
+        return 1.0
+    last, first, behind = levels[place - 1], levels[place], int(times[place:].sum())
+    index = 0.0
+    for start in levels[:place][levels[:place] > 0]:
+        tail = np.flatnonzero(levels[:place] >= start)
+        rows = int(times[tail].sum())
+        if FEWEST_OF_TAIL <= rows <= times[:place].sum() / 2:
+            # a whole number stands for half a step to both sides
+            steps = times[tail] @ np.log(levels[tail] / (start - 0.5)) + behind * np.log(last / (start - 0.5))
+            index = max(index, rows / steps * (1 - DOUBT / np.sqrt(rows)))
+    return float(np.exp(-index * behind * np.log((first - 0.5) / (last + 0.5))))
 
 
 def spread(values: np.ndarray) -> np.ndarray:

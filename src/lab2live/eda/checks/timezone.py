@@ -14,6 +14,7 @@ from lab2live.eda.checks.date_order import parts_of
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip
 from lab2live.eda.checks.survey import Survey, in_part
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Fewer rows than this are single errors.
 FEWEST = 5
@@ -108,7 +109,8 @@ def _shifted(survey: Survey, column: str) -> Finding | None:
 
 
 def _said(survey: Survey, column: str, rows: int, share: float, hours: float, why: str, days: np.ndarray) -> Finding:
-    what = f"is shifted by {hours:+g} hours in {rows:,} rows or so ({share:.1%}), {why}"
+    step = f"{hours:+g} {agree(abs(hours), 'hour', 'hours')}"
+    what = f"is shifted by {step} in {amount(rows, 'row')} or so ({share:.1%}), {why}"
     moments = [EPOCH + dt.timedelta(seconds=round(value * 86_400)) for value in days[:EXAMPLES]]
     return in_part(
         "integration.timezone", survey, column, share, rows, what, [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]

@@ -9,6 +9,7 @@ from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.tails import explained, normal_scores
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 MOST_ROWS = 20_000
 FEWEST_ROWS = 200
@@ -215,9 +216,9 @@ def _closest(names: list[str], design: np.ndarray, number: int) -> str | None:
 def _apart(survey: Survey, column: str, partner: str | None, where: np.ndarray, looked_at: int) -> Finding:
     rows = int(where.sum())
     beside = f", {partner} first of all" if partner else ""
-    basis = "" if looked_at == survey.rows else f" (among {looked_at:,} rows without gaps that were looked at)"
+    basis = "" if looked_at == survey.rows else f" (among {amount(looked_at, 'row')} without gaps that were looked at)"
     what = (
-        f"In {rows:,} rows of {survey.name} ({rows / looked_at:.1%}) {column} does not fit the row's other "
+        f"In {amount(rows, 'row')} of {survey.name} ({rows / looked_at:.1%}) {column} does not fit the row's other "
         f"values{beside}{basis}."
     )
     values = survey.numbers[column] if column in survey.numbers else survey.days[column]

@@ -14,6 +14,7 @@ from lab2live.eda.checks.rescaled import FACTORS, others_of, rescaled
 from lab2live.eda.checks.shifted import FEWEST, LARGE, SMALLEST_SHARE, SURE, Copy, scaled_part
 from lab2live.eda.checks.survey import Survey
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 # A ratio is a factor when it is this close: values are rounded after they are converted.
 CLOSE = 0.01
@@ -61,7 +62,7 @@ def _finding(
     times = f"{copy.factor:g} times as large" if copy.factor > 1 else f"{1 / copy.factor:g} times smaller"
     whole = len(frame) == survey.rows
     what = (
-        f"{share:.1%} of {name} in {survey.name} ({copy.rows.sum():,} values) are about {times} than "
+        f"{share:.1%} of {name} in {survey.name} ({amount(copy.rows.sum(), 'value')}) is about {times} than "
         f"{than}{basis or survey.basis}."
     )
     what = what.replace("as large than", "as large as")

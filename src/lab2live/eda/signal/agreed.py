@@ -11,6 +11,7 @@ import pandas as pd
 from lab2live.columns import as_numbers, label
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 # Krippendorff (2004), "Content analysis", chapter 11: rely on 0.8 and above; below 0.667 draw no conclusions.
 WARN, FAIL = 0.8, 0.667
@@ -55,8 +56,9 @@ def agreement(charter: Charter, columns: pd.DataFrame, source: str, seed: int = 
     severity: Severity = "fail" if value < FAIL else "warn" if value < WARN else "info"
     first = f"Cohen's kappa {kappa:.2f}, " if kappa is not None else ""
     what = (
-        f"{', '.join(there)} in {source} label {int(apart.sum()):,} of {len(rated):,} cases ({apart.mean():.1%}) "
-        f"differently: {first}Krippendorff's alpha {alpha:.2f} ({low:.2f} to {high:.2f}); 1 is perfect, 0 is chance."
+        f"{', '.join(there)} in {source} label {int(apart.sum()):,} of {amount(len(rated), 'case')} "
+        f"({apart.mean():.1%}) differently: {first}Krippendorff's alpha {alpha:.2f} ({low:.2f} to {high:.2f}); 1 is "
+        f"perfect, 0 is chance."
     )
     if len(there) > 2 and severity != "info":
         what += f" {_odd_one(there, values, numeric)} agrees least with the others."

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 
-from lab2live import charts, splits
+from lab2live import look, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +25,8 @@ FOLDS = 3
 # Shuffled copies: the best of many is a hard opponent, and each costs as much time as a column.
 MOST_COPIES = 20
 FEWEST_COPIES = 5
+# Losses of scores between 0 and 1 mean nothing beyond the third decimal.
+DECIMALS = 3
 
 Verdict = Literal["carries", "unclear", "no better than noise"]
 
@@ -65,9 +69,14 @@ class Carriers:
             for verdict in ("carries", "no better than noise")
         }
         carrying, idle = names["carries"], names["no better than noise"]
-        first = f"{len(carrying)} of {len(self.columns)} columns carry the signal"
+        carry = agree(len(carrying), "carries", "carry")
+        first = f"{len(carrying)} of {amount(len(self.columns), 'column')} {carry} the signal"
         first += f", first {', '.join(carrying[:3])}" if carrying else ""
-        last = f"; {len(idle)} add no more than a shuffled copy: {', '.join(idle[:5])}" if idle else ""
+        last = (
+            f"; {len(idle)} {agree(len(idle), 'adds', 'add')} no more than a shuffled copy: {', '.join(idle[:5])}"
+            if idle
+            else ""
+        )
         return f"{first}{last}. Columns that say the same share what they carry."
 
     def table(self) -> pd.DataFrame:
@@ -85,19 +94,31 @@ class Carriers:
         )
 
     def figure(self, most: int = 15) -> Figure:
-        """Draw what the columns add, against the best of the shuffled copies."""
+        """Draw what the columns add, against the best of the shuffled copies; values stand right of line and bar."""
         shown = self.columns[:most]
         carrying = sum(carrier.verdict == "carries" for carrier in self.columns)
-        return charts.intervals(
-            [carrier.column for carrier in shown],
-            [carrier.importance for carrier in shown],
-            [carrier.low for carrier in shown],
-            [carrier.high for carrier in shown],
-            f"{carrying} of {len(self.columns)} columns carry the signal",
-            f"loss when shuffled ({self.measure})",
-            reference=self.noise if np.isfinite(self.noise) else None,
-            reference_label="best shuffled copy",
-        )
+        title = f"{carrying} of {amount(len(self.columns), 'column')} {agree(carrying, 'carries', 'carry')} the signal"
+        what = f"loss when shuffled ({self.measure})"
+        names = look.names_of([carrier.column for carrier in shown])
+        known = np.isfinite(self.noise)
+        noise = self.noise if known else 0.0
+        ends = [noise, *(value for carrier in shown for value in (carrier.low, carrier.high))]
+        with rc_context(look.LOOK):
+            figure, axes = look.rows_canvas(names, title, what)
+            look.set_range(axes, min(ends), max(ends) + 0.1 * (max(ends) - min(ends)), room=0.15)
+            for row, carrier in enumerate(shown):
+                axes.plot([carrier.low, carrier.high], [row, row], color=look.BLUE, linewidth=2.2)
+                axes.plot(carrier.importance, row, "o", color=look.BLUE, markersize=7)
+                place = max(carrier.high, carrier.importance, noise if known else -np.inf)
+                look.value_label(axes, row, place, _rounded(carrier.importance), leftwards=False, gap=8)
+            if known:
+                look.mark_line(axes, noise, f"best shuffled copy {_rounded(noise)}")
+            facts = [
+                f"{name} {_rounded(one.importance)} ({_rounded(one.low)} to {_rounded(one.high)})"
+                for name, one in zip(names, shown, strict=True)
+            ]
+            mark = f" Best shuffled copy: {_rounded(noise)}." if known else ""
+            return look.finish(figure, f"{title}. {what} with intervals: {'; '.join(facts)}.{mark}")
 
 
 @quick.on_one_thread
@@ -139,6 +160,11 @@ def carriers(charter: Charter, data: Dataset, seed: int = 0, repeats: int = 3) -
     ]
     ordered = tuple(sorted(found, key=lambda carrier: -carrier.importance))
     return Carriers(ordered, float(noise.mean()), quick.MEASURE[data.problem])
+
+
+def _rounded(value: float) -> str:
+    """Write a loss with the decimals that can matter: what is smaller is none."""
+    return f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
 
 
 def _losses(

@@ -13,6 +13,7 @@ from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +83,7 @@ class Growth:
         return self.gain, (
             f"More rows of the same kind {help_}{at_most}: twice as many {_bracketed(self.twice)}, four times as many "
             f"{_bracketed(self.four_times)} on a score of {self.scores[-1]:.2f} ({self.measure}; {self.model} learning "
-            f"from {self.sizes[-1]:,} cases)."
+            f"from {amount(self.sizes[-1], 'case')})."
         )
 
     def table(self) -> pd.DataFrame:
@@ -102,7 +103,7 @@ class Growth:
         """Draw the curve, and what is expected beyond it."""
         rows = self.table()
         labels = [
-            f"{size:,} cases" + (" (expected)" if place >= len(self.sizes) else "")
+            f"{amount(size, 'case')}" + (" (expected)" if place >= len(self.sizes) else "")
             for place, size in enumerate(rows.get("cases learnt from", ()))
         ]
         helps = "More rows would help" if (self.gain or 0) > WORTH else "More rows would hardly help"

@@ -15,6 +15,7 @@ from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import agreed, maturity, mislabelled, quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Above the first share wrong outcomes hurt; above the second nothing can be learnt from them.
 WARN, FAIL = mislabelled.LEAST_SHARE, 0.30
@@ -78,8 +79,9 @@ def noise(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str, s
     about = round(wrong.share * len(data.outcome))
     target = charter.prediction.target
     what = (
-        f"About {about:,} outcomes of {target} ({wrong.share:.0%}) in {source} contradict their columns where nothing "
-        f"speaks for them: more than uncertainty explains{basis}."
+        f"About {amount(about, 'outcome')} of {target} ({wrong.share:.0%}) in {source} "
+        f"{agree(about, 'contradicts its', 'contradict their')} columns where nothing speaks for them: more than "
+        f"uncertainty explains{basis}."
     )
     worst = wrong.rows[np.argsort(-wrong.doubt, kind="stable")][:EXAMPLES]
     return [
@@ -129,8 +131,8 @@ def changed(charter: Charter, data: Dataset, survey: Survey) -> list[Finding | S
     severity: Severity = "info" if not sure else "fail" if share > FAIL else "warn"
     ways = f"; {int(grown.sum()):,} more became {data.classes[-1]}" if sure and grown.any() else ""
     what = (
-        f"{int(counted.sum()):,} outcomes of {target} in {survey.name} ({counted.mean():.1%} of those that both have) "
-        f"were different in the earlier extract{ways}{survey.basis}."
+        f"{amount(int(counted.sum()), 'outcome')} of {target} in {survey.name} ({counted.mean():.1%} of those that "
+        f"both have) {agree(counted.sum(), 'was', 'were')} different in the earlier extract{ways}{survey.basis}."
     )
     shown = [f"{key}: {was.loc[key]} -> {is_.loc[key]}" for key in both[counted][:EXAMPLES]]
     rows = int(counted.sum()) if survey.complete else None
@@ -190,6 +192,7 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
     rows = np.flatnonzero(doubted)
     worst = listed.iloc[rows[np.argsort(order[rows], kind="stable")][:MOST_ROWS]].reset_index(drop=True)
     return worst, (
-        f"{len(rows):,} of {len(small.outcome):,} cases looked at have an outcome that their columns do not suggest. "
-        f"Most are right all the same: the {len(worst):,} least expected are listed for somebody to look at."
+        f"{len(rows):,} of {amount(len(small.outcome), 'case')} looked at {agree(len(rows), 'has', 'have')} an outcome "
+        f"that {agree(len(rows), 'its', 'their')} columns do not suggest. Most are right all the same: the "
+        f"{len(worst):,} least expected are listed for somebody to look at."
     )

@@ -29,8 +29,9 @@ STRONG, PERFECT = 0.95, 0.98
 ALONE, ALONE_PAIR, ALONE_NUMBER = 0.88, 0.84, 0.80
 # Odd: all other columns together leave so many times as much unknown as this one leaves by itself.
 ODD, VERY_ODD = 2.0, 3.0
-# Independence is no evidence in a small table: there a column has to be this strong to be called a copy.
-ENOUGH, STRONG_COPY, STRONG_COPY_NUMBER = 1_500, 0.85, 0.60
+# Independence is no evidence in a small table: there a column has to be this strong to be called a copy, and all others
+# together leave so many times as much unknown (two measurements of one tumour know as much as each other).
+ENOUGH, STRONG_COPY, STRONG_COPY_NUMBER, RATHER_ODD = 1_500, 0.85, 0.60, 1.2
 # A column filled in for one class only: so many cases, nearly all of the class, which others expect in fewer of them.
 FEWEST_FILLED, PURE, ONE_CLASS, SURE = 10, 0.97, 0.7, 1e-6
 # With fewer columns nothing can be an exception.
@@ -216,7 +217,7 @@ def _verdict(small: Dataset, suspect: Suspect, truth: np.ndarray, rest: np.ndarr
     if known.sum() < ENOUGH:
         if suspect.power > (ALONE if small.classes else ALONE_NUMBER) and ratio >= VERY_ODD:
             return theirs
-        if suspect.power < (STRONG_COPY if small.classes else STRONG_COPY_NUMBER):
+        if suspect.power < (STRONG_COPY if small.classes else STRONG_COPY_NUMBER) or ratio < RATHER_ODD:
             return None
     return theirs if apart and copied.is_copy(small, suspect.answers, rest[:, suspect.goal]) else None
 

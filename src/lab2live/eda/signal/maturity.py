@@ -12,6 +12,7 @@ from lab2live.cases import Dataset
 from lab2live.columns import as_days, day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Above this share of young cases, what is left may be another time altogether.
 FAIL = 0.20
@@ -77,17 +78,19 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
         share = worst.young / len(data.outcome)
         severity: Severity = "fail" if share > FAIL else "warn"
         what = (
-            f"{worst.young:,} cases ({share:.1%}) in {source} since {day(newest - worst.window)} by {name} are too "
-            f"young: {worst.what} {worst.seen:.3g}, where the time before lets expect {worst.expected:.3g}."
+            f"{amount(worst.young, 'case')} ({share:.1%}) in {source} since {day(newest - worst.window)} by {name} "
+            f"{agree(worst.young, 'is', 'are')} too young: {worst.what} {worst.seen:.3g}, where the time before lets "
+            f"expect {worst.expected:.3g}."
         )
         return [finding("label.immature", source, prediction.target, severity, share, 0, what, worst.young)]
     young = int((days > newest - delay).sum()) if delay else 0
-    if not young:
+    if not young or delay is None:
         return []
     share = young / len(data.outcome)
     what = (
-        f"{young:,} cases ({share:.1%}) in {source} are younger than the label delay of {delay:g} days, counted from "
-        f"the newest {name}, {day(newest)}. Their outcomes look final: is the extract from later?"
+        f"{amount(young, 'case')} ({share:.1%}) in {source} {agree(young, 'is', 'are')} younger than the label delay "
+        f"of {delay:g} {agree(delay, 'day', 'days')}, counted from the newest {name}, {day(newest)}. Their outcomes "
+        f"look final: is the extract from later?"
     )
     return [finding("label.immature", source, prediction.target, "info", share, 0, what, young)]
 

@@ -12,6 +12,7 @@ from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +66,8 @@ class Signal:
         )
         return self.p, (
             f"{says}. {self.model.capitalize()} scores {self.score:.2f} on held-out cases ({self.measure}), with the "
-            f"outcomes shuffled {len(self.shuffled):,} times {self.shuffled[-1]:.2f} at best ({self.rows:,} cases)."
+            f"outcomes shuffled {amount(len(self.shuffled), 'time')} {self.shuffled[-1]:.2f} at best "
+            f"({amount(self.rows, 'case')})."
         )
 
     def figure(self) -> Figure:

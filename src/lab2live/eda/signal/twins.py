@@ -11,6 +11,7 @@ from lab2live.cases import Dataset
 from lab2live.eda.checks.copies import BEYOND_CHANCE, FEWEST, SURE, by_chance, hashes_of
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 # Below this share of repeated cases a test is hardly flattered.
 WARN = 0.005
@@ -43,7 +44,8 @@ def twins(charter: Charter, data: Dataset) -> list[Finding | Skip]:
     sure = surplus > BEYOND_CHANCE * expected and stats.poisson.sf(surplus - 1, expected) < SURE
     severity: Severity = "warn" if sure else "info"
     how = f"where chance explains {expected:,.0f}" if sure else "as chance explains with columns as coarse as these"
-    what = f"{surplus:,} cases ({share:.1%}) repeat another one in every input of the model, {how}."
+    repeat = agree(surplus, "repeats", "repeat")
+    what = f"{amount(surplus, 'case')} ({share:.1%}) {repeat} another one in every input of the model, {how}."
     name = next((name for name in charter.identifiers if name in data.raw), None)
     rows = places[np.flatnonzero(again)[:EXAMPLES]]
     shown = data.raw[name].iloc[rows] if name else [f"row {row + 1:,}" for row in rows]

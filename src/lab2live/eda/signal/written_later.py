@@ -11,6 +11,7 @@ from lab2live.cases import Dataset
 from lab2live.columns import day
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.schema import Charter
+from lab2live.words import amount
 
 # Time zones and midnight may move a date by a day.
 TOLERANCE = 1.0
@@ -58,8 +59,8 @@ def after_the_moment(
         severity: Severity = "info" if planned else "warn"
         about = " They keep to a plan: known in advance, if the plan is." if planned else ""
         what = (
-            f"{other} is later than {name} in {later.sum():,} rows ({share:.1%} of those that have it), by "
-            f"{np.median(ahead[later]):.0f} days in the middle.{about}"
+            f"{other} is later than {name} in {amount(later.sum(), 'row')} ({share:.1%} of those that have it), by "
+            f"{amount(round(float(np.median(ahead[later]))), 'day')} in the middle.{about}"
         )
         places = np.flatnonzero(later)[:EXAMPLES]
         shown = [f"{day(days[place])} after {day(dates[name][place])}" for place in places]

@@ -16,6 +16,7 @@ from lab2live.eda.silos.opening import open_table
 from lab2live.eda.silos.problems import NO_ROWS, first_line, in_words, without_secrets
 from lab2live.errors import UserError
 from lab2live.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
+from lab2live.words import agree, amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -124,7 +125,7 @@ def board(charter: Charter, readings: Sequence[Reading], today: dt.date | None =
                 "days old": age,
                 "fresh": "not said"
                 if age is None or limit is None
-                else f"no, limit {limit:g} days"
+                else f"no, limit {limit:g} {agree(limit, 'day', 'days')}"
                 if stale
                 else "yes",
                 "engine": reading.engine or "unreadable",
@@ -282,7 +283,7 @@ def readable(readings: Sequence[Reading]) -> tuple[int, str]:
         instead = [reading.source.name for reading in readings if not reading.source.is_real]
         not_tried = f" Stand-ins were read instead of {', '.join(instead)}." if instead else ""
         return 0, (
-            f"All {len(readings)} sources" if len(readings) > 1 else "The source"
+            f"All {amount(len(readings), 'source')}" if len(readings) > 1 else "The source"
         ) + f" could be read.{not_tried}"
     return len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken)
 

@@ -14,6 +14,7 @@ from lab2live.columns import label
 from lab2live.eda.simulation import resample, silos, synthetic
 from lab2live.models import quiet_threads
 from lab2live.schema import Charter, Source
+from lab2live.words import amount
 
 # Rows compared at most: enough for an interval of two hundredths, in seconds.
 ROWS = 4000
@@ -234,8 +235,8 @@ def page(found: Mapping[str, Any]) -> str:
             report.say(
                 f"What would a model learn? Trained on simulated cases it scores {made:.2f} on real ones, trained on "
                 f"real cases {real:.2f} ({'R2' if model['score'] == 'r2' else 'ROC AUC'}, on "
-                f"{model['tested_on_real_cases']:,} real cases that neither has seen). The nearer they are, the more "
-                "of what is found on the simulated data should hold on real ones."
+                f"{amount(model['tested_on_real_cases'], 'real case')} that neither has seen). The nearer they are, "
+                f"the more of what is found on the simulated data should hold on real ones."
             )
         )
     for name, source in found["sources"].items():
@@ -243,14 +244,14 @@ def page(found: Mapping[str, Any]) -> str:
         pieces.append(
             report.table(
                 pd.DataFrame(source["columns"]),
-                f"{name}: {rows['simulated']:,} simulated rows from {rows['real']:,} real ones. Distance: the largest "
-                "gap between the two distributions, 0 for none and 1 for nothing in common",
+                f"{name}: {amount(rows['simulated'], 'simulated row')} from {amount(rows['real'], 'real one')}. "
+                "Distance: the largest gap between the two distributions, 0 for none and 1 for nothing in common",
             )
         )
         if pairs["number"]:
             pieces.append(
                 report.say(
-                    f"Of {pairs['number']:,} pairs of columns in {name}, the correlations differ on "
+                    f"Of {amount(pairs['number'], 'pair')} of columns in {name}, the correlations differ on "
                     f"average by {pairs['mean']:.2f}, "
                     f"most between {pairs['where'][0]} and {pairs['where'][1]}: by {pairs['largest']:.2f}."
                 )

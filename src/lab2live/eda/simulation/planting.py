@@ -19,6 +19,8 @@ BLANKS = "  "
 WORDS = ("see file", "ask branch", "twelve", "to be checked")
 # A text column is a column of dates when all its values read as such: ISO 8601 or 31.12.2024.
 LOOKED_AT = 200
+# Further arguments that name a column of the same source.
+OF_THE_SOURCE = frozenset({"other", "date_column", "time_column"})
 
 
 @dataclass
@@ -101,6 +103,8 @@ class Plot:
         """Give one of the further arguments that a kind cannot do without."""
         if name not in self.more:
             raise self.misfit(f"it needs `{name}`, {what}")
+        if name in OF_THE_SOURCE and self.more[name] not in self.frame:
+            raise self.misfit(f"the source has no column {self.more[name]}, {what}")
         return self.more[name]
 
     def misfit(self, found: str) -> UserError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pandas as pd
 
 from lab2live.columns import as_days, as_numbers
 from lab2live.eda.simulation.planting import Plot
+
+# More different texts than these are names.
+MOST_LEVELS = 20
 
 
 def _nearest(shares: pd.Series, share: float) -> Any:
@@ -32,8 +36,16 @@ def band(plot: Plot) -> None:
     plot.keep(~((values >= low) & (values < high)))
 
 
+def _category_beside(plot: Plot) -> Any:
+    """Give the first other column of few texts."""
+    texts = (name for name in plot.frame if name != plot.column and plot.frame[name].dtype == object)
+    return next((name for name in texts if 2 <= plot.frame[name].nunique() <= MOST_LEVELS), None)
+
+
 def combination(plot: Plot) -> None:
-    other = plot.named("other", "the column that it goes together with")
+    other = plot.more.get("other", _category_beside(plot))
+    if other is None:
+        raise plot.misfit("the source has no other column of few values")
     shares = plot.frame.groupby([plot.column, other]).size() / len(plot.frame)
     one, two = _nearest(shares, plot.share)
     plot.places.append((plot.source, other))
@@ -66,7 +78,10 @@ def stale(plot: Plot) -> None:
 def orphans(plot: Plot) -> None:
     rows = plot.pick()
     known = {value for frame in plot.frames.values() if plot.column in frame for value in frame[plot.column]}
-    plot.write(rows, [_stranger(value, known, plot.random) for value in plot.values.iloc[rows]])
+    strangers = [_stranger(value, known, plot.random) for value in plot.values.iloc[rows]]
+    if None in strangers:
+        raise plot.misfit("neither texts nor numbers")
+    plot.write(rows, strangers)
 
 
 def _stranger(value: Any, known: set[Any], random: np.random.Generator) -> Any:
@@ -74,6 +89,8 @@ def _stranger(value: Any, known: set[Any], random: np.random.Generator) -> Any:
         if isinstance(value, str):
             new: Any = "".join(str(random.integers(10)) if sign.isdigit() else sign for sign in value)
             new = new if new != value else f"{value}{random.integers(10)}"
+        elif not isinstance(value, Real):
+            return None
         else:
             new = value + int(random.integers(10**6, 10**9))
         if new not in known:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lab2live.errors import UserError
-from lab2live.schema import PUBLIC_SCHEME, nearest
+from lab2live.schema import PUBLIC_SCHEME, did_you_mean
 
 # Seconds to wait for a server that does not answer.
 PATIENCE = 30
@@ -94,7 +94,7 @@ def find(name: str) -> Public:
             "The catalogue has no such public table.",
             found=name,
             expected=", ".join(known),
-            fix=f"see `lab2live simulate --list`{nearest(short, known)}",
+            fix=f"see `lab2live simulate --list`{did_you_mean(short, known)}",
         )
     return found
 

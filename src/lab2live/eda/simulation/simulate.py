@@ -16,9 +16,10 @@ import pandas as pd
 from lab2live import charter as charters
 from lab2live import files
 from lab2live.columns import storable
-from lab2live.eda.simulation import public
+from lab2live.eda.simulation import faults, public
 from lab2live.errors import UserError
 from lab2live.schema import Charter, Source
+from lab2live.words import amount
 
 if TYPE_CHECKING:
     from lab2live.eda.silos.sources import Reading
@@ -63,10 +64,10 @@ def write(
         What was written: one file per source, `truth.json`, and with a sample the report on how close it comes.
     """
     charter = charters.read(spec / charters.FILE if spec.is_dir() else spec)
-    say(f"Read {charter.file}: {len(charter.sources)} sources, to predict {charter.prediction.target}.")
+    say(f"Read {charter.file}: {amount(len(charter.sources), 'source')}, to predict {charter.prediction.target}.")
     samples = read_samples(charter, sample)
     for name, frame in samples.items():
-        say(f"Learning {name} from a sample of {len(frame):,} rows.")
+        say(f"Learning {name} from a sample of {amount(len(frame), 'row')}.")
     return _into(out, lambda work: fill(charter, work, samples, {}, {}, rows, seed, say), say)
 
 
@@ -141,20 +142,25 @@ def fill(
     say
         Is told what happens. Without it nobody waits for a report on closeness, and none is made.
     """
-    from lab2live.eda.simulation import silos
+    from lab2live.eda.simulation import plan, silos
 
-    plan, base = charter.simulate, samples.get(charter.base.name)
-    seed = plan.seed if seed is None else seed
-    rows = rows or plan.rows or (silos.ROWS if base is None else len(base))
+    alone = [source.name for source in charter.sources if source.name not in {*samples, *real}]
+    plan.check(charter, alone)
+    wanted, base = charter.simulate, samples.get(charter.base.name)
+    seed = wanted.seed if seed is None else seed
+    rows = rows or wanted.rows or (silos.ROWS if base is None else len(base))
     frames, truth = silos.simulate(charter, rows, seed, samples, real)
     tell = say or (lambda _: None)
     tell(truth["note"])
+    invented = plan.invented(charter, alone)
+    for sentence in invented:
+        tell(sentence)
     clean = frames
-    frames, faults = _with_faults(charter, frames, seed, tell)
+    frames, planted = _with_faults(charter, frames, seed, tell)
     names = file_names([source for source in charter.sources if source.name in frames])
     for name, file in names.items():
         to_file(frames[name], work / file)
-        tell(f"Simulated {name}: {len(frames[name]):,} rows, {len(frames[name].columns)} columns.")
+        tell(f"Simulated {name}: {amount(len(frames[name]), 'row')}, {amount(len(frames[name].columns), 'column')}.")
     made = [*names.values()]
     if samples and say is not None:
         from lab2live.eda.simulation import closeness
@@ -175,7 +181,8 @@ def fill(
             for name, file in names.items()
         },
         **truth,
-        "faults": faults,
+        "invented": invented,
+        "faults": planted,
         "files": made,
         **note,
     }
@@ -188,8 +195,6 @@ def _with_faults(
     """Plant the faults that the charter asks for, and note where exactly."""
     planted: list[Any] = []
     for number, fault in enumerate(charter.simulate.faults):
-        from lab2live.eda.simulation import faults
-
         if fault.source not in frames:
             planted.append({**fault.model_dump(), "planted": False, "why": "the source is not simulated"})
             continue
@@ -198,9 +203,8 @@ def _with_faults(
         about = charter.prediction
         known: dict[str, Any] = {"target": about.target, "time_column": about.time_column, "key": source.key}
         known |= {"base": charter.base.name, "date_column": source.date_column, "delay": about.label_delay_days}
+        known["labelers"] = about.labelers or None
         more = {name: value for name, value in known.items() if value is not None}
-        if about.labelers:
-            more["labelers"] = about.labelers
         try:
             frames, truth = faults.plant(frames, fault.kind, source.name, column, fault.share, seed + number, **more)
         except UserError as error:
@@ -212,7 +216,7 @@ def _with_faults(
                 fix=error.details.get("fix", "correct this fault, or leave it out"),
             ) from None
         planted.append({"planted": True, **truth})
-        say(f"Planted {fault.kind} into {source.name}, {column}: {truth['rows']:,} rows.")
+        say(f"Planted {fault.kind} into {source.name}, {column}: {amount(truth['rows'], 'row')}.")
     return frames, planted
 
 

@@ -65,11 +65,12 @@ WORDS = ["asked", "about", "order", "late", "delivery", "bill", "unclear", "cont
 
 @dataclass(frozen=True)
 class Part:
-    """One column to draw: its kind, what is said about it, and where that stands."""
+    """One column to draw: its kind, what is said about it, where that stands, and whether anybody said it."""
 
     kind: str
     column: Column
     where: str
+    described: bool = True
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -142,7 +143,8 @@ def _part(charter: Charter, source: Source, name: str, in_sql: bool) -> Part:
         return Part("integer" if _kind(column.type, where) in ("integer", "number") else "id", column, where)
     if name in (prediction.target, *prediction.labelers):
         kind = "category" if prediction.problem_type == "classification" else _kind(column.type, where) or "number"
-        return Part(kind, column, where)
+        said = column.model_copy(update={"missing": None, "unit": None}) != Column()
+        return Part(kind, column, where, said or name in prediction.labelers)
     if column.values is not None:
         return Part("category", column, where)
     if column.type is None and (column.min, column.max, column.mean) == (None, None, None):
@@ -154,6 +156,7 @@ def _part(charter: Charter, source: Source, name: str, in_sql: bool) -> Part:
         elif hint is None:
             hint = Column(type="number" if in_sql or name in prediction.direction or column.unit else "category")
         column = hint.model_copy(update={"missing": column.missing})
+        return Part(_kind(column.type, where) or "number", column, where, False)
     return Part(_kind(column.type, where) or "number", column, where)
 
 

@@ -1,0 +1,87 @@
+"""Puts a model behind the rows of the joined table, for being asked a few hundred small changes many times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import models, user_code
+from lab2live.columns import Columns, prepare
+from lab2live.errors import UserError
+from lab2live.explainability.moves import Predict
+from lab2live.schema import Charter
+
+
+def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
+    """Give a function from rows of the joined table to the model's answers.
+
+    The same as the user's features, `prepare` and `models.answer` one after the other. Encoding is done here, since
+    scikit-learn's column transformer and counting the threads take longer than the model itself for so few rows.
+
+    Parameters
+    ----------
+    charter
+        Names the package with the user's features.
+    columns
+        What the model sees, see `cases.Dataset`.
+    model
+        A fitted pipeline of `models`.
+
+    Raises
+    ------
+    UserError
+        If there is none: nothing flips a constant, and a rule can be read.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    if model is None:
+        raise UserError(
+            "There is nothing to flip: what was chosen is not one of the models that learn.",
+            found="a constant or a rule",
+            expected="the linear, the additive or the boosting model of the ladder",
+            fix="choose a model; a constant says the same of every case, and a rule can be read",
+        )
+    encode, last, threads = _Encoder(model), model[-1], ThreadpoolController()
+
+    def predict(rows: pd.DataFrame) -> np.ndarray:
+        matrix = encode(prepare(user_code.add_features(charter, rows), columns))
+        with threads.limit(limits=1 if len(rows) < models.THREADS_FROM else None, user_api="openmp"):
+            if not hasattr(last, "predict_proba"):
+                return np.asarray(last.predict(matrix))
+            probabilities = np.asarray(last.predict_proba(matrix))
+            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+
+    return predict
+
+
+class _Encoder:
+    """Does what `models.encoder` learnt, on plain arrays."""
+
+    def __init__(self, model: Any) -> None:
+        self.parts = [(name, fitted, list(columns)) for name, fitted, columns in model[0].transformers_ if columns]
+        self.parts = [part for part in self.parts if part[0] != "remainder"]
+
+    def __call__(self, inputs: pd.DataFrame) -> np.ndarray:
+        encoded = []
+        for name, fitted, columns in self.parts:
+            if name == "categories":
+                encoded += [
+                    (inputs[column].to_numpy()[:, None] == known[None]).astype(np.float32)
+                    for column, known in zip(columns, fitted.categories_, strict=True)
+                ]
+                continue
+            numbers = inputs[columns].to_numpy(dtype=float)
+            encoded.append(numbers if _passes(fitted) else _scaled(fitted, numbers))
+        return np.hstack(encoded)
+
+
+def _passes(fitted: Any) -> bool:
+    return isinstance(fitted, str) or not hasattr(fitted, "named_steps")
+
+
+def _scaled(fitted: Any, numbers: np.ndarray) -> np.ndarray:
+    imputer, scaler = (step for _, step in fitted.steps)
+    filled = np.where(np.isnan(numbers), imputer.statistics_, numbers)
+    return np.asarray((filled - scaler.mean_) / scaler.scale_)

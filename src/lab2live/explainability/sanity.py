@@ -1,0 +1,284 @@
+"""Checks that reasons can fail: a model that learnt nonsense has other reasons, and pure chance weighs little.
+
+After Adebayo et al. (2018), "Sanity checks for saliency maps", and the shuffled columns of Boruta (Kursa and Rudnicki
+2010). Both refit the chosen model with its own settings, on a stated part of the training cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import charts, models, splits
+from lab2live.cases import Dataset
+from lab2live.columns import Columns
+from lab2live.explainability import reasons
+from lab2live.explainability.families import families
+from lab2live.explainability.reasons import Background, Reasons
+from lab2live.words import amount
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Explain = Callable[[Any, Columns, pd.DataFrame, Background], Reasons]
+
+# Cases that a refit learns from, and cases that are explained with it: both checks are about differences that a few
+# thousand cases show, and have to be done in seconds. A wide table gets fewer, as each column costs the same again.
+MOST_LEARNT, MOST_EXPLAINED = 5_000, 500
+MOST_CELLS = 300_000
+FEWEST_LEARNT = 500
+# Refits of each check, and shuffled copies of a column in each: one shuffle may look like the truth by chance.
+DRAWS, COPIES = 2, 2
+NOTHING = "The model says the same of every case: it has no reasons that could change."
+
+
+@dataclass(frozen=True)
+class Randomised:
+    """What remains of the reasons when outcomes are shuffled.
+
+    Attributes
+    ----------
+    retained
+        Share of the reasons that a model of shuffled outcomes gives too: 1 if they are the same, about 0 if they have
+        nothing in common; `None` if it could not be computed.
+    size
+        How large its reasons are, against those of the real model.
+    message
+        In words.
+    """
+
+    retained: float | None
+    size: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How much columns of pure chance weigh.
+
+    Attributes
+    ----------
+    share
+        Weight of the heaviest of them, against the heaviest real column; `None` if it could not be computed.
+    ranking
+        Columns `column`, `weight` (against the heaviest real column), `chance` (whether it is one of pure chance).
+    weak
+        Real columns that weigh no more than the heaviest one of pure chance.
+    message
+        In words.
+    """
+
+    share: float | None
+    ranking: pd.DataFrame
+    weak: tuple[str, ...]
+    message: str
+
+
+def randomised(
+    data: Dataset, model: Any, train: np.ndarray, rows: np.ndarray, seed: int, explain: Explain = reasons.explain
+) -> Randomised:
+    """Shuffle the outcomes, fit the same model again and look what remains of its reasons.
+
+    Parameters
+    ----------
+    data, model
+        The chosen pipeline, fitted.
+    train, rows
+        Row numbers to learn from, and of cases to explain.
+    seed
+        Of all shuffles.
+    explain
+        What is put to the test.
+
+    Returns
+    -------
+    Randomised
+        With r the reasons of the real model and s those of a shuffled one, over all cases, columns and outputs in
+        margin space: retained = sum(r s) / sum(r r), the mean of some shuffles.
+    """
+    from sklearn.base import clone
+
+    learn, rows = drawn(data, train, seed), splits.some(rows, MOST_EXPLAINED, seed)
+    why = _too_few(data, learn)
+    if why:
+        return Randomised(None, None, why)
+    inputs = data.inputs.iloc[rows]
+    background = reasons.background(model, data.inputs.iloc[learn])
+    real = explain(model, data.columns, inputs, background).each
+    size = float((real**2).sum())
+    if size == 0:
+        return Randomised(None, None, NOTHING)
+    random = np.random.default_rng(seed)
+    kept, sizes = [], []
+    for _ in range(DRAWS):
+        outcome = data.outcome.copy()
+        outcome[learn] = random.permutation(outcome[learn])
+        refit = models.fit(clone(model), replace(data, outcome=outcome), learn)
+        background = reasons.background(refit, data.inputs.iloc[learn])
+        other = explain(refit, data.columns, inputs, background).each
+        kept.append(float((real * other).sum()) / size)
+        sizes.append(float(np.sqrt((other**2).sum() / size)))
+    retained, left = abs(float(np.mean(kept))), float(np.mean(sizes))
+    of = f"{DRAWS} shuffles, {amount(len(learn), 'case')}"
+    message = (
+        f"{_share(retained).capitalize()} of the reasons remain when the model learns from shuffled outcomes ({of}); "
+        f"reasons made of chance alone are {_share(left)} as large as the real ones."
+    )
+    return Randomised(retained, left, message)
+
+
+def probes(
+    data: Dataset,
+    model: Any,
+    train: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+    derived: Mapping[str, str] | None = None,
+    explain: Explain = reasons.explain,
+) -> Probes:
+    """Add shuffled copies of a number and of a category, fit again and weigh all columns.
+
+    A shuffled copy has the values of a real column and nothing to do with the outcome. What a model makes of it is what
+    it makes of chance: a real column that weighs no more need not be believed. The number and the category are those
+    with the most different values, as those leave chance the most room; of all their shuffles the heaviest one counts.
+
+    Parameters
+    ----------
+    data, model, train, rows, seed, explain
+        As for `randomised`.
+    derived
+        As in the charter: such columns are weighed together with their sources.
+    """
+    learn, rows = drawn(data, train, seed), splits.some(rows, MOST_EXPLAINED, seed)
+    nothing = pd.DataFrame({"column": [], "weight": [], "chance": []})
+    why = _too_few(data, learn)
+    if why:
+        return Probes(None, nothing, (), why)
+    copies = _copies(data, learn)
+    columns = _with_copies(data.columns, copies)
+    everyone = np.concatenate([learn, rows])
+    both = data.inputs.iloc[everyone].reset_index(drop=True)
+    first, last = np.arange(len(learn)), np.arange(len(learn), len(both))
+    together = families(columns.kinds, derived or {})
+    random = np.random.default_rng(seed)
+    draws = []
+    for _ in range(DRAWS):
+        inputs = both.copy()
+        for name, source in copies.items():
+            inputs[name] = random.permutation(both[source].to_numpy())
+        fake = replace(data, inputs=inputs, outcome=data.outcome[everyone], columns=columns)
+        refit = models.fit(_with_columns(model, columns), fake, first)
+        background = reasons.background(refit, inputs.iloc[first])
+        draws.append(_weights(explain(refit, columns, inputs.iloc[last], background).of_families(together)))
+    weights = pd.concat(draws, axis=1)
+    by_chance = np.array([name in copies for name in weights.index])
+    weighed = weights.mean(axis=1).where(~by_chance, weights.max(axis=1)).to_numpy(dtype=float)
+    top = float(weighed[~by_chance].max())
+    if not top:
+        return Probes(None, nothing, (), NOTHING)
+    ranking = pd.DataFrame({"column": weights.index, "weight": weighed / top})
+    ranking["chance"] = by_chance
+    ranking = ranking.sort_values(["weight", "column"], ascending=[False, True], ignore_index=True)
+    share = float(ranking.loc[ranking["chance"], "weight"].max())
+    weak = tuple(ranking.loc[~ranking["chance"] & (ranking["weight"] <= share), "column"])
+    return Probes(share, ranking, weak, _said(ranking, share, weak, len(learn)))
+
+
+def _said(ranking: pd.DataFrame, share: float, weak: tuple[str, ...], learnt: int) -> str:
+    place = int(ranking["chance"].to_numpy().argmax()) + 1
+    said = (
+        f"The heaviest column of pure chance comes {place}. of {len(ranking)} and weighs {share:.0%} of the heaviest "
+        f"real one ({DRAWS} shuffles, {amount(learnt, 'case')})."
+    )
+    if not weak:
+        return f"{said} Every real column weighs more."
+    names = ", ".join(weak[:6]) + (f" and {len(weak) - 6} more" if len(weak) > 6 else "")
+    return f"{said} No heavier than chance: {names}."
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}" if value >= 0.01 else "less than 1%"
+
+
+def drawn(data: Dataset, train: np.ndarray, seed: int) -> np.ndarray:
+    """Draw the training cases for a refit: few enough to take seconds, rare classes kept as far as there is room."""
+    width = len(data.columns.numbers) + sum(map(len, data.columns.levels.values()))
+    room = min(MOST_LEARNT, max(FEWEST_LEARNT, MOST_CELLS // width))
+    if len(train) <= room or not data.classes:
+        return splits.some(train, room, seed)
+    known, kept = data.outcome[train], []
+    counts = np.bincount(known, minlength=len(data.classes))
+    for number, code in enumerate(np.argsort(counts, kind="stable")):
+        share = room // (len(counts) - number)
+        kept.append(splits.some(train[known == code], share, seed))
+        room -= len(kept[-1])
+    chosen = np.isin(train, np.concatenate(kept))
+    return train[chosen]
+
+
+def _too_few(data: Dataset, learn: np.ndarray) -> str:
+    counts = np.bincount(data.outcome[learn], minlength=len(data.classes)) if data.classes else np.array([len(learn)])
+    if counts.min() >= splits.FEWEST:
+        return ""
+    return f"Too few cases to fit the model again: {amount(int(counts.min()), 'case')} of the rarest outcome."
+
+
+def _weights(found: Reasons) -> pd.Series:
+    """Weigh columns by the average size of their reasons in margin space, over all outputs."""
+    return pd.Series(np.abs(found.each).mean(axis=(0, 2)), index=list(found.columns))
+
+
+def _copies(data: Dataset, learn: np.ndarray) -> dict[str, str]:
+    """Name the columns to add, after the one whose values they have."""
+    different = data.inputs.iloc[learn].nunique()
+    kinds = (data.columns.numbers, data.columns.categories)
+    most = [str(different[names].idxmax()) for names in kinds if names]
+    named = {
+        f"shuffled {name}{f' ({copy})' if copy > 1 else ''}": name for name in most for copy in range(1, COPIES + 1)
+    }
+    while any(name in data.columns.kinds for name in named):
+        named = {f"{name}'": source for name, source in named.items()}
+    return named
+
+
+def _with_copies(columns: Columns, copies: Mapping[str, str]) -> Columns:
+    levels = {name: columns.levels[source] for name, source in copies.items() if source in columns.levels}
+    kinds = {name: columns.kinds[source] for name, source in copies.items()}
+    return Columns({**columns.kinds, **kinds}, {**columns.levels, **levels})
+
+
+def _with_columns(model: Any, columns: Columns) -> Any:
+    """Give the pipeline as it was before it was fitted, for more columns."""
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
+
+    last = clone(model[-1])
+    return Pipeline([("encode", models.encoder(columns, impute=hasattr(model[-1], "coef_"))), ("model", last)])
+
+
+def chart(probes: Probes, most: int = 12) -> Figure:
+    """Draw what columns weigh against those of pure chance."""
+    top = probes.ranking.head(most)
+    shown = pd.concat([top, probes.ranking[probes.ranking["chance"]]]).drop_duplicates("column")
+    labels = [
+        f"{name} (pure chance)" if chance else name
+        for name, chance in zip(shown["column"], shown["chance"], strict=True)
+    ]
+    title = (
+        "Columns of pure chance weigh little"
+        if not probes.weak
+        else f"{amount(len(probes.weak), 'column')} no heavier than chance"
+    )
+    return charts.bars(
+        labels,
+        shown["weight"].tolist(),
+        title,
+        "weight, heaviest real column = 100 %",
+        limit=probes.share,
+        limit_label="chance",
+        percent=True,
+    )
