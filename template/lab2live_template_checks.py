@@ -16,9 +16,9 @@ ONE_LINE = ("project_name", "author", "organisation")
 OWN_NAMES = ["lab2live", "tests", "test", "notebooks", "src", "data", "docs", "runs", "conftest", "setup"]
 # What dependencies are imported as, where that is not what they are called in requirements.lock.
 IMPORT_NAMES = """
-    PIL adbc_driver_duckdb argon2 attr bs4 dateutil git google ibis ipykernel_launcher jupyter markdown_it mpl_toolkits
-    mypyc pandas_profiling pip pkg_resources public py pylab pythonjsonlogger pywt rpds sklearn slugify tlz websocket
-    xdist yaml zmq
+    PIL adbc_driver_duckdb argon2 attr bs4 dateutil git google graphql ibis ipykernel_launcher jupyter markdown_it
+    mpl_toolkits mypyc opentelemetry pandas_profiling pip pkg_resources public py pylab pythonjsonlogger pywt rpds
+    sklearn slugify tlz websocket xdist yaml zmq
 """.lower().split()
 
 

@@ -23,9 +23,9 @@ MUTATIONS = {
     "poc": ("02_poc.ipynb", "poc/uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
     "explainability": (
         "03_explainability.ipynb",
-        "explainability/reasons.py",
-        "size.mean().to_numpy()",
-        "(size.mean() * 1.1).to_numpy()",
+        "explainability/importance.py",
+        '"mean": size.mean(axis=0)',
+        '"mean": 1.1 * size.mean(axis=0)',
     ),
     "handoff": ("04_handoff.ipynb", "handoff/contract.py", "float(known.mean())", "float(known.mean() + 0.02)"),
 }
