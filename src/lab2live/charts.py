@@ -7,7 +7,7 @@ are made without pyplot, so that nothing leaks between cells. Every figure carri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,9 @@ from lab2live.look import (
     write_title,
 )
 from lab2live.words import plain
+
+# Of the width of a chart, for a value written beside its dot.
+VALUE_ROOM = 0.2
 
 __all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show", "stamp"]
 
@@ -94,8 +97,9 @@ def intervals(
     chosen: str | None = None,
     reference: float | None = None,
     reference_label: str = "",
+    write: Callable[[float], str] = plain,
 ) -> Figure:
-    """A dot with its interval per row (the ladder of models); the chosen row stands out.
+    """A dot with its interval per row (the ladder of models); the chosen row stands out. Values stand to the right.
 
     Parameters
     ----------
@@ -109,6 +113,8 @@ def intervals(
         The label of the row to highlight: thicker, darker, and marked in words.
     reference, reference_label
         A line to compare with, such as the best score anyone could reach.
+    write
+        How a value is written.
     """
     names = names_of(labels)
     middle, left, right = (np.asarray(part, dtype=float) for part in (centre, low, high))
@@ -117,22 +123,27 @@ def intervals(
     with rc_context(LOOK):
         marked = [f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names, strict=True)]
         figure, axes = rows_canvas(marked, title, xlabel)
-        set_range(axes, float(reach.min()), float(reach.max()), room=0.1)
+        # a value takes up to so much room, and nothing is written across the line
+        span = float(np.ptp(reach)) * VALUE_ROOM
+        set_range(axes, float(reach.min()), float(reach.max()) + span, room=0.1)
+        axes.locator_params(axis="x", nbins=5)
         for row, label in enumerate(labels):
             bold = label == chosen
             colour, width = (VERMILION, 4.0) if bold else (BLUE, 2.2)
             axes.plot([left[row], right[row]], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
             axes.plot(middle[row], row, "D" if bold else "o", color=colour, markersize=9 if bold else 7)
             if np.isfinite(middle[row]):
-                weight = "bold" if bold else "normal"
-                axes.text(middle[row], row - 0.22, plain(float(middle[row])), ha="center", va="bottom", weight=weight)
+                end = float(np.nanmax([middle[row], right[row]]))
+                if reference is not None and end - span / 4 < reference < end + span:
+                    end = float(reference)
+                value_label(axes, row, end, write(float(middle[row])), leftwards=False, gap=9, bold=bold)
         if reference is not None:
-            mark_line(axes, reference, f"{reference_label or 'reference'} {plain(float(reference))}")
+            mark_line(axes, reference, f"{reference_label or 'reference'} {write(float(reference))}")
         facts = [
-            f"{name} {plain(float(c))} ({plain(float(a))} to {plain(float(b))})"
+            f"{name} {write(float(c))} ({write(float(a))} to {write(float(b))})"
             for name, c, a, b in zip(marked, middle, left, right, strict=True)
         ]
-        mark = f" {reference_label or 'Reference'}: {plain(float(reference))}." if reference is not None else ""
+        mark = f" {reference_label or 'Reference'}: {write(float(reference))}." if reference is not None else ""
         return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
 
 

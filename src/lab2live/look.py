@@ -115,12 +115,20 @@ def set_range(axes: Axes, low: float, high: float, room: float) -> None:
     axes.set_xlim(low - (room * span if low < 0 or room < 0.16 else 0), high + room * span)
 
 
-def value_label(axes: Axes, row: int, x: float, text: str, leftwards: bool | None = None, gap: float = 5) -> None:
+def value_label(
+    axes: Axes, row: int, x: float, text: str, leftwards: bool | None = None, gap: float = 5, bold: bool = False
+) -> None:
     """A value in words at the end of its bar, outside of it."""
     left = x < 0 if leftwards is None else leftwards
     place = (x if np.isfinite(x) else 0.0, row)
     axes.annotate(
-        text, place, (-gap if left else gap, 0), textcoords="offset points", va="center", ha="right" if left else "left"
+        text,
+        place,
+        (-gap if left else gap, 0),
+        textcoords="offset points",
+        va="center",
+        ha="right" if left else "left",
+        weight="bold" if bold else "normal",
     )
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
-from lab2live import look, splits
+from lab2live import charts, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
@@ -94,31 +93,20 @@ class Carriers:
         )
 
     def figure(self, most: int = 15) -> Figure:
-        """Draw what the columns add, against the best of the shuffled copies; values stand right of line and bar."""
+        """Draw what the columns add, against the best of the shuffled copies."""
         shown = self.columns[:most]
         carrying = sum(carrier.verdict == "carries" for carrier in self.columns)
-        title = f"{carrying} of {amount(len(self.columns), 'column')} {agree(carrying, 'carries', 'carry')} the signal"
-        what = f"loss when shuffled ({self.measure})"
-        names = look.names_of([carrier.column for carrier in shown])
-        known = np.isfinite(self.noise)
-        noise = self.noise if known else 0.0
-        ends = [noise, *(value for carrier in shown for value in (carrier.low, carrier.high))]
-        with rc_context(look.LOOK):
-            figure, axes = look.rows_canvas(names, title, what)
-            look.set_range(axes, min(ends), max(ends) + 0.1 * (max(ends) - min(ends)), room=0.15)
-            for row, carrier in enumerate(shown):
-                axes.plot([carrier.low, carrier.high], [row, row], color=look.BLUE, linewidth=2.2)
-                axes.plot(carrier.importance, row, "o", color=look.BLUE, markersize=7)
-                place = max(carrier.high, carrier.importance, noise if known else -np.inf)
-                look.value_label(axes, row, place, _rounded(carrier.importance), leftwards=False, gap=8)
-            if known:
-                look.mark_line(axes, noise, f"best shuffled copy {_rounded(noise)}")
-            facts = [
-                f"{name} {_rounded(one.importance)} ({_rounded(one.low)} to {_rounded(one.high)})"
-                for name, one in zip(names, shown, strict=True)
-            ]
-            mark = f" Best shuffled copy: {_rounded(noise)}." if known else ""
-            return look.finish(figure, f"{title}. {what} with intervals: {'; '.join(facts)}.{mark}")
+        return charts.intervals(
+            [carrier.column for carrier in shown],
+            [carrier.importance for carrier in shown],
+            [carrier.low for carrier in shown],
+            [carrier.high for carrier in shown],
+            f"{carrying} of {amount(len(self.columns), 'column')} {agree(carrying, 'carries', 'carry')} the signal",
+            f"loss when shuffled ({self.measure})",
+            reference=self.noise if np.isfinite(self.noise) else None,
+            reference_label="best shuffled copy",
+            write=_rounded,
+        )
 
 
 @quick.on_one_thread
