@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -112,9 +113,16 @@ def quiet_threads(rows: int) -> Any:
     Boosting synchronises its threads thousands of times; on small tables they wait longer than they work, and on a
     busy machine five to nine times as long. One thread also adds numbers up in the same order every time.
     """
-    from threadpoolctl import threadpool_limits
+    return _threads().limit(limits=1 if rows < THREADS_FROM else None, user_api="openmp")
 
-    return threadpool_limits(limits=1 if rows < THREADS_FROM else None, user_api="openmp")
+
+@cache
+def _threads() -> Any:
+    """Look up the libraries that have threads, once: that takes as long as a small answer."""
+    import sklearn.ensemble  # noqa: F401  # loads the library of boosting, so that it is found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def predict(model: Any, inputs: pd.DataFrame) -> np.ndarray:
@@ -136,13 +144,13 @@ def predict(model: Any, inputs: pd.DataFrame) -> np.ndarray:
     return said.argmax(axis=1) if said.ndim == 2 else said
 
 
-def answer(model: Any, inputs: pd.DataFrame) -> np.ndarray:
+def answer(model: Any, inputs: pd.DataFrame | np.ndarray) -> np.ndarray:
     """Give all that a model says, see `poc.answers`: with more than two classes one probability per class.
 
     Parameters
     ----------
     model, inputs
-        As for `predict`.
+        As for `predict`; or the last step of a pipeline, and what the steps before it make of the inputs.
 
     Returns
     -------
@@ -150,8 +158,7 @@ def answer(model: Any, inputs: pd.DataFrame) -> np.ndarray:
         Shape (rows,), or (rows, classes) for more than two.
     """
     with quiet_threads(len(inputs)):
-        if hasattr(model, "predict_proba"):
-            probabilities: np.ndarray = model.predict_proba(inputs)
-            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
-        predicted: np.ndarray = model.predict(inputs)
-        return predicted
+        if not hasattr(model, "predict_proba"):
+            return np.asarray(model.predict(inputs))
+        probabilities = np.asarray(model.predict_proba(inputs))
+        return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities

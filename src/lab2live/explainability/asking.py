@@ -18,7 +18,7 @@ def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
     """Give a function from rows of the joined table to the model's answers.
 
     The same as the user's features, `prepare` and `models.answer` one after the other. Encoding is done here, since
-    scikit-learn's column transformer and counting the threads take longer than the model itself for so few rows.
+    scikit-learn's column transformer takes longer than the model itself for so few rows.
 
     Parameters
     ----------
@@ -34,8 +34,6 @@ def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
     UserError
         If there is none: nothing flips a constant, and a rule can be read.
     """
-    from threadpoolctl import ThreadpoolController
-
     if model is None:
         raise UserError(
             "There is nothing to flip: what was chosen is not one of the models that learn.",
@@ -43,15 +41,10 @@ def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
             expected="the linear, the additive or the boosting model of the ladder",
             fix="choose a model; a constant says the same of every case, and a rule can be read",
         )
-    encode, last, threads = _Encoder(model), model[-1], ThreadpoolController()
+    encode, last = _Encoder(model), model[-1]
 
     def predict(rows: pd.DataFrame) -> np.ndarray:
-        matrix = encode(prepare(user_code.add_features(charter, rows), columns))
-        with threads.limit(limits=1 if len(rows) < models.THREADS_FROM else None, user_api="openmp"):
-            if not hasattr(last, "predict_proba"):
-                return np.asarray(last.predict(matrix))
-            probabilities = np.asarray(last.predict_proba(matrix))
-            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+        return models.answer(last, encode(prepare(user_code.add_features(charter, rows), columns)))
 
     return predict
 
