@@ -15,7 +15,7 @@ from lab2live.splits import Split
 from lab2live.stage import Stage
 
 MODEL_FILE = "model.skops"
-ANSWERS_FILE = "answers.npz"
+ANSWERS_FILE = "answers.npy"
 
 # What a saved model may consist of. Reviewed once and fixed: a file that asks for anything else is not loaded.
 TRUSTED = (
@@ -37,9 +37,8 @@ class Chosen:
         The rung of the ladder on which it stands.
     model
         The pipeline, fitted on the training part.
-    out_of_fold, test
-        What it answered about the cases of the training and of the test part, see `poc.answers`: never about a case
-        that it had learnt from.
+    out_of_fold
+        What it answered about the cases of the training part without having learnt from them, see `poc.answers`.
     policy
         Learnt from the answers out of fold.
     from_run
@@ -49,7 +48,6 @@ class Chosen:
     name: str
     model: Any
     out_of_fold: np.ndarray
-    test: np.ndarray
     policy: value.Policy
     from_run: bool
 
@@ -69,7 +67,7 @@ def save(stage: Stage, climb: ladder.Climb) -> None:
     files.write_bytes(path, skops.io.dumps(climb.model))
     stage.artefact(path, "The chosen model (skops)")
     name, content = climb.ladder.chosen, io.BytesIO()
-    np.savez(content, out_of_fold=climb.answers.out_of_fold[name], test=climb.answers.test[name])
+    np.save(content, climb.answers.out_of_fold[name], allow_pickle=False)
     files.write_bytes(answers, content.getvalue())
 
 
@@ -82,11 +80,10 @@ def fitted(stage: Stage, data: Dataset, split: Split) -> Chosen:
     from_run = result is not None and model.is_file() and answers.is_file()
     if result is not None and from_run:
         name, fitted = result["ladder"]["chosen"], skops.io.loads(model.read_bytes(), trusted=list(TRUSTED))
-        with np.load(answers, allow_pickle=False) as kept:
-            out_of_fold, test = kept["out_of_fold"], kept["test"]
+        out_of_fold = np.load(answers, allow_pickle=False)
     else:
         climb = ladder.climb(stage.charter, data, split, seed=stage.seed)
         name, fitted = climb.ladder.chosen, climb.model
-        out_of_fold, test = climb.answers.out_of_fold[name], climb.answers.test[name]
+        out_of_fold = climb.answers.out_of_fold[name]
     policy = value.learn_policy(stage.charter, data.problem, data.outcome[split.train], out_of_fold)
-    return Chosen(name, fitted, out_of_fold, test, policy, from_run)
+    return Chosen(name, fitted, out_of_fold, policy, from_run)
