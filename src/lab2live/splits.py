@@ -141,6 +141,13 @@ def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
 
 
+def in_turn(codes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Shuffle places so that every start of them holds the classes as equally often as can be: of a rare one, all."""
+    shuffled = random.permutation(len(codes))
+    drawn = pd.Series(codes[shuffled])
+    return shuffled[np.argsort(drawn.groupby(drawn).cumcount(), kind="stable")]
+
+
 def folds(
     charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:

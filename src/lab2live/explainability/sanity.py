@@ -210,14 +210,7 @@ def drawn(data: Dataset, train: np.ndarray, seed: int) -> np.ndarray:
     room = min(MOST_LEARNT, max(FEWEST_LEARNT, MOST_CELLS // width))
     if len(train) <= room or not data.classes:
         return splits.some(train, room, seed)
-    known, kept = data.outcome[train], []
-    counts = np.bincount(known, minlength=len(data.classes))
-    for number, code in enumerate(np.argsort(counts, kind="stable")):
-        share = room // (len(counts) - number)
-        kept.append(splits.some(train[known == code], share, seed))
-        room -= len(kept[-1])
-    chosen = np.isin(train, np.concatenate(kept))
-    return train[chosen]
+    return train[np.sort(splits.in_turn(data.outcome[train], np.random.default_rng(seed))[:room])]
 
 
 def _too_few(data: Dataset, learn: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import user_code
+from lab2live import splits, user_code
 from lab2live.cases import Dataset
 from lab2live.columns import Kind, as_days, as_numbers, label, roles
 from lab2live.errors import UserError
@@ -217,9 +217,6 @@ def _references(known: pd.DataFrame, predict: Predict, sides: Sides, seed: int) 
     answers = np.asarray(predict(asked))
     most = min(REFERENCES, max(MOST_CELLS // max(len(known.columns), 1), 1))
     code = np.zeros(len(asked), dtype=int) if sides.nothing else sides.code(answers)
-    # one of each side in turn, so that a rare output has cases to compare with too
-    turn = np.empty(len(asked), dtype=int)
-    for side in np.unique(code):
-        turn[code == side] = random.permutation(int((code == side).sum()))
-    taken = np.sort(np.argsort(turn, kind="stable")[:most])
+    # a rare output shall have cases to compare with, too
+    taken = np.sort(splits.in_turn(code, random)[:most])
     return asked.iloc[taken].reset_index(drop=True), answers[taken]

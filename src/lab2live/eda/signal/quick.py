@@ -64,11 +64,9 @@ def balanced(charter: Charter, data: Dataset, most: int, seed: int) -> Dataset:
 
     Scores that rank cases do not depend on how frequent the classes are.
     """
-    shuffled = np.random.default_rng(seed).permutation(len(data.outcome))
-    if data.classes:
-        outcome = pd.Series(data.outcome[shuffled])
-        shuffled = shuffled[np.argsort(outcome.groupby(outcome).cumcount(), kind="stable")]
-    return _taken(charter, data, shuffled[:most])
+    if not data.classes:
+        return drawn(charter, data, most, seed)
+    return _taken(charter, data, splits.in_turn(data.outcome, np.random.default_rng(seed))[:most])
 
 
 def _taken(charter: Charter, data: Dataset, rows: np.ndarray) -> Dataset:
