@@ -145,7 +145,7 @@ def formula(column: str, expression: str, known: Collection[str], where: str) ->
     sources: dict[str, None] = {}
 
     def placeholder(match: re.Match[str]) -> str:
-        name = next((group for group in match.groups() if group is not None), None)
+        name = _name(match)
         if name is None:
             return match.group()
         if name not in known:
@@ -179,6 +179,15 @@ def _is_allowed(node: ast.AST) -> bool:
     if isinstance(node, ast.Name):
         return re.fullmatch(r"c\d+", node.id) is not None
     return isinstance(node, ast.BinOp | ast.UnaryOp | ast.expr_context) or type(node) in {*_BINARY, *_UNARY}
+
+
+def mentioned(expression: str) -> list[str]:
+    """Give the columns that an expression names, whether they are there or not."""
+    return [name for match in _TOKEN.finditer(expression) if (name := _name(match)) is not None]
+
+
+def _name(match: re.Match[str]) -> str | None:
+    return next((group for group in match.groups() if group is not None), None)
 
 
 def reading(column: pd.Series) -> np.ndarray:

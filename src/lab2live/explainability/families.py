@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+from lab2live.explainability.derived import mentioned
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,9 @@ def families(columns: Collection[str], derived: Mapping[str, str]) -> tuple[Fami
     tuple of Family
         Every column of the model is in exactly one; most are alone.
     """
-    known = sorted({*columns, *derived}, key=len, reverse=True)
-    together = {name: name for name in known}
+    together = {name: name for name in (*columns, *derived)}
     for name, expression in derived.items():
-        for source in _mentioned(expression, known):
+        for source in filter(together.__contains__, mentioned(expression)):
             # the head of a family is any of its columns: what counts is that all have the same one
             old, new = together[name], together[source]
             together = {column: new if head == old else head for column, head in together.items()}
@@ -61,14 +61,3 @@ def _family(members: list[str], derived: Mapping[str, str]) -> Family:
     others = [name for name in members if name not in sources]
     name = ", ".join(sources) + (f" (with {', '.join(others)})" if others else "")
     return Family(name, tuple(members), tuple(sources))
-
-
-def _mentioned(expression: str, known: list[str]) -> list[str]:
-    """Find the columns that an expression names; the longest first, so that `bill` is not found in `yearly bill`."""
-    found = []
-    for name in known:
-        pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
-        if re.search(pattern, expression):
-            found.append(name)
-            expression = re.sub(pattern, " ", expression)
-    return found

@@ -13,6 +13,7 @@ from lab2live.columns import as_numbers, label
 from lab2live.poc import uncertainty
 from lab2live.poc.uncertainty import Score
 from lab2live.schema import Charter
+from lab2live.words import agree, amount
 
 Worth = Callable[[np.ndarray, np.ndarray], float]
 
@@ -72,9 +73,9 @@ class Fairness:
             return None, f"No group has enough cases to be judged ({FEWEST} and more, of every class)."
         worst = max(judged, key=lambda group: group.behind)
         few = len(self.groups) - len(judged)
-        left = f" {few} group{'s are' if few > 1 else ' is'} too small to be judged." if few else ""
+        left = f" {amount(few, 'group')} {agree(few, 'is', 'are')} too small to be judged." if few else ""
         if worst.behind <= 0:
-            return 0.0, f"No group is surely served worse than the others ({len(judged)} groups).{left}"
+            return 0.0, f"No group is surely served worse than the others ({amount(len(judged), 'group')}).{left}"
         return worst.behind, (
             f"Cases with {worst.column} {worst.level} are served worse: {worst.score:.3f} ({worst.low:.3f} to "
             f"{worst.high:.3f}). Against the mean of all groups they surely miss {worst.behind:.0%} of what the model "
