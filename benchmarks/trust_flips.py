@@ -27,12 +27,13 @@ import trust_data
 from lab2live import cases, models, splits
 from lab2live.cases import Dataset
 from lab2live.columns import prepare
-from lab2live.explainability import asking, flips
-from lab2live.explainability.changes import Changes
-from lab2live.explainability.flips import Flip, Flips
-from lab2live.explainability.moves import Predict, Space
-from lab2live.explainability.sides import Sides
-from lab2live.explainability.space import space
+from lab2live.explainability.flips import asking
+from lab2live.explainability.flips import search as flips
+from lab2live.explainability.flips.changes import Changes
+from lab2live.explainability.flips.moves import Predict, Space
+from lab2live.explainability.flips.search import Flip, Flips
+from lab2live.explainability.flips.sides import Sides
+from lab2live.explainability.flips.space import space
 from lab2live.poc import value
 from lab2live.schema import Charter
 

@@ -20,7 +20,7 @@ import trust_data
 
 from lab2live import cases, models, splits
 from lab2live.cases import Dataset
-from lab2live.explainability import families, importance, reasons, sanity
+from lab2live.explainability.why import families, importance, reasons, sanity
 from lab2live.schema import Charter
 
 Bars = list[tuple[str, float, bool, str]]

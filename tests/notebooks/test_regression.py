@@ -23,7 +23,7 @@ MUTATIONS = {
     "poc": ("02_poc.ipynb", "poc/uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
     "explainability": (
         "03_explainability.ipynb",
-        "explainability/importance.py",
+        "explainability/why/importance.py",
         '"mean": size.mean(axis=0)',
         '"mean": 1.1 * size.mean(axis=0)',
     ),

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import cases, charts, models
-from lab2live.explainability import effects, families, reasons, telling
+from lab2live.explainability.why import effects, families, reasons, telling
 
 SCALE = telling.Scale(1, "EUR")
 

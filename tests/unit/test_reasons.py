@@ -16,7 +16,7 @@ import pytest
 from lab2live import cases, models
 from lab2live.columns import MISSING, OTHER
 from lab2live.errors import UserError
-from lab2live.explainability import families, importance, reasons, telling, trees
+from lab2live.explainability.why import families, importance, reasons, telling, trees
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -252,7 +252,7 @@ def test_explaining_prints_nothing_and_loads_shap_only_when_needed() -> None:
     code = """
 import sys, numpy as np, pandas as pd
 from lab2live import cases, models
-from lab2live.explainability import reasons
+from lab2live.explainability.why import reasons
 from lab2live.schema import Charter
 r = np.random.default_rng(0)
 frame = pd.DataFrame(r.normal(size=(300, 2)), columns=["a", "b"]).assign(y=r.choice(["no", "yes"], 300))

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import cases, charts, models
-from lab2live.explainability import effects, families, importance, reasons, telling
+from lab2live.explainability.why import effects, families, importance, reasons, telling
 
 PROBLEMS = ("binary", "multiclass", "regression")
 

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import cases, charts, gates, models
-from lab2live.explainability import reasons, sanity
+from lab2live.explainability.why import reasons, sanity
 
 TRAIN, ROWS = np.arange(600), np.arange(600, 800)
 

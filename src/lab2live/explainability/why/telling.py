@@ -11,9 +11,9 @@ import pandas as pd
 
 from lab2live import charts, words
 from lab2live.cases import Dataset
-from lab2live.explainability.families import Family
-from lab2live.explainability.points import tally
-from lab2live.explainability.reasons import Reasons
+from lab2live.explainability.why.families import Family
+from lab2live.explainability.why.points import tally
+from lab2live.explainability.why.reasons import Reasons
 from lab2live.schema import Charter
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.explainability.derived import reading
-from lab2live.explainability.moves import Moves, Space, apart
+from lab2live.explainability.flips.moves import Moves, Space, apart
 
 # Of a derived column's bounds, for values that a silo has rounded.
 ROUNDING = 1e-9

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from lab2live import charts, columns
 from lab2live.columns import Columns
-from lab2live.explainability.families import Family
-from lab2live.explainability.reasons import Reasons
-from lab2live.explainability.telling import Scale, shown
+from lab2live.explainability.why.families import Family
+from lab2live.explainability.why.reasons import Reasons
+from lab2live.explainability.why.telling import Scale, shown
 from lab2live.look import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
 from lab2live.words import amount
 

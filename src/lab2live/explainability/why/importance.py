@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lab2live import charts
-from lab2live.explainability.reasons import Reasons
-from lab2live.explainability.telling import Scale
+from lab2live.explainability.why.reasons import Reasons
+from lab2live.explainability.why.telling import Scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import pandas as pd
 from lab2live import models, user_code
 from lab2live.columns import Columns, prepare
 from lab2live.errors import UserError
-from lab2live.explainability.moves import Predict
+from lab2live.explainability.flips.moves import Predict
 from lab2live.schema import Charter
 
 

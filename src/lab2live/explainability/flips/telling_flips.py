@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from lab2live.explainability.flips import Change, Flip, Flips, search
-from lab2live.explainability.moves import Predict, Space
-from lab2live.explainability.sides import Sides
+from lab2live.explainability.flips.moves import Predict, Space
+from lab2live.explainability.flips.search import Change, Flip, Flips, search
+from lab2live.explainability.flips.sides import Sides
 from lab2live.words import agree, amount, is_missing, short
 
 # Differences to a real case that are told: it differs in nearly every number a little.
@@ -29,7 +29,7 @@ def sentences(flips: Flips, sides: Sides) -> list[str]:
     Parameters
     ----------
     flips
-        See `flips.search`.
+        See `search.search`.
     sides
         See `Space.sides`.
 
@@ -78,7 +78,7 @@ def table(found: Sequence[Flips], sides: Sides, names: Sequence[str]) -> list[di
 
 
 def search_all(space: Space, predict: Predict, rows: pd.DataFrame) -> list[Flips]:
-    """Search for every row of the joined table, see `flips.search`."""
+    """Search for every row of the joined table, see `search.search`."""
     return [search(space, predict, {str(name): row[name] for name in row}) for row in rows.to_dict("records")]
 
 
