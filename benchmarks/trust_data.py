@@ -55,23 +55,33 @@ def churn(seed: int, rows: int = ROWS) -> pd.DataFrame:
     return frame.assign(left=np.where(left, "yes", "no"))
 
 
-def visits() -> pd.DataFrame:
-    """Give the RAND health insurance experiment: 20,190 people, and whether somebody saw a doctor at all.
+def spend(seed: int, rows: int = ROWS) -> pd.DataFrame:
+    """Draw the same customers and what they spend, a number whose noise is skewed and grows with its level."""
+    frame = churn(seed, rows).drop(columns="left")
+    random = np.random.default_rng([seed, 1])
+    level = 20 + 0.8 * frame["bill"] + 0.3 * frame["usage"] + 8 * frame["late"] + 10 * (frame["contract"] == "monthly")
+    return frame.assign(left=np.round(level * random.gamma(8.0, 1 / 8.0, rows), 2))
+
+
+def visits(count: bool = False) -> pd.DataFrame:
+    """Give the RAND health insurance experiment: 20,190 people, and whether somebody saw no doctor at all, or how often.
 
     Shipped with statsmodels; Deb and Trivedi (2002), "The structure of demand for health care".
     """
     from statsmodels.datasets import randhie
 
     frame = randhie.load_pandas().data
-    return frame.drop(columns="mdvis").assign(left=np.where(frame["mdvis"] > 0, "no", "yes"))
+    outcome = frame["mdvis"].astype(float) if count else np.where(frame["mdvis"] > 0, "no", "yes")
+    return frame.drop(columns="mdvis").assign(left=outcome)
 
 
-def charter_of() -> Charter:
-    """Give the charter under which both are asked."""
+def charter_of(problem_type: str = "classification") -> Charter:
+    """Give the charter under which they are asked."""
+    classes = problem_type == "classification"
     return Charter(
         business={"value": {"per_case": MONEY}},  # type: ignore[arg-type]
         prediction={  # type: ignore[arg-type]
-            "problem_type": "classification", "target": "left", "positive_class": "yes",
+            "problem_type": problem_type, "target": "left", "positive_class": "yes" if classes else None,
             "immutable": IMMUTABLE, "direction": DIRECTION, "derived": DERIVED,
         },
         sources=[{"name": "cases", "uri": "cases.csv"}],  # type: ignore[list-item]

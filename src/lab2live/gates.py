@@ -136,6 +136,17 @@ RULES = (
     Rule("explainability.randomised", "T2a", "Do the reasons depend on what was learnt?", "lower", 0.25, 0.5),
     Rule("explainability.probe", "T2a", "Does a column of pure chance weigh little?", "lower", 0.25, 0.5),
     Rule("explainability.flips", "T2b", "Can it be said what would flip an answer?", "higher", 0.5, None),
+    Rule("explainability.calibration", "T2c", "Does the model's 80 % mean 80 %?", "lower", 0.01, 0.05),
+    Rule(
+        "explainability.confidence",
+        "T2c",
+        "Is the promised confidence kept, in every group?",
+        "lower",
+        0.01,
+        0.05,
+    ),
+    Rule("explainability.failures", "T2d", "Is there no kind of cases in which the model fails?", "lower", 0, 0.25),
+    Rule("explainability.unfamiliar", "T2d", "Are cases like those that were learnt from?", "lower", 0.05, None),
     Rule(
         "handoff.parity", "L5", "Does the exported model decide exactly like the one that was tested?", "lower", 0, None
     ),

@@ -47,6 +47,27 @@ def interval(scores: np.ndarray, ratio: float) -> tuple[float, float, float, flo
     return mean, mean - reach, mean + reach, float(stats.t.cdf(mean / error, len(scores) - 1))
 
 
+def wilson(hits: np.ndarray, cases: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
+    """Give the interval of a share (Wilson 1927): right also where the share is 0 or 1 or cases are few.
+
+    Parameters
+    ----------
+    hits, cases
+        Of any shape that fits; NaN where there is no case.
+    confidence
+        Of the interval.
+    """
+    from scipy.special import ndtri
+
+    hits, cases = np.asarray(hits, dtype=float), np.asarray(cases, dtype=float)
+    reach = float(ndtri((1 + confidence) / 2)) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = hits / cases
+        middle = (share + reach / (2 * cases)) / (1 + reach / cases)
+        half = np.sqrt(reach * (share * (1 - share) + reach / (4 * cases)) / cases) / (1 + reach / cases)
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
 def redraw(
     seed: int | np.random.Generator,
     rows: int,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lab2live.columns import Kind, as_days, as_numbers, label
 from lab2live.explainability.derived import Formula, formulas
-from lab2live.explainability.flips.sides import Sides
+from lab2live.explainability.sides import Sides
 from lab2live.files import plain
 
 # Rows of the joined table, before the user's features -> answers, see `models.answer`.

@@ -14,7 +14,7 @@ from lab2live.columns import Kind, as_days, as_numbers, label, roles
 from lab2live.errors import UserError
 from lab2live.explainability.derived import Formula, formulas, reading
 from lab2live.explainability.flips.moves import Moves, Predict, Space
-from lab2live.explainability.flips.sides import Sides
+from lab2live.explainability.sides import Sides
 from lab2live.schema import Charter, did_you_mean
 
 # Values tried per number; of a category all that are told apart.

@@ -9,18 +9,19 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips, search
-from lab2live.explainability.flips.sides import Sides
+from lab2live.explainability.sides import Sides
+from lab2live.poc.uncertainty import wilson
 from lab2live.words import agree, amount, is_missing, short
 
 # Differences to a real case that are told: it differs in nearly every number a little.
 TOLD = 3
 # Digits of a value: so many that a small change is still seen.
 DIGITS = 6
-CONFIDENCE = 0.95
 
 
 def sentences(flips: Flips, sides: Sides) -> list[str]:
@@ -90,8 +91,6 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
     float or None, str
         As `Stage.gate` takes them; `None` and why where nothing can flip.
     """
-    from scipy import stats
-
     if space.sides.nothing:
         return None, space.sides.nothing
     if not space.moves:
@@ -99,7 +98,7 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
     if not found:
         return None, "There is no held-back case to try it on."
     flipped = [one for one in found if one.smallest is not None]
-    low, high = stats.binomtest(len(flipped), len(found)).proportion_ci(CONFIDENCE, method="wilson")
+    low, high = wilson(np.array(len(flipped)), np.array(len(found)))
     says = (
         f"For {len(flipped):,} of {amount(len(found), 'held-back case')} a change of at most three columns was found "
         f"after which the model's output is another one (95 % interval {low:.0%} to {high:.0%})."

@@ -1,0 +1,1 @@
+"""When does the model fail: in which kinds of cases it is worse than it says, and what it has never seen."""

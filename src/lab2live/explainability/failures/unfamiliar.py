@@ -1,0 +1,230 @@
+"""What has the model never seen? Values outside of what it learnt from, and combinations that did not occur there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live import splits
+from lab2live.columns import MISSING, OTHER, Columns, day
+from lab2live.poc.uncertainty import wilson
+from lab2live.words import amount, short
+
+# One familiar case in so many is called strange as a whole.
+RAREST = 200
+# How far beyond the lowest and highest value of the training part a number may lie, as a share of their distance: with
+# few cases the extremes of the next ones lie a little further out.
+ROOM = 0.1
+# Cases that are learnt from, half of them for the limit; fewer than this say nothing about combinations.
+MOST_LEARNT, FEWEST_LEARNT = 20_000, 200
+# Steps by which a number is told; parts of a case whose combinations are looked at: the matrix of all pairs is kept.
+STEPS, MOST_PARTS = 41, 200
+# A category that is rarer than this counts as if it were not: a rare one alone makes no strange case.
+RARE = 0.05
+# Columns named as the ones that make a combination strange.
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Familiar:
+    """What the model has seen.
+
+    Attributes
+    ----------
+    ranges
+        Number or date -> lowest and highest value.
+    levels
+        Category -> whether a rare or new one occurred, and the known ones.
+    missing
+        Columns that were not known for some cases.
+    steps
+        Number -> its quantiles, by which it is put on the scale of a normal distribution.
+    parts
+        What combinations are made of: a column, and a level of it or None for its number.
+    centre, scale, precision
+        Of these parts, shapes (parts,), (parts,), (parts, parts).
+    limit
+        The distance beyond which a combination is strange; infinite where there were too few cases to tell.
+    dates
+        Columns that are told as days.
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    levels: Mapping[str, tuple[str, ...]]
+    missing: tuple[str, ...]
+    steps: Mapping[str, tuple[float, ...]]
+    parts: tuple[tuple[str, str | None], ...]
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    limit: float
+    dates: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it as JSON can hold it; an infinite limit is `null`."""
+        return {**asdict(self), "limit": self.limit if np.isfinite(self.limit) else None}
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Familiar:
+        """Read what `to_dict` gave."""
+        read = {field.name: kept[field.name] for field in fields(cls)}
+        for name in ("ranges", "levels", "steps"):
+            read[name] = {column: tuple(values) for column, values in read[name].items()}
+        for name in ("missing", "centre", "scale", "dates"):
+            read[name] = tuple(read[name])
+        read["parts"] = tuple((column, level) for column, level in read["parts"])
+        read["precision"] = tuple(map(tuple, read["precision"]))
+        read["limit"] = np.inf if read["limit"] is None else read["limit"]
+        return cls(**read)
+
+
+def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
+    """Learn what is familiar from the training part.
+
+    Parameters
+    ----------
+    inputs
+        Prepared cases, see `columns.prepare`.
+    columns
+        What the model sees.
+    seed
+        Of the draw and of the halves: covariances are learnt from one, the limit from the other.
+
+    Returns
+    -------
+    Familiar
+        Distances are Mahalanobis' (1936) on normal scores, with the covariance of Ledoit and Wolf (2004).
+    """
+    from sklearn.covariance import LedoitWolf
+
+    numbers = {name: inputs[name].to_numpy(dtype=float) for name in columns.numbers}
+    known = {name: values[np.isfinite(values)] for name, values in numbers.items()}
+    known = {name: values for name, values in known.items() if len(values)}
+    ranges = {name: (float(values.min()), float(values.max())) for name, values in known.items()}
+    steps = {
+        name: tuple(np.quantile(values, np.linspace(0, 1, STEPS)).tolist())
+        for name, values in known.items()
+        if np.ptp(values) > 0
+    }
+    levels = {name: tuple(sorted(map(str, inputs[name].unique()))) for name in columns.categories}
+    missing = [name for name, values in numbers.items() if np.isnan(values).any()]
+    missing += [name for name, kinds in levels.items() if MISSING in kinds]
+    parts: list[tuple[str, str | None]] = [(name, None) for name in steps]
+    parts += [(name, MISSING) for name in steps if name in missing]
+    parts += [(name, level) for name, kinds in levels.items() if len(kinds) > 1 for level in kinds]
+    parts = parts[:MOST_PARTS]
+    dates = tuple(name for name, kind in columns.kinds.items() if kind == "date")
+    rows = splits.some(np.arange(len(inputs)), MOST_LEARNT, seed)
+    rows = np.random.default_rng(seed).permutation(rows)
+    plain = (ranges, levels, tuple(missing), steps, tuple(parts))
+    if len(rows) < FEWEST_LEARNT or not parts:
+        return Familiar(*plain, (0.0,) * len(parts), (1.0,) * len(parts), (), float("inf"), dates)
+    matrix = _matrix(inputs.iloc[rows], steps, parts)
+    first, second = matrix[: len(rows) // 2], matrix[len(rows) // 2 :]
+    centre, scale = first.mean(axis=0), np.sqrt(np.maximum(first.var(axis=0), RARE))
+    precision = LedoitWolf(assume_centered=True).fit((first - centre) / scale).precision_
+    apart = np.einsum("ij,jk,ik->i", (second - centre) / scale, precision, (second - centre) / scale)
+    limit = float(np.quantile(apart, 1 - 1 / RAREST))
+    tables = (tuple(centre.tolist()), tuple(scale.tolist()), tuple(map(tuple, precision.tolist())))
+    return Familiar(*plain, *tables, limit, dates)
+
+
+def _matrix(
+    inputs: pd.DataFrame, steps: Mapping[str, tuple[float, ...]], parts: list[tuple[str, str | None]]
+) -> np.ndarray:
+    """Write cases as numbers: normal scores, zero where not known, and one column per level."""
+    from scipy.special import ndtri
+
+    columns = []
+    for name, level in parts:
+        values = inputs[name].to_numpy()
+        if level is None:
+            shares = np.linspace(0, 1, STEPS)
+            # a value that many cases share has the middle of their places, not the first
+            low = np.searchsorted(steps[name], values.astype(float), side="left")
+            high = np.searchsorted(steps[name], values.astype(float), side="right")
+            place = np.where(
+                high > low, (low + high - 1) / 2 / (STEPS - 1), np.interp(values.astype(float), steps[name], shares)
+            )
+            scores = ndtri(np.clip(place, 0.5 / STEPS, 1 - 0.5 / STEPS))
+            columns.append(np.where(np.isnan(values.astype(float)), 0.0, scores))
+        elif level == MISSING and name in steps:
+            columns.append(np.isnan(values.astype(float)).astype(float))
+        else:
+            columns.append((values == level).astype(float))
+    return np.column_stack(columns)
+
+
+def strange(seen: Familiar, inputs: pd.DataFrame) -> list[list[str]]:
+    """Say for every case what the model has never seen of it; nothing for a familiar one.
+
+    Parameters
+    ----------
+    inputs
+        Prepared cases.
+    """
+    said: list[list[str]] = [[] for _ in range(len(inputs))]
+
+    def say(where: np.ndarray, text: str) -> None:
+        for row in np.flatnonzero(where):
+            said[row].append(text)
+
+    for name, (low, high) in seen.ranges.items():
+        values = inputs[name].to_numpy(dtype=float)
+        write = day if name in seen.dates else short
+        room = ROOM * (high - low)
+        for row in np.flatnonzero((values < low - room) | (values > high + room)):
+            between = f"what was learnt from lies between {write(low)} and {write(high)}"
+            said[row].append(f"{name} is {write(float(values[row]))}; {between}.")
+        if name not in seen.missing:
+            say(np.isnan(values), f"{name} is not known; it always was in what was learnt from.")
+    for name, levels in seen.levels.items():
+        values = inputs[name].to_numpy()
+        if OTHER not in levels:
+            say(values == OTHER, f"{name} has a value that did not occur in what was learnt from.")
+        if name not in seen.missing:
+            say(values == MISSING, f"{name} is not known; it always was in what was learnt from.")
+    if np.isfinite(seen.limit):
+        matrix = (_matrix(inputs, seen.steps, list(seen.parts)) - np.array(seen.centre)) / np.array(seen.scale)
+        pulled = matrix @ np.array(seen.precision)
+        each = matrix * pulled
+        for row in np.flatnonzero(each.sum(axis=1) > seen.limit):
+            said[row].append(f"Such a combination hardly occurred in what was learnt from: {_named(seen, each[row])}.")
+    return said
+
+
+def _named(seen: Familiar, each: np.ndarray) -> str:
+    """Name the columns that make a combination strange."""
+    shares: dict[str, float] = {}
+    for (name, _), share in zip(seen.parts, each, strict=True):
+        shares[name] = shares.get(name, 0.0) + float(share)
+    ordered = sorted(shares, key=lambda name: -shares[name])
+    return ", ".join(ordered[:NAMED])
+
+
+def verdict(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:
+    """Give what the gate takes: the share of held-back cases that are surely strange at least, and a sentence.
+
+    Parameters
+    ----------
+    said
+        See `strange`.
+    off
+        How wrong the model was about each of them, shape (rows,).
+    """
+    if not said:
+        return None, "There is no held-back case to look at."
+    flagged = np.array([bool(one) for one in said])
+    low, high = (float(end) for end in wilson(np.array(flagged.sum()), np.array(len(flagged))))
+    says = (
+        f"{flagged.sum():,} of {amount(len(flagged), 'held-back case')} ({low:.1%} to {high:.1%}) are unlike anything "
+        "the model has learnt from"
+    )
+    if flagged.sum() < 20 or flagged.all():
+        return low, f"{says}; too few of them, or of the others, to say whether it is worse there."
+    there, else_ = float(off[flagged].mean()), float(off[~flagged].mean())
+    return low, f"{says}; its mean error is {short(there, 2)} there and {short(else_, 2)} elsewhere."
