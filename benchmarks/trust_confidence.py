@@ -1,7 +1,7 @@
 """How sure? Whether what is promised about single cases is kept: overall, in every class, at every predicted level.
 
-The promise is learnt from the answers out of fold of the training part, as notebook 03 does it, and tried on a test part
-of which nothing was learnt. The plain version is held against MAPIE's in an environment of its own.
+The promise is learnt from the answers out of fold of the training part, as notebook 03 does it, and tried on a test
+part of which nothing was learnt. The plain version is held against MAPIE's in an environment of its own.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def spend(seed: int, rows: int = ROWS) -> pd.DataFrame:
 
 
 def visits(count: bool = False) -> pd.DataFrame:
-    """Give the RAND health insurance experiment: 20,190 people, and whether somebody saw no doctor at all, or how often.
+    """Give the RAND health insurance experiment: 20,190 people, and whether somebody saw no doctor, or how often.
 
     Shipped with statsmodels; Deb and Trivedi (2002), "The structure of demand for health care".
     """

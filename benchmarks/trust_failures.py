@@ -1,7 +1,7 @@
 """When does it fail? Whether planted failures are found first, whether none is invented, and what is called strange.
 
-The model is fitted once; answers about new cases are judged. A failure is planted by turning the outcomes of one kind of
-cases around, in the judged data only. Where the outcomes of these are numbers, they are moved.
+The model is fitted once; answers about new cases are judged. A failure is planted by turning the outcomes of one kind
+of cases around, in the judged data only. Where the outcomes of these are numbers, they are moved.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def strange(charter: Charter) -> Bars:
 
 def measure(quick: bool) -> Bars:
     """Measure this part: what, number, whether the bar is met, the bar in words."""
-    return found(charter, quick) + strange(charter)
+    return found(quick) + strange(trust_data.charter_of())
 
 
 def main() -> int:

@@ -32,8 +32,8 @@ from lab2live.explainability.flips import search as flips
 from lab2live.explainability.flips.changes import Changes
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Flip, Flips
-from lab2live.explainability.sides import Sides
 from lab2live.explainability.flips.space import space
+from lab2live.explainability.sides import Sides
 from lab2live.poc import value
 from lab2live.schema import Charter
 

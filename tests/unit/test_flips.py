@@ -20,8 +20,8 @@ from lab2live.explainability.flips import asking, telling_flips
 from lab2live.explainability.flips import search as flips
 from lab2live.explainability.flips.changes import Changes
 from lab2live.explainability.flips.moves import Moves, Predict, Space
-from lab2live.explainability.sides import Sides, sides
 from lab2live.explainability.flips.space import space
+from lab2live.explainability.sides import Sides, sides
 from lab2live.poc.value import Policy
 from lab2live.schema import Charter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,31 +13,65 @@ from lab2live import columns as roles
 from lab2live.columns import Columns
 from lab2live.words import short
 
-# Cuts of a number: at its tenths. Conditions in all columns together, since pairs of them are looked at: a table with
-# hundreds of columns gets fewer cuts per column.
-CUTS, MOST_CONDITIONS = 9, 600
+# Cuts of a number: at its tenths, and where a kind of cases is looked at closely. Conditions in all columns together,
+# since pairs of them are looked at: a table with hundreds of columns gets fewer cuts per column.
+CUTS, FINE_CUTS, MOST_CONDITIONS = 9, 79, 600
 # The smallest share of cases that a condition, or a pair of them, may hold for.
 SMALLEST = 0.01
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What can be said of cases.
+class Condition:
+    """One thing that can be said of cases.
 
     Attributes
     ----------
-    columns, texts
-        Per condition: the column it is about, and its words.
+    column
+        What it is about.
+    text
+        In words, without the column: `is below 80 EUR`.
+    low, high
+        Of a number: its ends in words, where it has them.
+    """
+
+    column: str
+    text: str
+    low: str = ""
+    high: str = ""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What can be said of some cases.
+
+    Attributes
+    ----------
+    each
+        One or more per column.
     holds
         Whether it holds, shape (rows, conditions).
     """
 
-    columns: tuple[str, ...]
-    texts: tuple[str, ...]
+    each: tuple[Condition, ...]
     holds: np.ndarray
 
+    def words(self, members: Sequence[int]) -> str:
+        """Say one condition, or two of them; both ends of one number are said together."""
+        first, last = self.each[members[0]], self.each[members[-1]]
+        if (
+            first.column == last.column
+            and {bool(first.low), bool(last.low)} == {True, False}
+            and first.high + last.high
+        ):
+            low, high = (first, last) if first.low else (last, first)
+            if high.high and not low.high:
+                return f"{first.column} is {low.low} to {high.text.removeprefix('is ')}"
+        return " and ".join(f"{one.column} {one.text}" for one in dict.fromkeys((first, last)))
 
-def conditions(raw: pd.DataFrame, columns: Columns, units: Mapping[str, str] | None = None) -> Conditions:
+
+def conditions(
+    raw: pd.DataFrame, columns: Columns, units: Mapping[str, str] | None = None, only: Collection[str] | None = None
+) -> Conditions:
     """List what can be said of some cases.
 
     Parameters
@@ -48,46 +82,51 @@ def conditions(raw: pd.DataFrame, columns: Columns, units: Mapping[str, str] | N
         What the model sees of them.
     units
         By column, as the charter states them.
+    only
+        Columns to look at closely, with many cuts; all of them with a few cuts if left out.
     """
-    cuts = int(np.clip(MOST_CONDITIONS // (3 * max(len(columns.kinds), 1)), 1, CUTS))
-    found: list[tuple[str, str, np.ndarray]] = []
-    for name, kind in columns.kinds.items():
+    names = list(columns.kinds) if only is None else [name for name in columns.kinds if name in only]
+    cuts = int(np.clip(MOST_CONDITIONS // (3 * max(len(names), 1)), 1, CUTS)) if only is None else FINE_CUTS
+    found: list[tuple[Condition, np.ndarray]] = []
+    for name in names:
+        kind, missing = columns.kinds[name], raw[name].isna().to_numpy()
         if kind == "category":
-            said = _levels(raw[name], columns.levels[name])
+            found += _levels(name, raw[name], columns.levels[name])
         else:
             numbers = roles.as_days(raw[name]) if kind == "date" else roles.as_numbers(raw[name])
             unit = (units or {}).get(name, "")
-            said = _cut(numbers, cuts, kind == "date", f" {unit}" if unit else "")
-        missing = raw[name].isna().to_numpy()
-        found += [(name, f"{name} {text}", mask) for text, mask in {**said, "is not known": missing}.items()]
+            found += _cut(name, numbers, cuts, kind == "date", f" {unit}" if unit else "")
+        found.append((Condition(name, "is not known"), missing))
     most = (1 - SMALLEST) * len(raw)
-    kept = [one for one in found if SMALLEST * len(raw) <= one[2].sum() <= most and one[2].any()][:MOST_CONDITIONS]
-    holds = np.column_stack([mask for *_, mask in kept]) if kept else np.zeros((len(raw), 0), dtype=bool)
-    return Conditions(tuple(name for name, *_ in kept), tuple(text for _, text, _ in kept), holds)
+    kept = [one for one in found if max(SMALLEST * len(raw), 1) <= one[1].sum() <= most][:MOST_CONDITIONS]
+    holds = np.column_stack([mask for _, mask in kept]) if kept else np.zeros((len(raw), 0), dtype=bool)
+    return Conditions(tuple(condition for condition, _ in kept), holds)
 
 
-def _levels(column: pd.Series, levels: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _levels(name: str, column: pd.Series, levels: tuple[str, ...]) -> list[tuple[Condition, np.ndarray]]:
     labels = column.map(roles.label, na_action="ignore").to_numpy(dtype=object)
-    return {f"is '{level}'": labels == level for level in levels if level not in (roles.MISSING, roles.OTHER)}
+    told = [level for level in levels if level not in (roles.MISSING, roles.OTHER)]
+    return [(Condition(name, f"is '{level}'"), labels == level) for level in told]
 
 
-def _cut(numbers: np.ndarray, cuts: int, dates: bool, unit: str) -> dict[str, np.ndarray]:
+def _cut(name: str, numbers: np.ndarray, cuts: int, dates: bool, unit: str) -> list[tuple[Condition, np.ndarray]]:
     """Say of a number where it lies: below or above a cut, or between two neighbouring ones."""
     known = numbers[np.isfinite(numbers)]
     if not len(known):
-        return {}
+        return []
     edges = np.unique(np.quantile(known, np.linspace(0, 1, cuts + 2)[1:-1], method="nearest"))
     edges = edges[edges > known.min()]
+    below, more = ("before", "or later") if dates else ("below", "or more")
 
     def said(edge: float) -> str:
         return roles.day(edge) if dates else f"{short(edge, 4)}{unit}"
 
-    below, more = ("before", "or later") if dates else ("below", "or more")
-    found = {}
+    found = []
     with np.errstate(invalid="ignore"):
         for edge in edges:
-            found[f"is {below} {said(edge)}"] = numbers < edge
-            found[f"is {said(edge)} {more}"] = numbers >= edge
-        for low, high in itertools.pairwise(edges):
-            found[f"is {said(low)} to {below} {said(high)}"] = (low <= numbers) & (numbers < high)
+            found.append((Condition(name, f"is {below} {said(edge)}", high=said(edge)), numbers < edge))
+            found.append((Condition(name, f"is {said(edge)} {more}", low=said(edge)), numbers >= edge))
+        for low, high in itertools.pairwise(edges) if cuts <= CUTS else ():
+            between = Condition(name, f"is {said(low)} to {below} {said(high)}", said(low), said(high))
+            found.append((between, (low <= numbers) & (numbers < high)))
     return found

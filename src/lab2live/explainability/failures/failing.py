@@ -13,7 +13,7 @@ import numpy as np
 from lab2live import splits
 from lab2live.cases import Dataset
 from lab2live.explainability.confidence.conformal import probabilities
-from lab2live.explainability.failures.conditions import conditions
+from lab2live.explainability.failures.conditions import Conditions, conditions
 from lab2live.explainability.failures.slices import Measured, Redraw, Slice, find
 from lab2live.explainability.sides import Sides
 from lab2live.explainability.why.telling import units
@@ -205,10 +205,14 @@ def failures(charter: Charter, data: Dataset, seen: Evidence, measured: Measured
     """
     if len(seen.rows) < FEWEST:
         return ()
-    said = conditions(data.raw.iloc[seen.rows], data.columns, units(charter))
-    lost = _lost(charter, seen)
+    raw, known = data.raw.iloc[seen.rows], units(charter)
+
+    def closer(columns: set[str]) -> Conditions:
+        return conditions(raw, data.columns, known, columns)
+
+    lost, groups = _lost(charter, seen), splits.groups(charter, data, seen.rows)
     found = []
-    for one in find(said, measured, seed, splits.groups(charter, data, seen.rows)):
+    for one in find(conditions(raw, data.columns, known), closer, measured, seed, groups):
         rows = one.rows
         if not len(rows):
             continue

@@ -7,8 +7,8 @@ twenty (Benjamini and Hochberg 1995).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,7 @@ DRAWS, FALSE = 2_000, 0.05
 AT_ONCE = 4_000_000
 
 Redraw = Callable[[np.random.Generator, np.ndarray, int], np.ndarray]
+Closer = Callable[[set[str]], Conditions]
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,17 @@ class Slice:
     confirmed: bool
 
 
-def find(conditions: Conditions, measured: Measured, seed: int, groups: np.ndarray | None = None) -> tuple[Slice, ...]:
+def find(
+    conditions: Conditions, closer: Closer, measured: Measured, seed: int, groups: np.ndarray | None = None
+) -> tuple[Slice, ...]:
     """Find slices in one half of the cases, and put them to the test in the other.
 
     Parameters
     ----------
     conditions, measured
         Of the same cases.
+    closer
+        Given the columns of a slice, gives conditions that tell these more finely.
     seed
         Of the halves and of the redraws.
     groups
@@ -108,22 +113,16 @@ def find(conditions: Conditions, measured: Measured, seed: int, groups: np.ndarr
     """
     random = np.random.default_rng(seed)
     first = _half(random, len(measured.values), groups)
-    found = _discover(conditions, measured, first)
-    other = ~first
-    tested = []
-    for place, (members, also) in enumerate(found):
-        inside = other & conditions.holds[:, members].all(axis=1)
-        for before, _ in found[:place]:
-            inside &= ~conditions.holds[:, before].all(axis=1)
-        excess, chance = _by_chance(measured, np.flatnonzero(inside), other, groups, random)
-        text = " and ".join(conditions.texts[one] for one in members)
-        tested.append(Slice(text, also, np.flatnonzero(inside), excess, chance, False))
+    left, tested = ~first, []
+    for text, also, inside in _discover(conditions, closer, measured, first):
+        rows = np.flatnonzero(left & inside)
+        excess, chance = _by_chance(measured, rows, ~first, groups, random)
+        tested.append(Slice(text, also, rows, excess, chance, False))
+        left &= ~inside
     ordered = np.sort([one.chance for one in tested])
     below = np.flatnonzero(ordered <= FALSE * np.arange(1, len(tested) + 1) / max(len(tested), 1))
     limit = ordered[below[-1]] if len(below) else -1.0
-    return tuple(
-        Slice(one.text, one.also, one.rows, one.excess, one.chance, bool(one.chance <= limit)) for one in tested
-    )
+    return tuple(replace(one, confirmed=bool(one.chance <= limit)) for one in tested)
 
 
 def _half(random: np.random.Generator, rows: int, groups: np.ndarray | None) -> np.ndarray:
@@ -134,23 +133,32 @@ def _half(random: np.random.Generator, rows: int, groups: np.ndarray | None) -> 
     return np.asarray(chosen[units])
 
 
-def _discover(conditions: Conditions, measured: Measured, first: np.ndarray) -> list[tuple[list[int], tuple[str, ...]]]:
-    """Take the clearest slice of a half, leave its cases out, and go on; give conditions and other words of each."""
-    holds = conditions.holds[first]
-    values, variance = measured.values[first], measured.variance[first]
-    left = np.ones(len(values), dtype=bool)
-    found: list[tuple[list[int], tuple[str, ...]]] = []
-    while len(found) < MOST_SLICES and holds.shape[1]:
-        clear = _scan(holds[left], values[left], variance[left], measured.both)
-        if not clear.max() >= CLEARLY:
-            break
-        members = [int(np.diag(clear).argmax())]
-        if clear[members[0], members[0]] < SIMPLER * clear.max():
-            members = sorted({int(place) for place in np.unravel_index(int(clear.argmax()), clear.shape)})
-        inside = holds[:, members].all(axis=1)
-        found.append((members, _twins(conditions, holds[left], inside[left], members)))
+def _discover(
+    conditions: Conditions, closer: Closer, measured: Measured, first: np.ndarray
+) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]:
+    """Take the clearest slice of a half, leave its cases out, and go on; give its words, others, and all its cases."""
+    left = first.copy()
+    for _ in range(MOST_SLICES):
+        members, clear = _clearest(conditions, measured, left)
+        if not clear >= CLEARLY:
+            return
+        finer = closer({conditions.each[one].column for one in members})
+        closely, clearer = _clearest(finer, measured, left)
+        told, members = (finer, closely) if clearer > clear else (conditions, members)
+        inside = np.asarray(told.holds[:, members].all(axis=1))
+        yield told.words(members), _twins(conditions, inside, left, {told.each[one].column for one in members}), inside
         left &= ~inside
-    return found
+
+
+def _clearest(conditions: Conditions, measured: Measured, left: np.ndarray) -> tuple[list[int], float]:
+    """Give the condition, or the two, of the clearest slice of some cases, and how clear it is."""
+    if not conditions.each:
+        return [], -np.inf
+    clear = _scan(conditions.holds[left], measured.values[left], measured.variance[left], measured.both)
+    alone = int(np.diag(clear).argmax())
+    if clear[alone, alone] >= SIMPLER * clear.max():
+        return [alone], float(clear[alone, alone])
+    return sorted({int(place) for place in np.unravel_index(int(clear.argmax()), clear.shape)}), float(clear.max())
 
 
 def _scan(holds: np.ndarray, values: np.ndarray, variance: np.ndarray, both: bool) -> np.ndarray:
@@ -168,7 +176,10 @@ def _scan(holds: np.ndarray, values: np.ndarray, variance: np.ndarray, both: boo
     cases = matrix.T @ matrix
     sums = matrix.T @ (matrix * values[:, None].astype(np.float32))
     spread = matrix.T @ (matrix * variance[:, None].astype(np.float32))
+    squares = matrix.T @ (matrix * (values**2)[:, None].astype(np.float32))
     with np.errstate(invalid="ignore", divide="ignore"):
+        # what is said to hardly vary stands out by a few cases that went wrong: then it counts how much it did vary
+        spread = np.maximum(spread, squares - sums**2 / cases)
         clear = sums / np.sqrt(spread * (1 - cases / max(rows, 1)))
     clear = np.abs(clear) if both else clear
     fewest = max(FEWEST, SMALLEST * rows)
@@ -176,17 +187,17 @@ def _scan(holds: np.ndarray, values: np.ndarray, variance: np.ndarray, both: boo
     return np.where(usable, clear, -np.inf)
 
 
-def _twins(conditions: Conditions, holds: np.ndarray, inside: np.ndarray, members: list[int]) -> tuple[str, ...]:
+def _twins(conditions: Conditions, inside: np.ndarray, left: np.ndarray, columns: set[str]) -> tuple[str, ...]:
     """Name single conditions on other columns that hold for nearly the same cases."""
-    columns = {conditions.columns[one] for one in members}
+    holds, inside = conditions.holds[left], inside[left]
     shared = holds[inside].sum(axis=0)
     alike = shared / np.maximum(holds.sum(axis=0) + inside.sum() - shared, 1)
     order = np.argsort(-alike, kind="stable")
     found: list[str] = []
     for one in order[alike[order] >= TWINS]:
-        if conditions.columns[one] not in columns and len(found) < MOST_TWINS:
-            columns.add(conditions.columns[one])
-            found.append(conditions.texts[one])
+        if conditions.each[one].column not in columns and len(found) < MOST_TWINS:
+            columns = {*columns, conditions.each[one].column}
+            found.append(conditions.words([one]))
     return tuple(found)
 
 
