@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 import pandas as pd
 import trust_data
 
-from lab2live import cases, models, splits
+from lab2live import cases, models, splits, user_code
 from lab2live.cases import Dataset
 from lab2live.columns import prepare
 from lab2live.explainability.flips import asking
@@ -123,7 +124,7 @@ def world(name: str, frame: pd.DataFrame, **prediction: Any) -> World:
     data = cases.dataset(charter, frame)
     split = splits.split(charter, data, 0)
     model = models.fit(models.boosting(data, 0), data, split.train)
-    predict = asking.predictor(charter, data.columns, model)
+    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
     return World(name, charter, cases.labelled(charter, frame), data, split.train, split.test, model, predict)
 
 

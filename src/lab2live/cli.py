@@ -34,6 +34,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 # What typer makes of Ctrl-C.
 INTERRUPTED = 130
+LOOPBACK = "127.0.0.1"
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
 DECISIONS = {"go": "[bold green]GO[/]", "conditional": "[bold yellow]CONDITIONAL[/]", "no-go": "[bold red]NO-GO[/]"}
@@ -171,6 +172,35 @@ def simulate(
         simulating.write_public(spec, out, say)
     else:
         simulating.write(Path(spec), out, rows, seed, sample, say)
+
+
+BundleArgument = Annotated[Path, typer.Argument(help="The folder of a bundle.", metavar="BUNDLE")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")]
+
+
+@app.command()
+def ask(bundle: BundleArgument, port: PortOption = 0) -> None:
+    """Open the page on which people ask the model: what it says, why, how sure, and what would flip it."""
+    from lab2live.handoff import service
+
+    service.serve(bundle, LOOPBACK, port, _started)
+
+
+@app.command()
+def serve(
+    bundle: BundleArgument,
+    port: PortOption = 8000,
+    host: Annotated[str, typer.Option(help="Where to listen; only this machine by default.")] = LOOPBACK,
+) -> None:
+    """Serve a bundle: the page for people, and its answers for programs."""
+    from lab2live.handoff import service
+
+    service.serve(bundle, host, port, _started)
+
+
+def _started(address: str) -> None:
+    console.print(f"Open this page:  {escape(address)}")
+    console.print("Stop it with Ctrl-C.")
 
 
 class ConsoleProgress(journey.Progress):

@@ -387,6 +387,14 @@ class Charter(Block):
         return any(source.address.startswith(DEMO_SCHEME) for source in self.sources)
 
     @property
+    def is_personal(self) -> bool:
+        """Whether the cases may be real people: nobody has said that they are not."""
+        return any(
+            source.is_real and source.personal_data is not False and not source.address.startswith(DEMO_SCHEME)
+            for source in self.sources
+        )
+
+    @property
     def stand_ins(self) -> list[str]:
         """Sources that are not the real thing: on a stand-in, or simulated."""
         return [source.name for source in self.sources if not source.is_real]

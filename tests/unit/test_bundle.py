@@ -20,6 +20,7 @@ import skops.io
 from lab2live import cases, models, splits
 from lab2live.errors import UserError
 from lab2live.handoff import bundle, contract, export
+from lab2live.poc.value import Policy
 from lab2live.schema import Charter
 
 FEATURES = """
@@ -76,7 +77,7 @@ def made(charter_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     split = splits.split(charter, data, 0)
     model = models.fit(models.linear(data), data, split.train)
     kind, content, _ = export.export(model, data, 0.5, rows=200)
-    agreed = contract.describe(charter, data, split, 0.5)
+    agreed = contract.describe(charter, data, split, Policy(data.problem, 0.5))
 
     def write(folder: Path) -> Path:
         bundle.write(folder, kind, content, agreed, bundle.code_of(charter), "# card\n")
@@ -205,7 +206,12 @@ def test_a_project_without_a_package_has_a_bundle_without_code(generate: Any, tm
     model = models.fit(models.linear(data), data, split.train)
     content = skops.io.dumps(model)
     bundle.write(
-        tmp_path / "b", "skops", content, contract.describe(charter, data, split, 0.5), bundle.code_of(charter), ""
+        tmp_path / "b",
+        "skops",
+        content,
+        contract.describe(charter, data, split, Policy(data.problem, 0.5)),
+        bundle.code_of(charter),
+        "",
     )
     loaded = bundle.load(tmp_path / "b")
     assert np.allclose(loaded.predict(data.raw), models.predict(model, data.inputs))

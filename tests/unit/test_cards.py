@@ -12,6 +12,7 @@ from lab2live import cases, splits
 from lab2live.columns import Columns
 from lab2live.handoff import cards, contract
 from lab2live.poc import ladder
+from lab2live.poc.value import Policy
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -31,7 +32,7 @@ HOSTILE = [
 
 def card(charter: Any, data: Any, poc: Any = None) -> str:
     split = splits.split(charter, data, 0)
-    agreed = contract.describe(charter, data, split, 0.5)
+    agreed = contract.describe(charter, data, split, Policy(data.problem, 0.5))
     return cards.model_card(charter, data, split, "linear", poc, agreed, "Leaves as onnx: the same.")
 
 

@@ -225,20 +225,22 @@ def test_coverage_is_counted_for_every_group(generate: Any, problem: str) -> Non
     assert {one.group for one in people} == {"red", "green", "blue", "not stated"}
     assert sum(one.kept for one in people) == covered[0].kept
     assert len(coverage.table(covered, promise)) == len(covered)
-    assert judged("confidence", coverage.verdict(covered, promise)[0]) in ("pass", "warn")
+    assert judged("confidence", coverage.verdict(covered, promise, data.classes)[0]) in ("pass", "warn")
 
 
 def test_a_broken_promise_fails_and_names_the_group() -> None:
     promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
     fine = [coverage.Covered("", coverage.EVERY, 1_000, 905, 0.5), coverage.Covered("age", "old", 100, 86, 0.5)]
     broken = [*fine, coverage.Covered("age", "young", 200, 150, 0.5), coverage.Covered("age", "few", 10, 0, 0.5)]
-    assert judged("confidence", coverage.verdict(fine, promise)[0]) == "pass"
-    value, says = coverage.verdict(broken, promise)
+    assert judged("confidence", coverage.verdict(fine, promise, ("no", "yes"))[0]) == "pass"
+    value, says = coverage.verdict(broken, promise, ("no", "yes"))
     assert judged("confidence", value) == "fail" and "for age young in 75% of 200 cases" in says
     assert "1 group is too small" in says
-    assert judged("confidence", coverage.verdict([coverage.Covered("", "all", 9, 9, 1.0)], promise)[0]) == "skip"
+    assert judged("confidence", coverage.verdict([coverage.Covered("", "all", 9, 9, 1.0)], promise, ())[0]) == "skip"
+    thin = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 20))
+    assert "yes (20 cases)" in coverage.verdict(fine, thin, ("no", "yes"))[1]
     unlearnt = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, np.inf)), (), (500, 0))
-    assert judged("confidence", coverage.verdict(fine, unlearnt)[0]) == "skip"
+    assert judged("confidence", coverage.verdict(fine, unlearnt, ("no", "yes"))[0]) == "skip"
 
 
 def test_predicted_levels_have_names() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from lab2live import cases, files, splits
 from lab2live.handoff import contract
+from lab2live.poc.value import Policy
 from lab2live.splits import Split
 
 
@@ -18,7 +19,7 @@ from lab2live.splits import Split
 def test_the_contract_names_problem_classes_line_and_baseline(generate: Any, problem: str) -> None:
     charter, data = generate(problem, 200)
     split = splits.split(charter, data, 0)
-    found = contract.describe(charter, data, split, 0.3)
+    found = contract.describe(charter, data, split, Policy(data.problem, 0.3))
     known = data.outcome[split.train]
     assert found["problem"] == problem and found["target"] == "y" and found["classes"] == list(data.classes)
     assert found["threshold"] == (0.3 if problem == "binary" else None)
@@ -45,7 +46,7 @@ def test_dates_are_shown_as_dates_and_what_was_never_seen_as_nothing(charter_of:
     charter = charter_of()
     data = cases.dataset(charter, frame)
     assert set(data.columns.kinds.values()) == {"date", "number"}
-    found = contract.describe(charter, data, Split(np.arange(20), np.arange(20, 40), ""), 0.5)
+    found = contract.describe(charter, data, Split(np.arange(20), np.arange(20, 40), ""), Policy(data.problem, 0.5))
     for agreed in (found, files.plain(found)):  # in memory, and as it is read back
         table = contract.table(agreed).set_index("column")
         assert table.loc["since", ["from", "to"]].tolist() == ["2024-01-01", "2024-01-20"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, files, gates, models
+from lab2live import cases, files, gates, models, user_code
 from lab2live.cases import Dataset
 from lab2live.columns import prepare
 from lab2live.errors import UserError
@@ -201,7 +202,7 @@ def test_a_fitted_model_answers_as_ever_and_can_be_flipped(generate: Any, proble
     charter, data = generate(problem, 400, prediction={"decision_level": 12.0} if problem == "regression" else {})
     train = np.arange(300)
     model = models.fit(models.linear(data) if kind == "linear" else models.boosting(data, 0), data, train)
-    predict = asking.predictor(charter, data.columns, model)
+    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
     odd = data.raw.tail(3).assign(x1=[np.nan, 1e9, -1e9], colour=[None, "never seen", "red"])
     rows = pd.concat([data.raw, odd], ignore_index=True)
     expected = models.answer(model, prepare(rows, data.columns))
@@ -333,7 +334,7 @@ def test_the_users_features_follow_and_what_they_must_not_change_stays(charter_o
     rows = cases.labelled(charter, frame)
     train = np.arange(300)
     model = models.fit(models.boosting(data, 0), data, train)
-    predict = asking.predictor(charter, data.columns, model)
+    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
     known = space(charter, rows, data, train, predict, YES_NO)
     # a direction of a feature says nothing about the direction of its sources: they stay
     assert {move.column for move in known.moves} == {"bill", "plan", "paperless", "since"}
@@ -497,7 +498,7 @@ def test_a_model_that_does_not_learn_is_not_asked(
 ) -> None:
     charter, data = generate("binary")
     with pytest.raises(UserError, match="nothing to flip"):
-        asking.predictor(charter, data.columns, None)
+        asking.predictor(partial(user_code.add_features, charter), data.columns, None)
 
 
 def test_missing_to_known_is_as_far_as_it_gets() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,17 +22,25 @@ import pandas as pd
 from lab2live import files, user_code
 from lab2live.columns import Columns, prepare, storable
 from lab2live.errors import UserError
+from lab2live.explainability.explainer import Explainer
 from lab2live.handoff import export
 from lab2live.schema import Charter
 
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
+EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
 VERSION = 1
 
 
 def write(
-    folder: Path, model_format: str, model: bytes, contract: Mapping[str, Any], code: Path | None, card: str
+    folder: Path,
+    model_format: str,
+    model: bytes,
+    contract: Mapping[str, Any],
+    code: Path | None,
+    card: str,
+    explain: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a bundle; what an earlier one left in the folder is removed.
 
@@ -48,11 +56,14 @@ def write(
         The folder of the project's own package: its features and rules travel with the model.
     card
         The model card, Markdown.
+    explain
+        What the bundle needs to explain its answers, see `explaining`: name -> content.
     """
     contents = {
         f"model.{model_format}": model,
-        CONTRACT: (json.dumps(files.plain(contract), indent=2, ensure_ascii=False) + "\n").encode(),
+        CONTRACT: _json(contract),
         CARD: card.encode(),
+        **(explain or {}),
     }
     if code is not None:
         contents |= {f"code/{path.name}": path.read_bytes() for path in sorted(code.glob("*.py"))}
@@ -69,21 +80,54 @@ def write(
     files.write_json(folder / MANIFEST, manifest)
 
 
+def explaining(explainer: Explainer, form: Mapping[str, Any], personal: bool) -> dict[str, bytes]:
+    """Give what a bundle needs to explain its answers.
+
+    Parameters
+    ----------
+    explainer
+        Learnt from the training part.
+    form
+        See `form.describe`.
+    personal
+        Whether the data are personal: then no real case leaves with the bundle.
+    """
+    import skops.io
+
+    kept = replace(explainer, space=explainer.space.without_people()) if personal else explainer
+    return {
+        EXPLAINER: _json(kept.to_dict()),
+        FORM: _json(form),
+        EXPLAINED_MODEL: skops.io.dumps(explainer.model),
+    }
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(files.plain(content), indent=2, ensure_ascii=False) + "\n").encode()
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A model that was checked and loaded.
 
     Attributes
     ----------
+    folder
+        Where it lies.
     contract
         What `contract.json` says.
+    explain
+        What it needs to explain its answers, name -> checked content; empty for one that cannot.
     """
+
+    folder: Path
 
     contract: Mapping[str, Any]
     columns: Columns
     model: export.OnnxModel | export.SkopsModel
     features: ModuleType | None
     rules: ModuleType | None
+    explain: Mapping[str, bytes]
 
     def predict(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer for rows as the sources deliver them, joined: one number per row, see `models.predict`."""
@@ -94,6 +138,32 @@ class Bundle:
         if self.rules is None:
             raise UserError("The bundle has no business rule.", expected="rules.py in the project's package")
         return np.asarray(self.rules.score(self._featured(raw)))
+
+    def explainer(self) -> Explainer:
+        """Give what answers questions about a case.
+
+        Raises
+        ------
+        UserError
+            If the bundle was written without it.
+        """
+        model = export.load_skops(self._explaining(EXPLAINED_MODEL)).model
+        return Explainer.from_dict(json.loads(self._explaining(EXPLAINER)), model, self._featured)
+
+    def form(self) -> dict[str, Any]:
+        """Give the fields that a person fills in, see `form.describe`."""
+        described: dict[str, Any] = json.loads(self._explaining(FORM))
+        return described
+
+    def _explaining(self, name: str) -> bytes:
+        if name not in self.explain:
+            raise UserError(
+                "This bundle cannot explain its answers.",
+                where=self.folder,
+                expected=f"a file {name} in it",
+                fix="write it again with this lab2live: lab2live run --stage handoff",
+            )
+        return self.explain[name]
 
     def _featured(self, raw: pd.DataFrame) -> pd.DataFrame:
         # a copy: the project's function may write into the table it gets
@@ -130,7 +200,9 @@ def load(folder: Path) -> Bundle:
     )
     content = contents[f"model.{manifest['format']}"]
     model = export.load_onnx(content, columns) if manifest["format"] == "onnx" else export.load_skops(content)
-    return Bundle(contract, columns, model, _module(folder, contents, "features"), _module(folder, contents, "rules"))
+    explain = {name: content for name, content in contents.items() if name.startswith("explain/")}
+    features, rules = (_module(folder, contents, name) for name in ("features", "rules"))
+    return Bundle(folder, contract, columns, model, features, rules, explain)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -8,25 +8,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import words
+from lab2live import user_code, words
 from lab2live.cases import Dataset
 from lab2live.columns import MISSING, day
+from lab2live.poc import value
+from lab2live.poc.value import Policy
 from lab2live.schema import Charter
 from lab2live.splits import Split
 
 
-def describe(charter: Charter, data: Dataset, split: Split, threshold: float) -> dict[str, Any]:
-    """Write what goes into the model and what comes out, as `contract.json` holds it."""
+def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> dict[str, Any]:
+    """Write what goes into the model and what comes out, as `contract.json` holds it.
+
+    Parameters
+    ----------
+    charter, data, split
+        What is predicted, and from what.
+    policy
+        How answers become decisions.
+    """
     known = data.outcome[split.train]
     baseline = int(np.bincount(known).argmax()) if data.problem == "multiclass" else float(known.mean())
     return {
         "problem": data.problem,
         "target": charter.prediction.target,
         "classes": list(data.classes),
-        "threshold": threshold if data.problem == "binary" else None,
+        "threshold": policy.threshold if data.problem == "binary" else None,
+        "why": value.threshold_sentence(charter, policy),
         "baseline": baseline,
+        "fallback": {"policy": dict(charter.fallback), "rule_line": _rule_line(charter, data, split)},
         "inputs": _inputs(data, split.train),
     }
+
+
+def _rule_line(charter: Charter, data: Dataset, split: Split) -> float | None:
+    """Learn from which score of the business rule on to act; nothing where there is no rule, or no line."""
+    rule = user_code.rule(charter)
+    if rule is None or data.problem != "binary":
+        return None
+    scores = np.asarray(rule(data.raw.iloc[split.train]), dtype=float)
+    return value.learn_policy(charter, "binary", data.outcome[split.train], scores, probabilities=False).threshold
 
 
 def _inputs(data: Dataset, train: np.ndarray) -> list[dict[str, Any]]:
@@ -63,7 +84,7 @@ def table(contract: dict[str, Any]) -> pd.DataFrame:
 
 def bound(entry: Mapping[str, Any], name: str) -> str:
     """Write the smallest or largest value seen in training; a date as a date, not as the number models take."""
-    value = entry.get(name)
-    if value is None:
+    end = entry.get(name)
+    if end is None:
         return ""
-    return day(value) if entry["kind"] == "date" else words.short(value)
+    return day(end) if entry["kind"] == "date" else words.short(end)

@@ -117,7 +117,7 @@ def table(covered: Sequence[Covered], conformal: Conformal) -> pd.DataFrame:
     )
 
 
-def verdict(covered: Sequence[Covered], conformal: Conformal) -> tuple[float | None, str]:
+def verdict(covered: Sequence[Covered], conformal: Conformal, classes: Sequence[str]) -> tuple[float | None, str]:
     """Give what the gate takes: how far the worst group surely stays below the promise, and a sentence.
 
     Intervals are Wilson's at a level corrected for the number of groups (Bonferroni): somebody is always last.
@@ -136,6 +136,8 @@ def verdict(covered: Sequence[Covered], conformal: Conformal) -> tuple[float | N
     )
     left = len(covered) - len(judged)
     few = f" {amount(left, 'group')} {agree(left, 'is', 'are')} too small to be judged." if left else ""
+    learnt = conformal.few(names(conformal, classes))
+    few += f" {learnt}" if learnt else ""
     if not behind:
         return 0.0, f"{says}, and for no group surely less often ({amount(len(judged), 'group')}).{few}"
     of = one.group if not one.column else f"{one.column} {one.group}"

@@ -41,6 +41,11 @@ class Sure:
         kept = self.promise.sets(np.asarray(answer)[None])[0]
         return tuple(name for name, there in zip(self.sides.classes, kept, strict=True) if there)
 
+    def range(self, answer: Any) -> tuple[float, float]:
+        """Give the lowest and the highest number that cannot be ruled out for one case; of a regression."""
+        low, high = self.promise.ranges(np.asarray([answer], dtype=float))
+        return float(low[0]), float(high[0])
+
     def set_words(self, answer: Any, unit: str = "") -> str:
         """Say what cannot be ruled out for one case.
 
@@ -53,7 +58,7 @@ class Sure:
         """
         level = f"{self.promise.level:.0%} confidence"
         if self.promise.problem == "regression":
-            low, high = (float(end[0]) for end in self.promise.ranges(np.asarray([answer], dtype=float)))
+            low, high = self.range(answer)
             if not np.isfinite([low, high]).all():
                 return f"With {level} nothing can be ruled out: too few cases were there to learn it from."
             of = f" {unit}" if unit else ""

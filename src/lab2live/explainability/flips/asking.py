@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lab2live import models, user_code
+from lab2live import models
 from lab2live.columns import Columns, prepare
 from lab2live.errors import UserError
 from lab2live.explainability.flips.moves import Predict
-from lab2live.schema import Charter
 
 
-def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
+def predictor(add_features: Callable[[pd.DataFrame], pd.DataFrame], columns: Columns, model: Any) -> Predict:
     """Give a function from rows of the joined table to the model's answers.
 
     The same as the user's features, `prepare` and `models.answer` one after the other. Encoding is done here, since
@@ -22,8 +22,8 @@ def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
 
     Parameters
     ----------
-    charter
-        Names the package with the user's features.
+    add_features
+        The project's own derived columns.
     columns
         What the model sees, see `cases.Dataset`.
     model
@@ -44,7 +44,7 @@ def predictor(charter: Charter, columns: Columns, model: Any) -> Predict:
     encode, last = _Encoder(model), model[-1]
 
     def predict(rows: pd.DataFrame) -> np.ndarray:
-        return models.answer(last, encode(prepare(user_code.add_features(charter, rows), columns)))
+        return models.answer(last, encode(prepare(add_features(rows), columns)))
 
     return predict
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -115,6 +115,8 @@ class Space:
         there are so many.
     answers
         What the model says of them, see `models.answer`.
+    hidden
+        Whether the references are no real cases any more and are never shown, see `without_people`.
     """
 
     sides: Sides
@@ -127,6 +129,7 @@ class Space:
     directions: Mapping[str, str]
     references: pd.DataFrame
     answers: np.ndarray
+    hidden: bool = False
 
     @cached_property
     def steps(self) -> Steps:
@@ -180,6 +183,21 @@ class Space:
         except (ValueError, OverflowError):  # missing, infinite, or more digits than fit among whole numbers
             return np.append(typed, as_numbers(pd.Series([own], dtype=object)))
 
+    def without_people(self) -> Space:
+        """Blur the references, so that none of them is a person: for a model that leaves the place of its data.
+
+        Of what may change each is put on the nearest value that many cases share; everything else is emptied. That is
+        enough to say which change is most typical, and no longer a case that could be shown.
+        """
+        blurred = {name: held([None] * len(self.references), dtype) for name, dtype in self.dtypes.items()}
+        for move in self.moves:
+            read = move.read(list(self.references[move.column]))
+            place = np.abs(np.nan_to_num(read)[:, None] - move.order[None]).argmin(axis=1)
+            known = np.isfinite(read) & (read >= 0 if move.kind == "category" else True)
+            values = [move.values[at] if there else None for at, there in zip(place, known, strict=True)]
+            blurred[move.column] = held(values, self.dtypes[move.column])
+        return replace(self, references=pd.DataFrame(blurred), hidden=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as JSON can hold it."""
         kept: dict[str, Any] = plain(
@@ -193,6 +211,7 @@ class Space:
                 "directions": self.directions,
                 "references": {name: list(self.references[name]) for name in self.references},
                 "answers": self.answers,
+                "hidden": self.hidden,
             }
         )
         return {"sides": self.sides.to_dict(), **kept}
@@ -222,6 +241,7 @@ class Space:
             dict(kept["directions"]),
             pd.DataFrame({name: held(kept["references"][name], dtype) for name, dtype in dtypes.items()}),
             np.array(kept["answers"]),
+            kept["hidden"],
         )
 
 

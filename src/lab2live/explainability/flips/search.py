@@ -174,8 +174,10 @@ def _flipped(sides: Sides, answers: np.ndarray, own: int, goal: int | None) -> n
 
 
 def _near(changes: Changes) -> np.ndarray:
-    """Give the places of the nearest references of every side, the nearest first."""
+    """Give the places of the nearest references of every side, the nearest first; none where they must not be shown."""
     code = changes.space.codes
+    if changes.space.hidden:
+        return np.array([], dtype=int)
     order = np.argsort(changes.gaps.sum(axis=0), kind="stable")
     places = [order[code[order] == side][:ASKED_AGAIN] for side in np.unique(code)]
     taken = np.concatenate(places) if places else np.array([], dtype=int)

@@ -1,0 +1,174 @@
+"""One answer and everything around it: confidence, reasons, what would flip it, and whether a fallback steps in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lab2live.explainability.explainer import Explained, Explainer
+from lab2live.explainability.flips import telling_flips
+from lab2live.explainability.flips.search import Flip
+from lab2live.explainability.why import telling
+from lab2live.files import plain
+from lab2live.handoff import form
+from lab2live.handoff.bundle import Bundle
+from lab2live.handoff.fallback import TRIGGERS
+from lab2live.words import short
+
+WHO = {"rule": "Today's business rule", "baseline": "The usual outcome", "review": "A person"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An input that the model is not asked about.
+
+    Attributes
+    ----------
+    problems
+        Field and message of each.
+    fallback
+        Who answers instead, as in `Answering.explain`.
+    """
+
+    problems: list[dict[str, str]]
+    fallback: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A bundle made ready to be asked by people."""
+
+    bundle: Bundle
+    explainer: Explainer
+    form: Mapping[str, Any]
+
+    def explain(self, values: Mapping[str, Any]) -> dict[str, Any] | Refused:
+        """Answer everything about one case.
+
+        Parameters
+        ----------
+        values
+            Field of the form -> value.
+
+        Returns
+        -------
+        dict or Refused
+            As JSON can hold it: `answer`, `confidence`, `reasons`, `flips`, `fallback`, `unfamiliar`, `derived`.
+        """
+        case, problems = form.read(self.form, self.explainer, values)
+        if problems:
+            return Refused(problems, self._fallback("invalid_input", case))
+        found = self.explainer.explain(case)
+        trigger = "out_of_distribution" if found.strange else "" if found.single else "low_confidence"
+        scale, regression = self.explainer.scale, not self.explainer.classes
+        told: dict[str, Any] = plain(
+            {
+                "answer": {
+                    "output": found.output,
+                    "said": telling.answered(found.reasons, scale),
+                    "share": None if regression else float(np.max(found.answer)),
+                    "line": self._line(),
+                    "why": self.bundle.contract.get("why", ""),
+                },
+                "confidence": {
+                    "words": " ".join(found.sure[:-1]),
+                    "set": found.sure[-1],
+                    "sure": found.single,
+                },
+                "reasons": {
+                    "start": scale.answer(found.reasons.start, found.reasons.decimals),
+                    "end": scale.answer(found.reasons.answer, found.reasons.decimals),
+                    "unit": scale.unit,
+                    "parts": [
+                        {"what": what, "value": value, "text": scale.reason(value, found.reasons.decimals)}
+                        for what, value in found.reasons.reasons
+                    ],
+                    "sentence": telling.sentence(found.reasons, scale),
+                },
+                "flips": self._flips(found),
+                "fallback": self._fallback(trigger, found.row),
+                "unfamiliar": list(found.strange),
+                "derived": {one.column: found.row[one.column] for one in self.explainer.space.derived},
+            }
+        )
+        return told
+
+    def _line(self) -> float | None:
+        line = self.bundle.contract.get("threshold")
+        return None if line is None or not 0 < line < 1 else float(line)
+
+    def _flips(self, found: Explained) -> dict[str, Any]:
+        sides, flips = self.explainer.space.sides, found.flips
+        titles: dict[str, Flip | None] = {"Smallest change": flips.smallest}
+        if flips.typical is not None and (flips.smallest is None or flips.typical.changes != flips.smallest.changes):
+            titles["Most typical change"] = flips.typical
+        titles["Nearest real case"] = flips.real
+        options = []
+        sentences = iter(telling_flips.sentences(flips, sides)[1 if flips.reason else 0 :])
+        for title, flip in titles.items():
+            if flip is None:
+                continue
+            changes = [
+                {"column": one.column, "before": telling_flips.said(one.before), "after": telling_flips.said(one.after)}
+                for one in flip.changes
+            ]
+            values = {one.column: self._typed(one.column, one.after) for one in flip.changes}
+            options.append({"title": title, "sentence": next(sentences), "changes": changes, "values": values})
+        return {"none": flips.reason, "options": options}
+
+    def _typed(self, column: str, value: Any) -> Any:
+        """Write a value of the joined table the way the form takes it."""
+        field = next(field for field in self.form["fields"] if field["name"] == column)
+        return form.written(value, field)
+
+    def _fallback(self, trigger: str, case: Mapping[str, Any]) -> dict[str, Any]:
+        """Say who answers instead of the model, and what."""
+        if not trigger:
+            return {"would": False, "words": "The model answers; no fallback is needed."}
+        answer = self.bundle.contract.get("fallback", {}).get("policy", {}).get(trigger)
+        if answer is None:
+            words = f"Nothing is settled for this: {TRIGGERS[trigger]}. The model would answer all the same."
+            return {"would": False, "when": TRIGGERS[trigger], "words": words}
+        says = self._says(answer, case)
+        who = WHO[answer]
+        words = f"The model would not decide here: {TRIGGERS[trigger]}. {who} decides" + (f": {says}." if says else ".")
+        return {"would": True, "when": TRIGGERS[trigger], "answer": answer, "says": says, "words": words}
+
+    def _says(self, answer: str, case: Mapping[str, Any]) -> str:
+        """Write what the rule or the baseline answers; nothing for a person."""
+        contract = self.bundle.contract
+        if answer == "review":
+            return ""
+        if answer == "baseline":
+            return self._named(contract["baseline"], contract.get("threshold"))
+        try:
+            score = self.bundle.rule(self.explainer.row(case))
+        except Exception:  # the user's code, asked about an input that may be nonsense
+            usual = self._named(contract["baseline"], contract.get("threshold"))
+            return f"{usual} (the usual outcome, as the rule failed)"
+        return self._named(np.asarray(score)[0], contract.get("fallback", {}).get("rule_line"))
+
+    def _named(self, value: Any, line: float | None) -> str:
+        contract = self.bundle.contract
+        if contract["problem"] == "regression":
+            return short(float(value))
+        if contract["problem"] == "binary":
+            return f"'{contract['classes'][int(float(value) >= (0.5 if line is None else line))]}'"
+        return f"'{contract['classes'][int(value)] if isinstance(value, int | np.integer) else value}'"
+
+
+def ready(bundle: Bundle) -> Answering:
+    """Make a bundle ready to be asked, and ask it once: the first answer loads what later ones need.
+
+    Raises
+    ------
+    UserError
+        If the bundle holds nothing to explain its answers with.
+    """
+    answering = Answering(bundle, bundle.explainer(), bundle.form())
+    for case in answering.form["cases"][:1]:
+        answering.explain(case["values"])
+    return answering

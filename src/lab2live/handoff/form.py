@@ -1,0 +1,262 @@
+"""What a person fills in about one case: the fields, typical cases, and what cannot be accepted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live.columns import as_days, as_numbers, label, roles
+from lab2live.explainability.explainer import Explainer
+from lab2live.files import plain
+from lab2live.schema import Charter
+from lab2live.words import amount, short
+
+# Beyond this no measurement lies, and arithmetic breaks.
+LARGEST = 1e15
+LONGEST_TEXT = 200
+EARLIEST, LATEST = dt.date(1800, 1, 1), dt.date(2200, 1, 1)
+# Share of the cases that a typical one is made of.
+TENTH = 0.1
+# Digits of a number in them.
+DIGITS = 4
+# Categories offered in a list.
+MOST_CHOICES = 200
+
+
+def describe(
+    charter: Charter, table: pd.DataFrame, answers: np.ndarray, explainer: Explainer, order: Sequence[str]
+) -> dict[str, Any]:
+    """Describe the form.
+
+    Parameters
+    ----------
+    charter
+        Names, limits and units.
+    table
+        The training part of the joined table, without the outcome.
+    answers
+        What the model says of these cases, out of fold; NaN where it was not asked.
+    explainer
+        Says which columns describe a case, and which may change.
+    order
+        Columns of the model, the most important first.
+
+    Returns
+    -------
+    dict
+        `title`, `question`, `target`, `notice`, `fields` and `cases`, as JSON can hold them.
+    """
+    fields = _fields(charter, table, explainer, order)
+    notice = "Simulated demo data: no real case, not for any decision." if charter.is_demo else ""
+    if charter.stand_ins:
+        notice = f"Made on stand-in data: {', '.join(charter.stand_ins)}."
+    described: dict[str, Any] = plain(
+        {
+            "title": charter.project.name,
+            "question": charter.project.description,
+            "target": charter.prediction.target,
+            "notice": notice,
+            "fields": fields,
+            "cases": _typical(table, answers, fields, explainer),
+        }
+    )
+    return described
+
+
+def sentence(form: Mapping[str, Any], personal: bool) -> str:
+    """Say what is asked of a case, and whether real cases travel with the bundle."""
+    fields, made_up = amount(len(form["fields"]), "field"), amount(len(form["cases"]), "typical case")
+    real = "no real case is kept" if personal else "the nearest real case is shown too"
+    return f"A case has {fields}; there are {made_up} to start from, made up of usual values; {real}."
+
+
+def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer, order: Sequence[str]) -> list[dict[str, Any]]:
+    space = explainer.space
+    free = [move.column for move in space.moves]
+    derived = {one.column: one.expression for one in space.derived}
+    names = [*free, *space.context, *(name for name in derived if name not in free)]
+    parts = roles(table[names])
+    limits = {name: column for source in charter.sources for name, column in source.columns.items()}
+    rank = {name: place for place, name in enumerate(order)}
+    fields = []
+    for name in sorted(names, key=lambda name: rank.get(name, len(rank))):
+        column, kind = table[name], parts.kinds.get(name)
+        if kind is None:  # nothing to tell cases apart by
+            continue
+        field: dict[str, Any] = {
+            "name": name,
+            "kind": kind,
+            "unit": explainer.units.get(name, ""),
+            "optional": bool(column.isna().any()),
+            "locked": "" if name in free or name in derived else space.fixed.get(name, ""),
+        }
+        if name in derived:
+            field["derived"] = derived[name]
+        if kind == "category":
+            field["choices"] = [level for level in parts.levels[name] if not level.startswith("(")][:MOST_CHOICES]
+        elif kind == "date":
+            days = as_days(column)
+            field["low"], field["high"] = (
+                _day(column.iloc[int(place)]) for place in (np.nanargmin(days), np.nanargmax(days))
+            )
+        else:
+            numbers = as_numbers(column)
+            known = numbers[np.isfinite(numbers)]
+            field |= {
+                "low": float(known.min()),
+                "high": float(known.max()),
+                "whole": bool((known == known.round()).all()),
+            }
+            field |= _possible(limits.get(name))
+        fields.append(field)
+    return fields
+
+
+def _possible(limits: Any) -> dict[str, float]:
+    """Give what the charter says a number cannot be below or above."""
+    found = {} if limits is None else {"least": limits.min, "most": limits.max}
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _day(value: Any) -> str:
+    return pd.Timestamp(value).date().isoformat()
+
+
+def _typical(
+    table: pd.DataFrame, answers: np.ndarray, fields: Sequence[Mapping[str, Any]], explainer: Explainer
+) -> list[dict[str, Any]]:
+    """Make up typical cases: of every column what is usual among the tenth of cases with such an answer.
+
+    They are nobody's: no real case travels with the model for this.
+    """
+    told = np.flatnonzero(~np.isnan(answers).reshape(len(answers), -1).any(axis=1))
+    if answers.ndim == 2:
+        groups = {
+            f"A typical case predicted {name}": told[np.argsort(-answers[told, code], kind="stable")]
+            for code, name in enumerate(explainer.classes)
+        }
+        tenth = max(1, round(TENTH * len(told)))
+        groups = {title: rows[:tenth] for title, rows in groups.items()}
+    else:
+        ordered = told[np.argsort(answers[told], kind="stable")]
+        tenth, middle = max(1, round(TENTH * len(ordered))), len(ordered) // 2
+        groups = {
+            "A typical case with a high answer": ordered[-tenth:],
+            "A typical case in the middle": ordered[max(0, middle - tenth // 2) :][:tenth],
+            "A typical case with a low answer": ordered[:tenth],
+        }
+    return [{"title": title, "values": {f["name"]: _usual(table[f["name"]].iloc[rows], f) for f in fields}}
+            for title, rows in groups.items()]  # fmt: skip
+
+
+def _usual(column: pd.Series, field: Mapping[str, Any]) -> Any:
+    if column.isna().mean() > 0.5:
+        return None
+    present = column.dropna()
+    if field["kind"] == "category":
+        labels = present.map(label)
+        known = labels[labels.isin(field["choices"])]
+        return None if known.empty else known.value_counts().index[0]
+    numbers = as_days(present) if field["kind"] == "date" else as_numbers(present)
+    place = int(np.argsort(numbers, kind="stable")[(len(numbers) - 1) // 2])
+    usual = written(present.iloc[place], field)
+    return float(f"{usual:.{DIGITS}g}") if field["kind"] == "number" and not field["whole"] else usual
+
+
+def written(value: Any, field: Mapping[str, Any]) -> Any:
+    """Write a value of the joined table the way the form takes it; nothing for what is not known."""
+    if value is None or pd.isna(value):
+        return None
+    if field["kind"] == "category":
+        return label(value)
+    if field["kind"] == "date":
+        return _day(value)
+    return float(as_numbers(pd.Series([value], dtype=object))[0])
+
+
+def read(
+    form: Mapping[str, Any], explainer: Explainer, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Read what was filled in.
+
+    Parameters
+    ----------
+    form
+        See `describe`.
+    explainer
+        Knows how the joined table holds each column.
+    values
+        Field -> value; what is missing or null is not known. Derived columns are computed and not read.
+
+    Returns
+    -------
+    case, problems
+        Column -> value as the joined table holds it, and per problem its `field` and a `message`. A problem never
+        repeats what was sent: it may be personal.
+    """
+    fields = {field["name"]: field for field in form["fields"]}
+    case: dict[str, Any] = {}
+    problems = [
+        {"field": name[:LONGEST_TEXT], "message": "There is no such field."} for name in values if name not in fields
+    ]
+    spellings = {move.column: {label(value): value for value in move.values} for move in explainer.space.moves}
+    for name, field in fields.items():
+        value = values.get(name)
+        if "derived" in field:
+            continue
+        if value is None or value == "":
+            case[name] = None
+            if not field["optional"]:
+                problems.append(
+                    {"field": name, "message": "This has to be known: it always was in what was learnt from."}
+                )
+            continue
+        taken: Any
+        taken, problem = {"category": _category, "date": _date, "number": _number}[field["kind"]](value, field)
+        if problem:
+            problems.append({"field": name, "message": problem})
+        elif field["kind"] == "category":
+            case[name] = spellings.get(name, {}).get(taken, taken)
+        elif field["kind"] == "date" and explainer.space.dtypes[name].startswith("datetime"):
+            case[name] = pd.Timestamp(taken)
+        else:
+            case[name] = taken
+    return case, problems
+
+
+def _number(value: Any, field: Mapping[str, Any]) -> tuple[float, str]:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or abs(value) > LARGEST
+    ):
+        return 0.0, "A number is needed."
+    least, most = field.get("least"), field.get("most")
+    if (least is not None and value < least) or (most is not None and value > most):
+        ends = " and ".join(
+            [f"not below {short(least)}"] * (least is not None) + [f"not above {short(most)}"] * (most is not None)
+        )
+        return 0.0, f"This cannot be: {ends}."
+    return float(value), ""
+
+
+def _category(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return "", f"A text of at most {LONGEST_TEXT} letters is needed."
+    return value, ""
+
+
+def _date(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
+    try:
+        day = dt.date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError:
+        day = None
+    if day is None or not EARLIEST <= day <= LATEST:
+        return "", "A date is needed, written as 2026-12-31."
+    return day.isoformat(), ""
