@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,6 +109,8 @@ def run(
     content = verdict.read(folder)
     show(content)
     console.print(f"\nOpen this page:  {escape(str(folder / 'index.html'))}")
+    if (folder / "artefacts" / "bundle").is_dir():
+        console.print(f"Ask the model:   lab2live ask {escape(shlex.quote(str(folder)))}")
     raise typer.Exit(verdict.exit_code(content))
 
 
@@ -174,28 +177,50 @@ def simulate(
         simulating.write(Path(spec), out, rows, seed, sample, say)
 
 
-BundleArgument = Annotated[Path, typer.Argument(help="The folder of a bundle.", metavar="BUNDLE")]
+BundleArgument = Annotated[
+    Path | None,
+    typer.Argument(help="The folder of a bundle, or of a run; the newest run by default.", metavar="[BUNDLE]"),
+]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")]
 
 
 @app.command()
-def ask(bundle: BundleArgument, port: PortOption = 0) -> None:
+def ask(bundle: BundleArgument = None, port: PortOption = 0, project: ProjectOption = None) -> None:
     """Open the page on which people ask the model: what it says, why, how sure, and what would flip it."""
     from lab2live.handoff import service
 
-    service.serve(bundle, LOOPBACK, port, _started)
+    service.serve(_bundle(bundle, project), LOOPBACK, port, _started)
 
 
 @app.command()
 def serve(
-    bundle: BundleArgument,
+    bundle: BundleArgument = None,
     port: PortOption = 8000,
     host: Annotated[str, typer.Option(help="Where to listen; only this machine by default.")] = LOOPBACK,
+    project: ProjectOption = None,
 ) -> None:
     """Serve a bundle: the page for people, and its answers for programs."""
     from lab2live.handoff import service
 
-    service.serve(bundle, host, port, _started)
+    service.serve(_bundle(bundle, project), host, port, _started)
+
+
+def _bundle(folder: Path | None, project: str | None) -> Path:
+    """Find a bundle: the folder itself, that of a run, or that of the newest run."""
+    run = folder if folder is not None else runs.latest(charters.find(project))
+    if run is None:
+        raise UserError("There is no run yet, and so no bundle.", fix="start one: lab2live run")
+    inside = run / "artefacts" / "bundle"
+    if folder is not None and not inside.is_dir():
+        return folder
+    if not inside.is_dir():
+        raise UserError(
+            "The newest run has no bundle.",
+            where=run,
+            expected=inside,
+            fix="let it come to its last stage: lab2live run --keep-going",
+        )
+    return inside
 
 
 def _started(address: str) -> None:

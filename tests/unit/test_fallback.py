@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,7 @@ ALL = dict.fromkeys(fallback.TRIGGERS, "rule")
 def bundle_with(score: Any = None, baseline: Any = 0.2) -> Bundle:
     rules: Any = SimpleNamespace(score=score) if score else None
     contract = {} if baseline is None else {"baseline": baseline}
-    return Bundle(contract, Columns({}), None, None, rules)  # type: ignore[arg-type]
+    return Bundle(Path("bundle"), contract, Columns({}), None, None, rules, {})  # type: ignore[arg-type]
 
 
 def fails(frame: pd.DataFrame) -> Any:

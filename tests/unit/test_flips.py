@@ -21,6 +21,7 @@ from lab2live.explainability.flips import asking, telling_flips
 from lab2live.explainability.flips import search as flips
 from lab2live.explainability.flips.changes import Changes
 from lab2live.explainability.flips.moves import Moves, Predict, Space
+from lab2live.explainability.flips.search import Change, Flip, Flips
 from lab2live.explainability.flips.space import space
 from lab2live.explainability.sides import Sides, sides
 from lab2live.poc.value import Policy
@@ -513,3 +514,13 @@ def test_the_gate_passes_fails_and_skips() -> None:
     if rule is None:
         pytest.skip("the gate is not in the catalogue yet")
     assert [gates.judge(rule.id, value, "").status for value in (1.0, 0.0, None)] == ["pass", "warn", "skip"]
+
+
+def test_the_same_change_is_told_once_also_where_the_value_was_missing() -> None:
+    flip = Flip((Change("bill", float("nan"), 3.0),), 0.9, 1.0, {"bill": 3.0})
+    twin = Flip((Change("bill", float("nan"), 3.0),), 0.9, 1.0, {"bill": 3.0})
+    other = Flip((Change("bill", float("nan"), 4.0),), 0.9, 1.0, {"bill": 4.0})
+    decides = Sides("binary", ("no", "yes"), 0.5)
+    titles = [title for title, *_ in telling_flips.options(Flips(0.1, flip, twin, None, 1), decides)]
+    assert titles == ["Smallest change"]
+    assert len(telling_flips.options(Flips(0.1, flip, other, other, 1), decides)) == 3

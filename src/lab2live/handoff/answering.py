@@ -10,7 +10,6 @@ import numpy as np
 
 from lab2live.explainability.explainer import Explained, Explainer
 from lab2live.explainability.flips import telling_flips
-from lab2live.explainability.flips.search import Flip
 from lab2live.explainability.why import telling
 from lab2live.files import plain
 from lab2live.handoff import form
@@ -101,23 +100,15 @@ class Answering:
         return None if line is None or not 0 < line < 1 else float(line)
 
     def _flips(self, found: Explained) -> dict[str, Any]:
-        sides, flips = self.explainer.space.sides, found.flips
-        titles: dict[str, Flip | None] = {"Smallest change": flips.smallest}
-        if flips.typical is not None and (flips.smallest is None or flips.typical.changes != flips.smallest.changes):
-            titles["Most typical change"] = flips.typical
-        titles["Nearest real case"] = flips.real
         options = []
-        sentences = iter(telling_flips.sentences(flips, sides)[1 if flips.reason else 0 :])
-        for title, flip in titles.items():
-            if flip is None:
-                continue
+        for title, flip, sentence in telling_flips.options(found.flips, self.explainer.space.sides):
             changes = [
                 {"column": one.column, "before": telling_flips.said(one.before), "after": telling_flips.said(one.after)}
                 for one in flip.changes
             ]
             values = {one.column: self._typed(one.column, one.after) for one in flip.changes}
-            options.append({"title": title, "sentence": next(sentences), "changes": changes, "values": values})
-        return {"none": flips.reason, "options": options}
+            options.append({"title": title, "sentence": sentence, "changes": changes, "values": values})
+        return {"none": found.flips.reason, "options": options}
 
     def _typed(self, column: str, value: Any) -> Any:
         """Write a value of the joined table the way the form takes it."""

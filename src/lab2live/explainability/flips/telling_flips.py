@@ -39,17 +39,24 @@ def sentences(flips: Flips, sides: Sides) -> list[str]:
     list of str
         The smallest change, the most typical one if that is another, the nearest real case; or why there is none.
     """
-    told = [flips.reason] if flips.reason else []
+    return [*([flips.reason] if flips.reason else []), *(text for _, _, text in options(flips, sides))]
+
+
+def options(flips: Flips, sides: Sides) -> list[tuple[str, Flip, str]]:
+    """Give what was found with a title and a sentence each: what is the same twice is given once."""
+    found = []
     if flips.smallest is not None:
-        told.append(f"{_would_change(flips, flips.smallest, sides)} if {_if_were(flips.smallest.changes)}.")
+        text = f"{_would_change(flips, flips.smallest, sides)} if {_if_were(flips.smallest.changes)}."
+        found.append(("Smallest change", flips.smallest, text))
     if flips.typical is not None and _changes(flips.typical) != _changes(flips.smallest):
-        told.append(
+        text = (
             f"{_would_change(flips, flips.typical, sides)} if {_if_were(flips.typical.changes)}. "
             "Of all changes of as few columns, the case would then be most like real ones with another output."
         )
+        found.append(("Most typical change", flips.typical, text))
     if flips.real is not None:
-        told.append(_real(flips.real, sides))
-    return told
+        found.append(("Nearest real case", flips.real, _real(flips.real, sides)))
+    return found
 
 
 def table(found: Sequence[Flips], sides: Sides, names: Sequence[str]) -> list[dict[str, str]]:
@@ -109,8 +116,9 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
     return len(flipped) / len(found), says
 
 
-def _changes(flip: Flip | None) -> tuple[Change, ...] | None:
-    return None if flip is None else tuple(flip.changes)
+def _changes(flip: Flip | None) -> list[tuple[str, Any]] | None:
+    # without what was before: a missing value does not equal itself
+    return None if flip is None else [(one.column, one.after) for one in flip.changes]
 
 
 def _would_change(flips: Flips, flip: Flip, sides: Sides) -> str:

@@ -1,0 +1,1 @@
+"""The service and the page, asked over HTTP."""
