@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +15,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lab2live import charts, page, report
 
-CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-
 # Every one of these would set window.hacked, load something, or break out of its element if it were not defused.
 HOSTILE = (
     "<script>window.hacked=1</script>",
@@ -29,31 +25,6 @@ HOSTILE = (
     "<iframe src='http://hacked.invalid/'></iframe>",
     "{{ 7*7 }} ${window.hacked=1} ‮evil",
 )
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless browser, or a loud skip: a failure where LAB2LIVE_REQUIRE_ALL=1 says that nothing may be left out."""
-
-    def give_up(reason: str) -> None:
-        if os.environ.get("LAB2LIVE_REQUIRE_ALL") == "1":
-            pytest.fail(f"LAB2LIVE_REQUIRE_ALL=1, but {reason}")
-        pytest.skip(f"pages were NOT looked at: {reason}")
-
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        give_up("the Python package playwright is missing")
-    binary = os.environ.get("LAB2LIVE_CHROMIUM") or next(filter(None, map(shutil.which, CANDIDATES)), None)
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
-        except Error as error:
-            give_up(
-                f"no Chromium starts: {error.message.splitlines()[0]}; install one, or name it in LAB2LIVE_CHROMIUM"
-            )
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,7 +201,9 @@ def read(
     fields = {field["name"]: field for field in form["fields"]}
     case: dict[str, Any] = {}
     problems = [
-        {"field": name[:LONGEST_TEXT], "message": "There is no such field."} for name in values if name not in fields
+        {"field": name[:LONGEST_TEXT] if _is_text(name) else "", "message": "There is no such field."}
+        for name in values
+        if name not in fields
     ]
     spellings = {move.column: {label(value): value for value in move.values} for move in explainer.space.moves}
     for name, field in fields.items():
@@ -230,12 +231,8 @@ def read(
 
 
 def _number(value: Any, field: Mapping[str, Any]) -> tuple[float, str]:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or abs(value) > LARGEST
-    ):
+    # compared before anything else: a whole number of four hundred digits fits no float; NaN is below nothing
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         return 0.0, "A number is needed."
     least, most = field.get("least"), field.get("most")
     if (least is not None and value < least) or (most is not None and value > most):
@@ -247,9 +244,18 @@ def _number(value: Any, field: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def _category(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not _is_text(value):
         return "", f"A text of at most {LONGEST_TEXT} letters is needed."
     return value, ""
+
+
+def _is_text(value: str) -> bool:
+    """Say whether it can be written: JSON may hold halves of letters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _date(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:

@@ -24,8 +24,6 @@ from lab2live.handoff.answering import Answering, Refused
 
 # A case with three hundred columns of long texts is smaller than this.
 MOST_BYTES = 256_000
-# Of what is deeper than this nothing is a case.
-CONTENT_TYPE = "application/json"
 # What a browser may do with a page of ours: show it, with our own script and style, and ask us.
 HEADERS = {
     "Content-Security-Policy": (
@@ -156,6 +154,7 @@ def serve(folder: Path, host: str, port: int, started: Callable[[str], None]) ->
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()
     except OSError as error:
         raise UserError(
             "The service cannot listen there.",
