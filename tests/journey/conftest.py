@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,29 @@ def read(path: Path) -> Any:
 
 def newest_run(project: Path) -> Path:
     return project / "runs" / (project / "runs" / "latest").read_text(encoding="utf-8").strip()
+
+
+def asked(*command: object, cwd: Path, **environment: str) -> list[Any]:
+    """Start the page of the newest run and ask it every typical case; give the answers."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "LAB2LIVE_PROJECT")}
+    typed = [*map(str, command), "ask"]
+    with subprocess.Popen(
+        typed, cwd=cwd, env={**inherited, **environment}, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().removeprefix("Open this page:").strip()
+            with urllib.request.urlopen(f"{address}form", timeout=30) as answer:
+                cases = json.load(answer)["cases"]
+            answers = []
+            for case in cases:
+                body = json.dumps({"values": case["values"]}).encode()
+                with urllib.request.urlopen(f"{address}explain", data=body, timeout=30) as answer:
+                    answers.append(json.load(answer))
+            return answers
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 @pytest.fixture(scope="session")

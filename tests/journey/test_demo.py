@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from .conftest import call, newest_run, read
+from .conftest import asked, call, newest_run, read
 
 STAGES = ("eda", "poc", "explainability", "handoff")
 FIELDS = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "message", "evidence"}
@@ -115,6 +115,15 @@ def test_every_file_of_the_bundle_has_the_hash_that_its_manifest_says(run):
     assert {"model.onnx", "contract.json", "model_card.md", "code/features.py", "code/rules.py"} <= set(files)
     for name, expected in files.items():
         assert hashlib.sha256((bundle / name).read_bytes()).hexdigest() == expected
+
+
+def test_anybody_can_ask_the_model_of_the_newest_run(run, project):
+    high, middle, low = asked(project / ".venv" / BIN / "lab2live", cwd=project)
+    assert high["answer"]["share"] > middle["answer"]["share"] > low["answer"]["share"]
+    assert high["answer"]["output"] == "'yes'" and low["answer"]["output"] == "'no'"
+    for answer in (high, middle, low):
+        assert answer["flips"]["options"] and "Of 100 cases like this" in answer["confidence"]["words"]
+        assert not answer["unfamiliar"]
 
 
 def test_running_again_into_the_same_folder_keeps_what_is_up_to_date(run, lab2live, project):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as statsmodels
 
-from .conftest import call, newest_run, read
+from .conftest import asked, call, newest_run, read
 
 
 def journey(project: Path, *options: str, expect: int = 0) -> dict:
@@ -18,6 +18,10 @@ def journey(project: Path, *options: str, expect: int = 0) -> dict:
     command = (sys.executable, "-m", "lab2live", "run", "--smoke", *options)
     call(*command, cwd=project, expect=expect, PYTHONPATH=str(project / "src"))
     return read(newest_run(project) / "verdict.json")
+
+
+def ask(project: Path) -> list:
+    return asked(sys.executable, "-m", "lab2live", cwd=project, PYTHONPATH=str(project / "src"))
 
 
 def status(verdict: dict) -> dict[str, str]:
@@ -44,6 +48,8 @@ def test_extramarital_affairs_a_classification_reach_a_verdict(bake, tmp_path):
     assert found["explainability.additivity"] == found["handoff.parity"] == found["handoff.reload"] == "pass"
     names = [entry["column"] for entry in results(project, "explainability")["importance"]]
     assert set(names[:2]) == {"rate_marriage", "yrs_married"}, "what every analysis of this table finds"
+    high, _, low = ask(project)
+    assert high["answer"]["output"] == "'1'" and low["answer"]["output"] == "'0'"
 
 
 def test_doctor_visits_a_regression_reach_a_verdict(bake, tmp_path):
@@ -56,6 +62,9 @@ def test_doctor_visits_a_regression_reach_a_verdict(bake, tmp_path):
     ladder = results(project, "poc")["ladder"]
     assert ladder["metric"] == "r2"
     assert ladder["gain"] > 0
+    high, _, low = ask(project)
+    assert "With 90% confidence the outcome lies between" in high["confidence"]["set"]
+    assert float(high["answer"]["said"]) > float(low["answer"]["said"])
 
 
 @pytest.fixture
@@ -100,6 +109,7 @@ def test_a_table_with_every_oddity_reaches_a_verdict(bake, odd_table):
     assert eda["columns"]["日付"] == eda["columns"]["last seen at"] == "date"
     assert eda["columns"]['<b>"colour"</b>'] == "category"
     assert set(eda["left_out"]) >= {"customer id", "free text", "always the same", "nothing at all"}
+    assert len(ask(project)) == 3
     for page in newest_run(project).glob("*.html"):
         assert "<script>alert(1)" not in page.read_text(encoding="utf-8"), f"{page.name} lets data be markup"
 
