@@ -122,6 +122,30 @@ def test_confidence_that_is_misplaced_is_told_also_where_it_does_no_harm(generat
     assert "came 0%, expected" in said[0]
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_cases_that_are_hard_to_tell_are_named_and_are_no_failure(generate: Any, problem: str) -> None:
+    """In one kind of cases nothing is known of the outcome, and the model says so."""
+    charter, data, seen = honest(generate, problem)
+    here = (data.raw["colour"] == "green").to_numpy()
+    random = np.random.default_rng(5)
+    if problem == "regression":
+        known = seen.known + here * random.normal(0, 4, len(here))
+        seen = dataclasses.replace(seen, known=known)
+    else:
+        answers, count = seen.answers.copy(), len(data.classes)
+        answers[here] = 1 / count
+        seen = dataclasses.replace(
+            seen, answers=answers, known=np.where(here, random.integers(count, size=len(here)), seen.known)
+        )
+    found = failing.failures(charter, data, seen, failing.harder(seen), 0)
+    assert found[0].slice.confirmed and "colour is 'green'" in found[0].slice.text
+    assert found[0].happened > found[0].expected == pytest.approx(failing.errors(seen)[0].mean())
+    assert "all cases" in telling_failures.table(found, seen, against="all cases")
+    worse = failing.failures(charter, data, seen, failing.worse(seen), 0)
+    if problem != "regression":  # which says nothing of its own about how far off it may be
+        assert not any(one.slice.confirmed for one in worse)
+
+
 def test_rare_outcomes_that_happen_not_to_come_are_no_finding() -> None:
     """With 1 in 50 it is no surprise that 60 cases have none; an estimated variance would call it certain."""
     rare = np.full(120, 0.02)

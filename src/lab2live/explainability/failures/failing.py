@@ -108,7 +108,7 @@ def worse(seen: Evidence) -> Measured:
     """
     off, expected = errors(seen)
     if seen.sides.problem == "regression":
-        return _compared(off, seen.answers, off, expected)
+        return _compared(off, _levels(seen.answers), off, expected)
     said = probabilities(seen.answers)
     weight = 1 - 2 * said
     # sum of (y - p)^2 less its expectation, which is sum of p (1 - p): zero on average if probabilities are right
@@ -124,13 +124,26 @@ def tilted(seen: Evidence) -> Measured:
     the output was right); in a regression the outcome, against the answer.
     """
     if seen.sides.problem == "regression":
-        return _compared(seen.known - seen.answers, seen.answers, seen.known, seen.answers, both=True)
+        return _compared(seen.known - seen.answers, _levels(seen.answers), seen.known, seen.answers, both=True)
     said = probabilities(seen.answers)
     about = np.ones(len(said), dtype=int) if said.shape[1] == 2 else seen.sides.code(seen.answers)
     p = said[np.arange(len(said)), about]
     each = (np.arange(said.shape[1])[None] == about[:, None]) - p[:, None]
     came = (seen.known == about).astype(float)
     return Measured(came - p, p * (1 - p), _drawn(said, each), came, p, both=True)
+
+
+def harder(seen: Evidence) -> Measured:
+    """Measure how far off every answer is against all others, whatever it promised: which cases are hard to tell.
+
+    What people read of it: as for `worse`, but against the mean of all cases.
+    """
+    off, _ = errors(seen)
+    everyone, lost = np.zeros(len(off), dtype=int), off
+    if seen.sides.problem != "regression":
+        said = probabilities(seen.answers)
+        lost = ((np.eye(said.shape[1])[seen.known] - said) ** 2).sum(axis=1)
+    return _compared(lost, everyone, off, np.full(len(off), off.mean()))
 
 
 def errors(seen: Evidence) -> tuple[np.ndarray, np.ndarray]:
@@ -169,10 +182,9 @@ def _beyond(off: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    off: np.ndarray, answers: np.ndarray, happened: np.ndarray, expected: np.ndarray, both: bool = False
+    off: np.ndarray, place: np.ndarray, happened: np.ndarray, expected: np.ndarray, both: bool = False
 ) -> Measured:
-    """Compare with answers of the same size: without probabilities, only others say how far off is usual."""
-    place = _levels(answers)
+    """Compare with others of the same level: without probabilities, only others say how far off is usual."""
     cases, values = np.bincount(place), _beyond(off, place)
     variance = (np.bincount(place, weights=values**2) / cases)[place]
     ordered, starts = np.argsort(place, kind="stable"), np.cumsum(cases) - cases

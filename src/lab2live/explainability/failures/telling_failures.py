@@ -15,7 +15,11 @@ TILTED = {"binary": "came", "multiclass": "right", "regression": "outcome"}
 
 
 def table(
-    found: Sequence[Failure], seen: Evidence, what: dict[str, str] = WORSE, charter: Charter | None = None
+    found: Sequence[Failure],
+    seen: Evidence,
+    what: dict[str, str] = WORSE,
+    against: str = "expected",
+    charter: Charter | None = None,
 ) -> pd.DataFrame:
     """Show the kinds of cases that were put to the test.
 
@@ -23,6 +27,8 @@ def table(
     ----------
     what
         Names the column of what happened, by kind of problem: `WORSE` or `TILTED`.
+    against
+        Names the column of what it is held against.
     charter
         Names the currency; without it no money is shown.
     """
@@ -34,7 +40,7 @@ def table(
             what[
                 seen.sides.problem
             ]: f"{_said(one.happened, seen)} ({_said(one.low, seen)} to {_said(one.high, seen)})",
-            "expected": _said(one.expected, seen),
+            against: _said(one.expected, seen),
             "confirmed": "yes" if one.slice.confirmed else "no, may be chance",
         }
         if charter is not None and one.lost is not None:
@@ -43,11 +49,13 @@ def table(
     return pd.DataFrame(rows)
 
 
-def sentences(found: Sequence[Failure], seen: Evidence, what: dict[str, str] = WORSE) -> list[str]:
+def sentences(
+    found: Sequence[Failure], seen: Evidence, what: dict[str, str] = WORSE, against: str = "expected"
+) -> list[str]:
     """Say what was confirmed, one sentence for each kind of cases."""
     says = what[seen.sides.problem]
     return [
-        f"Where {one.slice.text}: {says} {_said(one.happened, seen)}, expected {_said(one.expected, seen)} "
+        f"Where {one.slice.text}: {says} {_said(one.happened, seen)}, {against} {_said(one.expected, seen)} "
         f"({amount(one.cases, 'case')})."
         for one in found
         if one.slice.confirmed
