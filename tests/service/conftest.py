@@ -30,10 +30,10 @@ import numpy as np
 def score(frame):
     if (frame["age"] > 300).any():
         raise ValueError("the name of a person")
-    return np.where(frame["bill"] > 60, 0.9, 0.1)
+    return np.where(frame["bill"] > 60, 0.2, 0.1)
 """
-NUMBER_RULES = RULES.replace("0.9, 0.1", "80.0, 20.0")
-CLASS_RULES = RULES.replace("0.9, 0.1", "'high', 'low'")
+NUMBER_RULES = RULES.replace("0.2, 0.1", "80.0, 20.0")
+CLASS_RULES = RULES.replace("0.2, 0.1", "'high', 'low'")
 FALLBACK = {
     "invalid_input": "review",
     "out_of_distribution": "rule",

@@ -96,6 +96,15 @@ def test_typical_cases_are_made_up_and_ordered_by_their_answer(bundled: Any) -> 
         assert "|".join(str(values[name]) for name in made.table.columns if name in values) not in set(real)
 
 
+def test_a_typical_case_of_a_class_is_predicted_to_be_of_it(bundled: Any) -> None:
+    asked = ready(bundled("multiclass"))
+    for case in asked.form["cases"]:
+        found = asked.explain(case["values"])
+        assert (
+            isinstance(found, dict) and case["title"] == f"A typical case predicted {found['answer']['output'][1:-1]}"
+        )
+
+
 @pytest.mark.parametrize(
     ("change", "field", "says"),
     [

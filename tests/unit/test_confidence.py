@@ -243,6 +243,14 @@ def test_a_broken_promise_fails_and_names_the_group() -> None:
     assert judged("confidence", coverage.verdict(fine, unlearnt, ("no", "yes"))[0]) == "skip"
 
 
+def test_one_of_many_groups_may_look_worse_by_chance() -> None:
+    promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
+    low = coverage.Covered("town", "unlucky", 100, 80, 0.5)
+    alone, among = [low], [low, *(coverage.Covered("town", str(n), 100, 90, 0.5) for n in range(60))]
+    assert judged("confidence", coverage.verdict(alone, promise, ("no", "yes"))[0]) == "warn"
+    assert judged("confidence", coverage.verdict(among, promise, ("no", "yes"))[0]) == "pass"
+
+
 def test_predicted_levels_have_names() -> None:
     four = conformal.Conformal("regression", 0.9, ((-1.0, 1.0),) * 3, (10.0, 20.0), (99, 99, 99))
     assert coverage.names(four, ()) == ["below 10", "10 to 20", "from 20 on"]

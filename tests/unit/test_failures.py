@@ -198,6 +198,60 @@ def test_twins_are_merged_and_one_condition_is_preferred(generate: Any) -> None:
     assert "(or: copy is 'g')" in telling_failures.table(found, seen)["cases in which"].iloc[0]
 
 
+def test_failures_that_overlap_are_told_without_telling_a_case_twice(generate: Any) -> None:
+    charter, data, seen = honest(generate, "binary")
+    here = ((data.raw["colour"] == "green") | (data.raw["x3"] > 0.9)).to_numpy()
+    found = failing.failures(charter, data, spoilt(seen, here, 2), failing.worse(spoilt(seen, here, 2)), 0)
+    sure = [one for one in found if one.slice.confirmed]
+    assert len(sure) >= 2 and {"colour", "x3"} <= {one.slice.text.split()[0] for one in sure}
+    rows = np.concatenate([one.slice.rows for one in found])
+    assert len(np.unique(rows)) == len(rows)
+
+
+def test_a_narrow_band_is_told_closely(generate: Any) -> None:
+    charter, data, seen = honest(generate, "binary")
+    place = data.raw["x3"].rank(pct=True)
+    here = ((place > 0.27) & (place < 0.32)).to_numpy()  # across the border of two tenths
+    seen = spoilt(seen, here, 2)
+    first = failing.failures(charter, data, seen, failing.worse(seen), 0)[0]
+    assert first.slice.confirmed and here[first.slice.rows].mean() > 0.7 and " to below " in first.slice.text
+
+
+def test_one_condition_is_told_where_a_second_adds_hardly_anything() -> None:
+    random = np.random.default_rng(0)
+    bad, idle = random.random((2, 2_000)) < 0.3
+    each = (conditions.Condition("a", "is bad"), conditions.Condition("b", "is 'x'"))
+    told = conditions.Conditions(each, np.column_stack([bad, ~idle]))
+    values = bad + random.normal(0, 0.5, 2_000) + 0.4 * (bad & ~idle)
+    measured = slices.Measured(
+        values - values.mean(), np.full(2_000, 0.25), lambda *_: np.zeros((1, 1)), values, values
+    )
+    everyone = np.ones(2_000, dtype=bool)
+    assert slices._clearest(told, measured, everyone)[0] == [0]
+    much = bad & ~idle
+    values = 2.0 * much + random.normal(0, 0.5, 2_000)
+    measured = dataclasses.replace(measured, values=values - values.mean())
+    assert slices._clearest(told, measured, everyone)[0] == [0, 1]
+
+
+def test_a_rare_category_and_a_value_just_beyond_are_no_strange_case(charter_of: Any) -> None:
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "size": random.random(6_000),
+            "kind": np.where(random.random(6_000) < 0.01, "rare", random.choice(["a", "b"], 6_000)),
+            "y": random.choice(["yes", "no"], 6_000),
+        }
+    )
+    data = cases.dataset(charter_of(), frame)
+    seen = unfamiliar.learn(data.inputs, data.columns, 0)
+    rare = data.inputs[data.inputs["kind"] == "rare"]
+    assert len(rare) > 30 and np.mean([bool(one) for one in unfamiliar.strange(seen, rare)]) < 0.3
+    edge = frame.iloc[[0]].drop(columns="y")
+    assert not unfamiliar.strange(seen, prepare(edge.assign(size=[1.05]), data.columns))[0]
+    assert unfamiliar.strange(seen, prepare(edge.assign(size=[1.2]), data.columns))[0]
+
+
 def test_conditions_are_words_in_the_users_units_and_hold_where_they_say(charter_of: Any) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame(

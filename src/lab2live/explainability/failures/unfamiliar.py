@@ -23,7 +23,7 @@ ROOM = 0.1
 MOST_LEARNT, FEWEST_LEARNT = 20_000, 200
 # Steps by which a number is told; parts of a case whose combinations are looked at: the matrix of all pairs is kept.
 STEPS, MOST_PARTS = 41, 200
-# A category that is rarer than this counts as if it were not: a rare one alone makes no strange case.
+# A category that is rarer than this is left out of combinations: it alone makes no strange case, it did occur.
 RARE = 0.05
 # Columns named as the ones that make a combination strange.
 NAMED = 3
@@ -114,8 +114,9 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
     missing = [name for name, values in numbers.items() if np.isnan(values).any()]
     missing += [name for name, kinds in levels.items() if MISSING in kinds]
     parts: list[tuple[str, str | None]] = [(name, None) for name in steps]
-    parts += [(name, MISSING) for name in steps if name in missing]
-    parts += [(name, level) for name, kinds in levels.items() if len(kinds) > 1 for level in kinds]
+    parts += [(name, MISSING) for name in steps if RARE <= np.isnan(numbers[name]).mean() <= 1 - RARE]
+    shares = {name: inputs[name].value_counts(normalize=True) for name in columns.categories}
+    parts += [(name, level) for name, kinds in levels.items() for level in kinds if RARE <= shares[name][level] < 1]
     parts = parts[:MOST_PARTS]
     dates = tuple(name for name, kind in columns.kinds.items() if kind == "date")
     rows = splits.some(np.arange(len(inputs)), MOST_LEARNT, seed)
@@ -125,9 +126,13 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
         return Familiar(*plain, (0.0,) * len(parts), (1.0,) * len(parts), (), float("inf"), dates)
     matrix = _matrix(inputs.iloc[rows], steps, parts)
     first, second = matrix[: len(rows) // 2], matrix[len(rows) // 2 :]
-    centre, scale = first.mean(axis=0), np.sqrt(np.maximum(first.var(axis=0), RARE))
-    precision = LedoitWolf(assume_centered=True).fit((first - centre) / scale).precision_
-    apart = np.einsum("ij,jk,ik->i", (second - centre) / scale, precision, (second - centre) / scale)
+    there = np.isfinite(first)
+    centre = np.where(there, first, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    scale = np.sqrt(np.where(there, (first - centre) ** 2, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
+    scale = np.where(scale > 0, scale, 1.0)
+    first, second = (np.nan_to_num((half - centre) / scale) for half in (first, second))
+    precision = LedoitWolf(assume_centered=True).fit(first).precision_
+    apart = np.einsum("ij,jk,ik->i", second, precision, second)
     limit = float(np.quantile(apart, 1 - 1 / RAREST))
     tables = (tuple(centre.tolist()), tuple(scale.tolist()), tuple(map(tuple, precision.tolist())))
     return Familiar(*plain, *tables, limit, dates)
@@ -136,26 +141,26 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
 def _matrix(
     inputs: pd.DataFrame, steps: Mapping[str, tuple[float, ...]], parts: list[tuple[str, str | None]]
 ) -> np.ndarray:
-    """Write cases as numbers: normal scores, zero where not known, and one column per level."""
+    """Write cases as numbers: normal scores, and one column per level; NaN for what says nothing about a case."""
     from scipy.special import ndtri
 
     columns = []
     for name, level in parts:
-        values = inputs[name].to_numpy()
-        if level is None:
-            shares = np.linspace(0, 1, STEPS)
-            # a value that many cases share has the middle of their places, not the first
-            low = np.searchsorted(steps[name], values.astype(float), side="left")
-            high = np.searchsorted(steps[name], values.astype(float), side="right")
-            place = np.where(
-                high > low, (low + high - 1) / 2 / (STEPS - 1), np.interp(values.astype(float), steps[name], shares)
-            )
-            scores = ndtri(np.clip(place, 0.5 / STEPS, 1 - 0.5 / STEPS))
-            columns.append(np.where(np.isnan(values.astype(float)), 0.0, scores))
-        elif level == MISSING and name in steps:
-            columns.append(np.isnan(values.astype(float)).astype(float))
-        else:
-            columns.append((values == level).astype(float))
+        if name not in steps:
+            labels = inputs[name].to_numpy().astype(str)
+            told = [str(other) for column, other in parts if column == name]
+            columns.append(np.where(np.isin(labels, told), labels == level, np.nan))
+            continue
+        values = inputs[name].to_numpy(dtype=float)
+        unknown = np.isnan(values)
+        if level == MISSING:
+            columns.append(unknown.astype(float))
+            continue
+        # a value that many cases share has the middle of their places, not the first
+        low, high = (np.searchsorted(steps[name], values, side=side) for side in ("left", "right"))
+        between = np.interp(values, steps[name], np.linspace(0, 1, STEPS))
+        place = np.where(high > low, (low + high - 1) / 2 / (STEPS - 1), between)
+        columns.append(np.where(unknown, np.nan, ndtri(np.clip(place, 0.5 / STEPS, 1 - 0.5 / STEPS))))
     return np.column_stack(columns)
 
 
@@ -189,7 +194,8 @@ def strange(seen: Familiar, inputs: pd.DataFrame) -> list[list[str]]:
         if name not in seen.missing:
             say(values == MISSING, f"{name} is not known; it always was in what was learnt from.")
     if np.isfinite(seen.limit):
-        matrix = (_matrix(inputs, seen.steps, list(seen.parts)) - np.array(seen.centre)) / np.array(seen.scale)
+        matrix = _matrix(inputs, seen.steps, list(seen.parts))
+        matrix = np.nan_to_num((matrix - np.array(seen.centre)) / np.array(seen.scale))
         pulled = matrix @ np.array(seen.precision)
         each = matrix * pulled
         for row in np.flatnonzero(each.sum(axis=1) > seen.limit):
