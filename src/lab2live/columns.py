@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +52,11 @@ class Columns:
     @property
     def categories(self) -> list[str]:
         return [name for name, kind in self.kinds.items() if kind == "category"]
+
+    def without(self, column: str | None) -> Columns:
+        """Give all columns but one."""
+        kinds = {name: kind for name, kind in self.kinds.items() if name != column}
+        return replace(self, kinds=kinds, levels={name: self.levels[name] for name in self.levels if name in kinds})
 
 
 def roles(raw: pd.DataFrame, identifiers: Collection[str | None] = ()) -> Columns:

@@ -113,8 +113,9 @@ def test_confidence_that_is_misplaced_is_told_also_where_it_does_no_harm(generat
     charter, data, seen = honest(generate, "binary")
     here = (data.raw["colour"] == "blue").to_numpy()
     calm = np.where(here & (seen.answers > 0.5), 1, np.where(here, 0, seen.known))  # always as the model thinks
-    seen = dataclasses.replace(seen, known=calm)
-    assert not any(one.slice.confirmed for one in failing.failures(charter, data, seen, failing.worse(seen), 0))
+    calm_seen = dataclasses.replace(seen, known=calm)
+    worse = failing.failures(charter, data, calm_seen, failing.worse(calm_seen), 0)
+    assert not any(one.slice.confirmed for one in worse)
     never = dataclasses.replace(seen, known=np.where(here, 0, seen.known))
     tilted = failing.failures(charter, data, never, failing.tilted(never), 0)
     assert tilted[0].slice.confirmed and "colour is 'blue'" in tilted[0].slice.text and tilted[0].happened == 0

@@ -214,7 +214,8 @@ def learn(charter: Charter, table: pd.DataFrame, data: Dataset, split: Split, pi
         reasons.background(picked.model, inputs),
         space(charter, cases.labelled(charter, table), data, split.train, predict, decides, seed),
         telling_sure.sure(decides, data.outcome[split.train], picked.out_of_fold),
-        unfamiliar.learn(inputs, data.columns, seed),
+        # that time goes on is no news: every case to come lies beyond what was learnt from
+        unfamiliar.learn(inputs, data.columns.without(charter.prediction.time_column), seed),
         charter.prediction.derived,
         telling.units(charter),
         charter.prediction.target,

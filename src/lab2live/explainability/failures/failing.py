@@ -101,32 +101,25 @@ def evidence(data: Dataset, split: Split, picked: Chosen, test: np.ndarray, side
 
 
 def worse(seen: Evidence) -> Measured:
-    """Measure by how much every answer is worse than promised: the squared error of probabilities, or the distance.
-
-    What people read of it: the share of outputs that were wrong, against the probability of that; in a regression how
-    far answers are off, against other answers of the same size.
-    """
+    """Measure by how much every answer is worse than promised, see `errors`."""
     off, expected = errors(seen)
     if seen.sides.problem == "regression":
         return _compared(off, _levels(seen.answers), off, expected)
     said = probabilities(seen.answers)
-    weight = 1 - 2 * said
-    # sum of (y - p)^2 less its expectation, which is sum of p (1 - p): zero on average if probabilities are right
-    each = weight - (weight * said).sum(axis=1, keepdims=True)
-    values, variance = each[np.arange(len(said)), seen.known], (each**2 * said).sum(axis=1)
-    return Measured(values, variance, _drawn(said, each), off, expected)
+    each = (np.arange(said.shape[1])[None] != said.argmax(axis=1)[:, None]) - expected[:, None]
+    return Measured(off - expected, expected * (1 - expected), _drawn(said, each), off, expected)
 
 
 def tilted(seen: Evidence) -> Measured:
     """Measure how far what happened lies above or below what was said, whether that made the answer worse or not.
 
     What people read of it: how often the outcome came, against its probability (with more than two classes: how often
-    the output was right); in a regression the outcome, against the answer.
+    the most probable one came); in a regression the outcome, against the answer.
     """
     if seen.sides.problem == "regression":
         return _compared(seen.known - seen.answers, _levels(seen.answers), seen.known, seen.answers, both=True)
     said = probabilities(seen.answers)
-    about = np.ones(len(said), dtype=int) if said.shape[1] == 2 else seen.sides.code(seen.answers)
+    about = np.ones(len(said), dtype=int) if said.shape[1] == 2 else said.argmax(axis=1)
     p = said[np.arange(len(said)), about]
     each = (np.arange(said.shape[1])[None] == about[:, None]) - p[:, None]
     came = (seen.known == about).astype(float)
@@ -134,25 +127,23 @@ def tilted(seen: Evidence) -> Measured:
 
 
 def harder(seen: Evidence) -> Measured:
-    """Measure how far off every answer is against all others, whatever it promised: which cases are hard to tell.
-
-    What people read of it: as for `worse`, but against the mean of all cases.
-    """
+    """Measure how wrong every answer is against all others, whatever it promised: which cases are hard to tell."""
     off, _ = errors(seen)
-    everyone, lost = np.zeros(len(off), dtype=int), off
-    if seen.sides.problem != "regression":
-        said = probabilities(seen.answers)
-        lost = ((np.eye(said.shape[1])[seen.known] - said) ** 2).sum(axis=1)
-    return _compared(lost, everyone, off, np.full(len(off), off.mean()))
+    return _compared(off, np.zeros(len(off), dtype=int), off, np.full(len(off), off.mean()))
 
 
 def errors(seen: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Say how wrong each answer is, and how wrong it was to be expected, shape (rows,) each."""
+    """Say how wrong each answer is, and how wrong it was to be expected, shape (rows,) each.
+
+    In a classification whether the most probable outcome did not come, and how probable that was: whatever is decided,
+    since where mistakes cost differently a good decision is often a wrong one. In a regression the distance, and the
+    mean distance of other answers of the same size.
+    """
     if seen.sides.problem == "regression":
         off = np.abs(seen.known - seen.answers)
         return off, off - _beyond(off, _levels(seen.answers))
-    codes = seen.sides.code(seen.answers)
-    return (seen.known != codes).astype(float), 1 - probabilities(seen.answers)[np.arange(len(codes)), codes]
+    said = probabilities(seen.answers)
+    return (seen.known != said.argmax(axis=1)).astype(float), 1 - said.max(axis=1)
 
 
 def _drawn(said: np.ndarray, each: np.ndarray) -> Redraw:

@@ -75,7 +75,7 @@ class Slice:
     rows
         Of the other half: the cases of this kind and of no slice before it.
     excess
-        The mean of what was measured there, above the mean of all other cases.
+        The mean of what was measured there, beyond the mean of all other cases and beyond zero.
     chance
         The p-value: how often chance alone makes as much of it as there is beyond `MARGIN`.
     confirmed
@@ -172,7 +172,8 @@ def _scan(holds: np.ndarray, values: np.ndarray, variance: np.ndarray, both: boo
     """
     rows = len(values)
     matrix = holds.astype(np.float32)
-    values = values - values.mean() if rows else values
+    mean = float(values.mean()) if rows else 0.0
+    values = values - (mean if both else max(mean, 0.0))
     cases = matrix.T @ matrix
     sums = matrix.T @ (matrix * values[:, None].astype(np.float32))
     spread = matrix.T @ (matrix * variance[:, None].astype(np.float32))
@@ -213,15 +214,17 @@ def _by_chance(
     Returns
     -------
     excess, chance
-        The difference of means, and its p-value by redraws; where cases belong together the larger one of this and of
+        The difference, and its p-value by redraws; where cases belong together the larger one of this and of
         whole groups turned at random (Cameron et al. 2008).
     """
     outside = half.copy()
     outside[inside] = False
     if len(inside) < FEWEST or not outside.any():
         return float("nan"), 1.0
-    usual = float(measured.values[outside].mean())
-    excess = float(measured.values[inside].mean()) - usual
+    found, usual = float(measured.values[inside].mean()), float(measured.values[outside].mean())
+    # it has to stand out from the others, and from what was to be expected: others may do better than that
+    usual = max(usual, 0.0) if found > 0 else min(usual, 0.0)
+    excess = found - usual
     margin = MARGIN * float(np.sqrt(measured.variance[half].mean()))
     beyond = (abs(excess) if measured.both else excess) - margin
     at_once = max(1, AT_ONCE // len(inside))

@@ -11,7 +11,7 @@ from lab2live.schema import Charter
 from lab2live.words import agree, amount, short
 
 WORSE = {"binary": "wrong", "multiclass": "wrong", "regression": "off by"}
-TILTED = {"binary": "came", "multiclass": "right", "regression": "outcome"}
+TILTED = {"binary": "came", "multiclass": "came", "regression": "outcome"}
 
 
 def table(
