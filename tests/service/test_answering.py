@@ -204,5 +204,5 @@ def test_values_come_back_in_the_form_they_were_written(bundled: Any) -> None:
         case, problems = form.read(made.form, made.explainer, json.loads(json.dumps(values)))
         assert not problems
         for name, value in case.items():
-            both_missing = value is None and pd.isna(row[name])
+            both_missing = pd.isna(value) and pd.isna(row[name])
             assert both_missing or value == row[name], name

@@ -1,8 +1,7 @@
-"""What a person fills in about one case: the fields, typical cases, and what cannot be accepted."""
+"""What a person fills in about one case: the fields, and typical cases to start from."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +11,10 @@ import pandas as pd
 from lab2live.columns import as_days, as_numbers, label, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.files import plain
+from lab2live.handoff.checking import LONGEST_TEXT, check, is_text
 from lab2live.schema import Charter
-from lab2live.words import amount, short
+from lab2live.words import amount
 
-# Beyond this no measurement lies, and arithmetic breaks.
-LARGEST = 1e15
-LONGEST_TEXT = 200
-EARLIEST, LATEST = dt.date(1800, 1, 1), dt.date(2200, 1, 1)
 # Share of the cases that a typical one is made of.
 TENTH = 0.1
 # Digits of a number in them.
@@ -181,7 +177,7 @@ def written(value: Any, field: Mapping[str, Any]) -> Any:
 def read(
     form: Mapping[str, Any], explainer: Explainer, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Read what was filled in.
+    """Read what was filled in about one case.
 
     Parameters
     ----------
@@ -195,74 +191,39 @@ def read(
     Returns
     -------
     case, problems
-        Column -> value as the joined table holds it, and per problem its `field` and a `message`. A problem never
-        repeats what was sent: it may be personal.
+        Column -> value as the joined table holds it, and per problem its `field` and a `message`, see `checking`.
     """
-    fields = {field["name"]: field for field in form["fields"]}
-    case: dict[str, Any] = {}
+    names = {field["name"] for field in form["fields"]}
     problems = [
-        {"field": name[:LONGEST_TEXT] if _is_text(name) else "", "message": "There is no such field."}
+        {"field": name[:LONGEST_TEXT] if is_text(name) else "", "message": "There is no such field."}
         for name in values
-        if name not in fields
+        if name not in names
     ]
-    spellings = {move.column: {label(value): value for value in move.values} for move in explainer.space.moves}
-    for name, field in fields.items():
-        value = values.get(name)
-        if "derived" in field:
-            continue
-        if value is None or value == "":
-            case[name] = None
-            if not field["optional"]:
-                problems.append(
-                    {"field": name, "message": "This has to be known: it always was in what was learnt from."}
-                )
-            continue
-        taken: Any
-        taken, problem = {"category": _category, "date": _date, "number": _number}[field["kind"]](value, field)
-        if problem:
-            problems.append({"field": name, "message": problem})
-        elif field["kind"] == "category":
-            case[name] = spellings.get(name, {}).get(taken, taken)
-        elif field["kind"] == "date" and explainer.space.dtypes[name].startswith("datetime"):
-            case[name] = pd.Timestamp(taken)
-        else:
-            case[name] = taken
+    row = pd.DataFrame({name: pd.Series([values[name]], dtype=object) for name in values if name in names}, index=[0])
+    found, wrong = check(form["fields"], row)
+    problems += [{"field": name, "message": message} for _, name, message in wrong]
+    case = {str(name): value for name, value in as_joined(explainer, found).iloc[0].items()}
     return case, problems
 
 
-def _number(value: Any, field: Mapping[str, Any]) -> tuple[float, str]:
-    # compared before anything else: a whole number of four hundred digits fits no float; NaN is below nothing
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-        return 0.0, "A number is needed."
-    least, most = field.get("least"), field.get("most")
-    if (least is not None and value < least) or (most is not None and value > most):
-        ends = " and ".join(
-            [f"not below {short(least)}"] * (least is not None) + [f"not above {short(most)}"] * (most is not None)
-        )
-        return 0.0, f"This cannot be: {ends}."
-    return float(value), ""
+def _moment(value: Any) -> str | None:
+    """Write a moment the way tables of text do: as a day, if it has no time."""
+    if pd.isna(value):
+        return None
+    return value.date().isoformat() if value == value.normalize() else value.isoformat(sep=" ")
 
 
-def _category(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not _is_text(value):
-        return "", f"A text of at most {LONGEST_TEXT} letters is needed."
-    return value, ""
-
-
-def _is_text(value: str) -> bool:
-    """Say whether it can be written: JSON may hold halves of letters."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _date(value: Any, _: Mapping[str, Any]) -> tuple[str, str]:
-    try:
-        day = dt.date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
-    except ValueError:
-        day = None
-    if day is None or not EARLIEST <= day <= LATEST:
-        return "", "A date is needed, written as 2026-12-31."
-    return day.isoformat(), ""
+def as_joined(explainer: Explainer, found: pd.DataFrame) -> pd.DataFrame:
+    """Write what was read the way the joined table holds it: its spellings, and its dates as text where they are."""
+    spellings = {move.column: {label(value): value for value in move.values} for move in explainer.space.moves}
+    written = {}
+    for name in found:
+        column, dtype = found[name], explainer.space.dtypes[str(name)]
+        if pd.api.types.is_datetime64_any_dtype(column):
+            if not dtype.startswith("datetime"):
+                column = pd.Series([_moment(value) for value in column], index=found.index, dtype=object)
+        elif column.dtype == object:
+            known = spellings.get(str(name), {})
+            column = pd.Series([known.get(value, value) for value in column], index=found.index, dtype=object)
+        written[str(name)] = column
+    return pd.DataFrame(written, index=found.index)
