@@ -20,7 +20,7 @@ from lab2live.explainability.failures import unfamiliar
 from lab2live.explainability.failures.unfamiliar import Familiar
 from lab2live.explainability.flips.asking import predictor
 from lab2live.explainability.flips.changes import Changes
-from lab2live.explainability.flips.moves import Predict, Space
+from lab2live.explainability.flips.moves import Predict, Space, held
 from lab2live.explainability.flips.search import NOTHING, Flips, search
 from lab2live.explainability.flips.space import recompute, space
 from lab2live.explainability.why import reasons, telling
@@ -126,6 +126,15 @@ class Explainer:
         plain, _ = Changes.of(self.space, case).apply(NOTHING)
         return recompute(plain, self.space.derived)
 
+    def table(self, cases: pd.DataFrame) -> pd.DataFrame:
+        """Write many cases as rows of the joined table, see `row`."""
+        empty = [None] * len(cases)
+        columns = {
+            name: held(list(cases[name]) if name in cases else empty, dtype).set_axis(cases.index)
+            for name, dtype in self.space.dtypes.items()
+        }
+        return recompute(pd.DataFrame(columns, index=cases.index), self.space.derived)
+
     def explain(self, case: Mapping[str, Any]) -> Explained:
         """Answer everything about one case.
 
@@ -141,7 +150,7 @@ class Explainer:
         own = {str(name): row[name].iloc[0] for name in row}
         found = self.reasoner.explain(inputs).of_families(self.families)
         told = telling.case(found, 0, self.families, featured.iloc[0].to_dict(), self.units, self.scale, self.classes)
-        single = len(self.sure.left(answer)) == 1 if self.classes else bool(np.isfinite(self.sure.range(answer)).all())
+        single = bool(self.sure.single(np.asarray(answer)[None])[0])
         return Explained(
             own,
             answer,

@@ -14,8 +14,8 @@ from lab2live.explainability.why import telling
 from lab2live.files import plain
 from lab2live.handoff import form
 from lab2live.handoff.bundle import Bundle
+from lab2live.handoff.deciding import instead
 from lab2live.handoff.fallback import TRIGGERS
-from lab2live.words import short
 
 WHO = {"rule": "Today's business rule", "baseline": "The usual outcome", "review": "A person"}
 
@@ -130,25 +130,11 @@ class Answering:
 
     def _says(self, answer: str, case: Mapping[str, Any]) -> str:
         """Write what the rule or the baseline answers; nothing for a person."""
-        contract = self.bundle.contract
         if answer == "review":
             return ""
-        if answer == "baseline":
-            return self._named(contract["baseline"], contract.get("threshold"))
-        try:
-            score = self.bundle.rule(self.explainer.row(case))
-        except Exception:  # the user's code, asked about an input that may be nonsense
-            usual = self._named(contract["baseline"], contract.get("threshold"))
-            return f"{usual} (the usual outcome, as the rule failed)"
-        return self._named(np.asarray(score)[0], contract.get("fallback", {}).get("rule_line"))
-
-    def _named(self, value: Any, line: float | None) -> str:
-        contract = self.bundle.contract
-        if contract["problem"] == "regression":
-            return short(float(value))
-        if contract["problem"] == "binary":
-            return f"'{contract['classes'][int(float(value) >= (0.5 if line is None else line))]}'"
-        return f"'{contract['classes'][int(value)] if isinstance(value, int | np.integer) else value}'"
+        (output,), failed = instead(self.bundle, answer, self.explainer.row(case))
+        output = output if self.bundle.contract["problem"] == "regression" else f"'{output}'"
+        return f"{output} (the usual outcome, as the rule failed)" if failed else output
 
 
 def ready(bundle: Bundle) -> Answering:

@@ -46,7 +46,7 @@ def check(fields: Sequence[Mapping[str, Any]], rows: pd.DataFrame) -> tuple[pd.D
         name = field["name"]
         column = rows[name] if name in rows else pd.Series([None] * len(rows), index=rows.index, dtype=object)
         values, wrong = _READ[field["kind"]](column, field)
-        missing = pd.isna(values) & np.array([not text for text in wrong])
+        missing = pd.isna(values) & np.array([not text for text in wrong], dtype=bool)
         if not field["optional"]:
             wrong = [KNOWN if unknown else text for unknown, text in zip(missing, wrong, strict=True)]
         problems += [(row, name, text) for row, text in enumerate(wrong) if text]

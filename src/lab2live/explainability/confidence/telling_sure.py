@@ -41,6 +41,12 @@ class Sure:
         kept = self.promise.sets(np.asarray(answer)[None])[0]
         return tuple(name for name, there in zip(self.sides.classes, kept, strict=True) if there)
 
+    def single(self, answers: np.ndarray) -> np.ndarray:
+        """Say for which cases one outcome alone is left; in a regression, whether anything can be ruled out at all."""
+        if self.promise.problem == "regression":
+            return np.isfinite(np.column_stack(self.promise.ranges(answers))).all(axis=1)
+        return np.asarray(self.promise.sets(answers).sum(axis=1) == 1)
+
     def range(self, answer: Any) -> tuple[float, float]:
         """Give the lowest and the highest number that cannot be ruled out for one case; of a regression."""
         low, high = self.promise.ranges(np.asarray([answer], dtype=float))

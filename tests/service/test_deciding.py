@@ -1,0 +1,87 @@
+"""Many cases are decided as each of them alone, and whoever the charter names answers when the model cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab2live import models
+from lab2live.handoff import answering, bundle, form
+from lab2live.handoff.deciding import Deciding
+
+PROBLEMS = ("binary", "multiclass", "regression")
+
+
+def deciding(made: Any) -> Deciding:
+    loaded = bundle.load(made.folder)
+    return Deciding(loaded, loaded.explainer(), loaded.form())
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_many_are_decided_as_each_alone_and_as_on_the_page(bundled: Any, problem: str) -> None:
+    made = bundled(problem)
+    decides, rows = deciding(made), made.table.iloc[:60].reset_index(drop=True)
+    together = decides.decide(rows)
+    alone = pd.concat([decides.decide(rows.iloc[[place]]) for place in range(60)])
+    pd.testing.assert_frame_equal(together, alone)
+    tested = models.answer(made.picked.model, made.data.inputs.iloc[:60])
+    assert np.allclose(together["answer"], tested if tested.ndim == 1 else tested.max(axis=1))
+    page = answering.ready(bundle.load(made.folder))
+    for place in range(0, 60, 4):
+        values = {field["name"]: form.written(rows[field["name"]].iloc[place], field) for field in made.form["fields"]}
+        found, row = page.explain(values), together.iloc[place]
+        assert isinstance(found, dict)
+        assert (row["source"] == "model") == (not found["fallback"]["would"])
+        if row["source"] == "model":
+            said = found["answer"]["output"].strip("'")
+            assert row["output"] == said or float(row["output"]) == pytest.approx(float(said), rel=1e-3)
+        elif row["source"] != "review":
+            assert row["output"] == found["fallback"]["says"].strip("'")
+
+
+def test_every_trigger_is_answered_by_whom_the_charter_names(bundled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bundled("binary")
+    decides = deciding(made)
+    rows = made.table.iloc[[0, 1, 2, 3]].reset_index(drop=True).astype({"bill": object})
+    rows.loc[0, "bill"] = "a lot"
+    rows.loc[1, "bill"] = 9_999.0
+    found = decides.decide(rows)
+    assert list(found.loc[[0, 1], ["source", "reason"]].itertuples(index=False, name=None)) == [
+        ("review", "invalid_input"),
+        ("rule", "out_of_distribution"),
+    ]
+    assert (
+        found["detail"][0] == "bill: A number is needed." and found["output"][0] == "" and found["output"][1] == "yes"
+    )
+    assert np.isnan(found["answer"][0]) and "a lot" not in found.to_json()
+    unsure = decides.decide(made.table)
+    assert set(unsure.loc[unsure["reason"] == "low_confidence", "source"]) == {"baseline"}
+    assert set(unsure.loc[unsure["reason"] == "", "source"]) == {"model"}
+
+    def broken(_: Any) -> Any:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setitem(decides.explainer.__dict__, "predict", broken)
+    failed = decides.decide(made.table.iloc[:5])
+    assert set(failed["source"]) == {"rule"} and set(failed["reason"]) == {"model_error"}
+    assert set(failed["output"]) <= {"yes", "no"}
+
+
+def test_where_nothing_is_settled_a_person_has_to_answer_what_the_model_cannot(bundled: Any) -> None:
+    decides = deciding(bundled("binary"))
+    decides.bundle.contract["fallback"]["policy"].clear()  # type: ignore[index]
+    rows = bundled("binary").table.iloc[[0, 1]].reset_index(drop=True).astype({"bill": object})
+    rows.loc[0, "bill"], rows.loc[1, "bill"] = "a lot", 9_999.0
+    found = decides.decide(rows)
+    assert list(found["source"]) == ["review", "model"] and list(found["reason"]) == [
+        "invalid_input",
+        "out_of_distribution",
+    ]
+
+
+def test_no_case_at_all_is_no_error(bundled: Any) -> None:
+    made = bundled("regression")
+    assert not len(deciding(made).decide(made.table.iloc[:0]))
