@@ -205,6 +205,24 @@ def serve(
     service.serve(_bundle(bundle, project), host, port, _started)
 
 
+@app.command()
+def score(
+    bundle: Annotated[Path, typer.Argument(help="The folder of a bundle, or of a run.", metavar="BUNDLE")],
+    source: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="INPUT")],
+    target: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="OUTPUT")],
+) -> None:
+    """Answer about every case of a file; given again after a stop, it goes on where it was."""
+    from lab2live.handoff import batch
+
+    with Progress(TextColumn("{task.completed:,} cases"), TimeElapsedColumn(), console=errors) as bar:
+        task = bar.add_task("score", total=None)
+        done = batch.score(_bundle(bundle, None), source, target, lambda rows: bar.update(task, completed=rows))
+    if done.kept:
+        console.print(f"{done.kept} pieces of an earlier run were kept.")
+    console.print(escape(done.sentence))
+    console.print(f"Written: {escape(str(target))}")
+
+
 def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, that of a run, or that of the newest run."""
     run = folder if folder is not None else runs.latest(charters.find(project))

@@ -45,11 +45,12 @@ def write_json(path: Path, content: Any) -> Path:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table that people will open in a spreadsheet: no text in it is taken for a formula there."""
-    safe = frame.rename(columns=_no_formula).map(_no_formula)
+    safe = frame.rename(columns=no_formula).map(no_formula)
     return write_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
+    """Keep a spreadsheet from taking a text for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 

@@ -72,6 +72,15 @@ def test_a_column_of_numbers_is_read_as_its_values_one_by_one() -> None:
     assert np.array_equal(whole["bill"], [1.0, np.nan, 7.0], equal_nan=True) and not none
 
 
+def test_a_column_of_moments_is_read_as_its_values_one_by_one() -> None:
+    values = pd.Series([pd.Timestamp("2024-01-02 03:00"), pd.NaT, pd.Timestamp("2250-01-01")])
+    read, problems = checking.check([DATE], pd.DataFrame({"since": values}))
+    assert list(read["since"])[:1] == [pd.Timestamp("2024-01-02 03:00")] and read["since"][1:].isna().all()
+    assert problems == [(2, "since", checking.A_DATE)]
+    zoned = pd.DataFrame({"since": values.dt.tz_localize("Europe/Berlin")})
+    assert checking.check([DATE], zoned)[0]["since"][0] == pd.Timestamp("2024-01-02 02:00")
+
+
 def test_derived_columns_and_strangers_are_not_read() -> None:
     read, problems = checking.check([{**NUMBER, "derived": "2 * x"}, TEXT], pd.DataFrame({"bill": ["?"], "other": [1]}))
     assert list(read) == ["colour"] and not problems

@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
 EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
-VERSION = 1
+VERSION = 2
 
 
 def write(

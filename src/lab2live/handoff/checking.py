@@ -105,12 +105,13 @@ def is_text(value: str) -> bool:
 
 def _dates(column: pd.Series, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
     if pd.api.types.is_datetime64_any_dtype(column):
-        days = list(column.dt.tz_localize(None).dt.to_pydatetime()) if column.dt.tz else list(column.dt.to_pydatetime())
-    else:
-        days = list(column)
+        plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz else column
+        moments = plain.astype("datetime64[us]").to_numpy()
+        good = np.isnat(moments) | ((moments >= np.datetime64(EARLIEST)) & (moments <= np.datetime64(LATEST)))
+        return np.where(good, moments, np.datetime64("NaT")), ["" if fine else A_DATE for fine in good]
     found: list[np.datetime64] = []
     wrong = []
-    for value in days:
+    for value in column:
         if value is None or value == "" or value is pd.NaT:
             found.append(np.datetime64("NaT"))
             wrong.append("")

@@ -44,7 +44,7 @@ def describe(
     Returns
     -------
     dict
-        `title`, `question`, `target`, `notice`, `fields` and `cases`, as JSON can hold them.
+        `title`, `question`, `target`, `notice`, `identifiers`, `fields` and `cases`, as JSON can hold them.
     """
     fields = _fields(charter, table, explainer, order)
     notice = "Simulated demo data: no real case, not for any decision." if charter.is_demo else ""
@@ -56,6 +56,7 @@ def describe(
             "question": charter.project.description,
             "target": charter.prediction.target,
             "notice": notice,
+            "identifiers": charter.identifiers,
             "fields": fields,
             "cases": _typical(table, answers, fields, explainer),
         }
