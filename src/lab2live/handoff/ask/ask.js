@@ -1,37 +1,40 @@
 // The page on which people ask a model. Everything that comes from data goes through textContent or value, never
-// through HTML. All state is in one object; an older answer never overwrites a newer one.
+// through HTML. All state is in one object; an older answer never overwrites a newer one. Names of columns are only
+// ever keys of maps: a column may be called "constructor".
 
 const WAIT = 150; // milliseconds of quiet before the model is asked
 const SHOWN = 12; // fields before the others fold away
 const FILTER_FROM = 15;
-
-const state = { form: null, fields: new Map(), base: {}, before: null, asked: 0, running: null, timer: null };
+const state = { form: null, fields: new Map(), base: new Map(), before: null, asked: 0, running: null, timer: null };
 const byId = (id) => document.getElementById(id);
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+const differs = (field) => valueOf(field) !== (state.base.get(field.spec.name) ?? null);
+const chosenCase = () => new Map(Object.entries(state.form.cases[Number(byId("pick").value)]?.values ?? {}));
+const full = ({ share, said, output }) => (share === null ? said : `${said}, output ${output}`);
 
 function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") made.className = value;
-    else if (value !== null && value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== ""));
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children.filter((child) => child !== ""));
   return made;
 }
 
-function show(element, visible) {
-  element.hidden = !visible;
+function show(visible, ...ids) {
+  for (const id of ids) byId(id).hidden = !visible;
 }
 
-function write(id, text) {
-  byId(id).textContent = text || "";
+function write(texts) {
+  for (const [id, text] of Object.entries(texts)) byId(id).textContent = text || "";
+}
+
+// Twelve digits hide what computers add to 0.1 + 0.2, and nothing else.
+function plain(value, digits = 12) {
+  if (value === null || value === undefined || value === "") return "not known";
+  if (typeof value !== "number") return String(value);
+  return value.toLocaleString("en", { maximumSignificantDigits: Number.isInteger(value) ? 21 : digits });
 }
 
 // --- The form ------------------------------------------------------------------------------------------------------
-
-function plain(value) {
-  if (value === null || value === undefined || value === "") return "not known";
-  return typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(value);
-}
 
 function makeField(spec, number) {
   const id = `field-${number}`;
@@ -40,7 +43,8 @@ function makeField(spec, number) {
   const box = make("div", { class: "field" });
   const field = { spec, box, note, input: null, slider: null, hint: "", problem: "" };
   if (spec.derived !== undefined) {
-    field.input = make("output", { id, "aria-labelledby": `${id}-name` });
+    // by itself an output is read aloud at every change; the one sentence of the summary is enough
+    field.input = make("output", { id, "aria-labelledby": `${id}-name`, "aria-live": "off" });
     field.hint = `computed: ${spec.derived}`;
     box.append(make("span", { class: "name", id: `${id}-name` }, spec.name, unit), field.input, note);
     return field;
@@ -51,17 +55,13 @@ function makeField(spec, number) {
     field.input = make("select", common);
     const unknown = spec.optional ? [make("option", { value: "" }, "(not known)")] : [];
     field.input.append(...unknown, ...spec.choices.map((choice) => make("option", { value: choice }, choice)));
-  } else if (spec.kind === "date") {
-    field.input = make("input", { ...common, type: "date" });
-    field.hint = `from ${spec.low} to ${spec.high}`;
   } else {
-    field.input = make("input", { ...common, type: "number", step: spec.whole ? "1" : "any", autocomplete: "off" });
-    if (spec.optional) field.input.placeholder = "not known";
-    field.hint = `from ${plain(spec.low)} to ${plain(spec.high)}`;
+    const step = spec.kind === "number" && !spec.whole ? "any" : "1";
+    field.input = make("input", { ...common, type: spec.kind, step, placeholder: spec.optional ? "not known" : "" });
+    field.hint = `from ${plain(spec.low, 6)} to ${plain(spec.high, 6)}`;
   }
-  box.append(field.input);
-  if (spec.kind === "number" && spec.high > spec.low) box.append((field.slider = makeSlider(field)));
-  box.append(note);
+  if (spec.kind === "number" && spec.high > spec.low) field.slider = makeSlider(field);
+  box.append(field.input, field.slider ?? "", note);
   field.input.addEventListener("input", () => changed(field));
   return field;
 }
@@ -72,37 +72,39 @@ function makeSlider(field) {
   const step = whole ? 1 : Number(((high - low) / 200).toPrecision(1));
   const slider = make("input", { type: "range", min: low, max: high, step, tabindex: "-1", "aria-hidden": "true" });
   slider.addEventListener("input", () => {
-    field.input.value = String(Number(Number(slider.value).toPrecision(6)));
+    field.input.value = String(Number(Number(slider.value).toPrecision(12)));
     changed(field);
   });
   return slider;
 }
 
-function valueOf(field) {
-  const { input, spec } = field;
-  if (spec.kind !== "number") return input.value === "" ? null : input.value;
+function valueOf({ input, spec }) {
+  if (spec.derived !== undefined) return null;
   if (input.validity.badInput) return "?"; // refused by the service, with a message at this field
-  return input.value === "" ? null : Number(input.value);
+  if (input.value === "") return null;
+  return spec.kind === "number" ? Number(input.value) : input.value;
 }
 
 function setValue(field, value) {
   if (field.spec.derived !== undefined) return;
-  const text = value === null || value === undefined ? "" : String(value);
+  const text = String(value ?? "");
   if (field.spec.kind === "category" && text && ![...field.input.options].some((one) => one.value === text)) {
     field.input.append(make("option", { value: text }, text));
   }
+  field.input.value = ""; // drops what was typed and is no number
   field.input.value = text;
   follow(field);
 }
 
 function follow(field) {
-  if (field.slider && field.input.value !== "") field.slider.value = field.input.value;
+  if (!field.slider) return;
+  field.slider.classList.toggle("unset", field.input.value === "");
+  if (field.input.value !== "") field.slider.value = field.input.value;
 }
 
 function values() {
-  const all = {};
-  for (const [name, field] of state.fields) if (field.spec.derived === undefined) all[name] = valueOf(field);
-  return all;
+  const asked = [...state.fields.values()].filter(({ spec }) => spec.derived === undefined);
+  return Object.fromEntries(asked.map((field) => [field.spec.name, valueOf(field)]));
 }
 
 function changed(field) {
@@ -112,10 +114,6 @@ function changed(field) {
   state.timer = setTimeout(ask, WAIT);
 }
 
-function differs(field) {
-  return field.spec.derived === undefined && valueOf(field) !== (state.base[field.spec.name] ?? null);
-}
-
 function mark() {
   let count = 0;
   for (const field of state.fields.values()) {
@@ -123,65 +121,65 @@ function mark() {
     count += other;
     field.box.classList.toggle("differs", other);
     field.box.classList.toggle("wrong", field.problem !== "");
-    const was = other ? `changed, was ${plain(state.base[field.spec.name])}` : "";
     const locked = field.spec.locked ? `no change is proposed here: ${field.spec.locked}` : "";
-    const lines = [was, field.hint, locked].filter(Boolean).join(" · ");
-    field.note.replaceChildren(
-      ...(field.problem ? [make("span", { class: "problem" }, field.problem), " "] : []),
-      lines,
-    );
-    if (field.problem) field.input.setAttribute("aria-invalid", "true");
-    else field.input.removeAttribute("aria-invalid");
+    const problem = field.problem ? make("span", { class: "problem" }, field.problem) : "";
+    const was = other ? make("span", { class: "other" }, `changed, was ${plain(state.base.get(field.spec.name))}`) : "";
+    const parts = [problem, was, field.hint, locked].filter((part) => part !== "");
+    field.note.replaceChildren(...parts.flatMap((part, place) => (place ? [" · ", part] : [part])));
+    field.input.setAttribute("aria-invalid", String(field.problem !== ""));
   }
-  write("changed", count ? `${count} ${count === 1 ? "field" : "fields"} changed` : "");
-  show(byId("back"), count > 0);
+  write({ changed: count && `${counted(count, "field")} changed` });
+  show(count > 0, "back");
+}
+
+// A field that needs attention is neither folded away nor filtered out.
+function reveal(field) {
+  field.box.hidden = false;
+  if (byId("others").contains(field.box)) byId("more").open = true;
 }
 
 function start(chosen) {
-  state.base = { ...chosen };
   state.before = null;
   for (const [name, field] of state.fields) {
     field.problem = "";
-    setValue(field, chosen[name]);
+    setValue(field, chosen.get(name));
     // what the browser makes of a value is what it is compared with: a list may not hold it
-    if (field.spec.derived === undefined) state.base[name] = valueOf(field);
+    state.base.set(name, valueOf(field));
   }
   mark();
   ask();
 }
 
-function chosenCase() {
-  const place = Number(byId("pick").value);
-  return place < state.form.cases.length ? state.form.cases[place].values : {};
-}
-
 function build(form) {
   state.form = form;
   document.title = `${form.title}: ask the model`;
-  write("title", form.title);
-  write("question", form.question);
-  write("about", `predicts ${form.target}`);
-  write("notice", form.notice);
-  show(byId("notice"), Boolean(form.notice));
-  byId("pick").replaceChildren(
-    ...form.cases.map((one, place) => make("option", { value: place }, one.title)),
-    make("option", { value: form.cases.length }, "An empty form"),
-  );
+  write({ title: form.title, question: form.question, about: `predicts ${form.target}`, notice: form.notice });
+  show(form.notice, "notice");
+  const cases = [...form.cases.map((one) => one.title), "An empty form"];
+  byId("pick").replaceChildren(...cases.map((title, place) => make("option", { value: place }, title)));
   state.fields = new Map(form.fields.map((spec, number) => [spec.name, makeField(spec, number)]));
   const boxes = [...state.fields.values()].map((field) => field.box);
   const many = boxes.length > FILTER_FROM;
   byId("fields").replaceChildren(...boxes.slice(0, many ? SHOWN : boxes.length));
   byId("others").replaceChildren(...(many ? boxes.slice(SHOWN) : []));
-  show(byId("more"), many);
-  show(byId("search"), many);
-  byId("more").querySelector("summary").textContent = `${boxes.length - SHOWN} more fields that matter less`;
+  write({ first: many ? "What matters most" : "What describes it, what matters most first" });
+  show(many, "more", "search");
+  byId("more").querySelector("summary").textContent = `${counted(boxes.length - SHOWN, "more field")} that matter less`;
+  show(true, "form");
   start(chosenCase());
 }
 
 function filter() {
   const wanted = byId("filter").value.trim().toLowerCase();
-  for (const [name, field] of state.fields) show(field.box, name.toLowerCase().includes(wanted));
-  if (wanted) byId("more").open = true;
+  let count = 0;
+  for (const [name, field] of state.fields) {
+    const found = name.toLowerCase().includes(wanted);
+    count += found;
+    field.box.hidden = !found && field.problem === "";
+  }
+  byId("more").open = Boolean(wanted || byId("others").querySelector(".differs, .wrong"));
+  write({ found: wanted && `${counted(count, "field")} found` });
+  write({ summary: byId("found").textContent });
 }
 
 // --- The answer ----------------------------------------------------------------------------------------------------
@@ -189,132 +187,132 @@ function filter() {
 async function ask() {
   clearTimeout(state.timer);
   const number = ++state.asked;
+  const ofChosen = ![...state.fields.values()].some(differs);
   state.running?.abort();
   state.running = new AbortController();
   byId("results").setAttribute("aria-busy", "true");
-  try {
-    const response = await fetch("explain", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ values: values() }),
-      signal: state.running.signal,
-    });
-    const content = await response.json();
-    if (number !== state.asked) return;
-    show(byId("trouble"), false);
-    if (response.ok) answered(content);
-    else if (content.problems) refused(content);
-    else trouble(content.message || `The service answered with an error (${response.status}).`);
-  } catch (error) {
-    if (error.name === "AbortError" || number !== state.asked) return;
-    trouble("The service does not answer. What you filled in is still here.");
-  }
-  if (number === state.asked) byId("results").removeAttribute("aria-busy");
+  const what = { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ values: values() }) };
+  const response = await fetch("explain", { method: "POST", signal: state.running.signal, ...what }).catch(() => null);
+  const content = await response?.json().catch(() => null); // cut off, or no JSON
+  if (number !== state.asked) return;
+  byId("results").removeAttribute("aria-busy");
+  const gone = "The service does not answer. Nothing is lost: what you filled in is still here.";
+  if (response?.ok && content) answered(content, ofChosen);
+  else if (content?.problems) refused(content);
+  else if (!response || response.ok) trouble(gone);
+  else trouble(content?.message || `The service answered with an error (${response.status}).`);
 }
 
+// An answer that is left standing must not look like the answer to what the form now says.
 function trouble(message) {
   byId("trouble").firstElementChild.textContent = message;
-  show(byId("trouble"), true);
-  byId("results").removeAttribute("aria-busy");
+  show(true, "trouble");
+  show(!byId("fallback").hidden, "stale");
+  write({ "bar-said": "No answer to your last change" });
 }
 
-function clearProblems() {
-  for (const field of state.fields.values()) field.problem = "";
-}
-
-function answered(found) {
-  clearProblems();
+function settle(problems) {
+  show(false, "trouble", "stale");
+  for (const field of state.fields.values()) field.problem = problems.get(field.spec.name) ?? "";
   mark();
-  for (const [name, value] of Object.entries(found.derived)) write(state.fields.get(name)?.input.id, plain(value));
+}
+
+function answered(found, ofChosen) {
+  settle(new Map());
   const { answer } = found;
-  write("said", answer.said);
-  write("output", answer.share === null ? "" : `so the output is ${answer.output}`);
-  write("bar-said", `${answer.said}${answer.share === null ? "" : ` · ${answer.output}`}`);
-  write("why-line", answer.why);
+  for (const [name, value] of Object.entries(found.derived)) {
+    const field = state.fields.get(name);
+    if (field) field.input.textContent = plain(value);
+  }
+  if (ofChosen) state.before = answer;
+  const single = answer.share === null;
+  write({ was: compared(answer), said: answer.said, output: single ? "" : `so the output is ${answer.output}` });
+  write({ "why-line": answer.why, alike: found.confidence.words, set: found.confidence.set });
+  write({ "bar-said": single ? answer.said : `${answer.said} · ${answer.output}` });
+  write({ summary: `${full(answer)}. ${found.confidence.set} ${found.fallback.would ? found.fallback.words : ""}` });
   meter(answer);
-  state.before ??= answer;
-  const moved = state.before.said !== answer.said || state.before.output !== answer.output;
-  write("was", moved ? `${full(state.before)} → ${full(answer)}` : "");
   fallback(found.fallback);
   byId("strange").replaceChildren(...found.unfamiliar.map((text) => make("li", {}, text)));
-  show(byId("strange"), found.unfamiliar.length > 0);
-  write("alike", found.confidence.words);
-  show(byId("alike"), Boolean(found.confidence.words));
-  write("set", found.confidence.set);
   reasons(found.reasons);
   flips(found.flips);
-  show(byId("answer"), true);
-  show(byId("detail"), true);
-  write("summary", `${full(answer)}. ${found.confidence.set} ${found.fallback.would ? found.fallback.words : ""}`);
+  show(true, "answer", "detail");
+  show(found.unfamiliar.length, "strange");
+  show(found.confidence.words, "alike");
 }
 
-function full(answer) {
-  return answer.share === null ? answer.said : `${answer.said}, output ${answer.output}`;
+function compared(answer) {
+  if (state.before === null) return "";
+  const [before, now] = [full(state.before), full(answer)];
+  if (before !== now) return `${before} → ${now}`;
+  return byId("back").hidden ? "The chosen case" : "The same as for the chosen case";
 }
 
 function meter(answer) {
-  const box = byId("meter");
-  show(box, answer.share !== null);
+  show(answer.share !== null, "meter");
   if (answer.share === null) return;
-  box.querySelector(".filled").style.width = `${100 * answer.share}%`;
-  const line = box.querySelector(".line");
-  show(line, answer.line !== null);
-  if (answer.line !== null) line.style.left = `${100 * answer.line}%`;
-  const at = answer.line === null ? "" : `, the line is at ${Math.round(100 * answer.line)} %`;
-  box.setAttribute("aria-label", `${answer.said}${at}`);
+  const [filled, line] = byId("meter").children;
+  filled.style.width = `${100 * answer.share}%`;
+  line.style.left = `${100 * answer.line}%`;
+  line.hidden = answer.line === null;
+  const at = line.hidden ? "" : `, the line is at ${plain(100 * answer.line, 3)} %`;
+  byId("meter").setAttribute("aria-label", `${answer.said}${at}`);
 }
 
 function fallback(found) {
-  write("fallback", found.words);
+  write({ fallback: found.words });
+  show(true, "fallback");
   byId("fallback").classList.toggle("steps-in", found.would);
 }
 
-// A waterfall: every bar starts where the one before ended.
-function reasons(found) {
-  write("from", `From ${found.start} for a case about which nothing is known, to ${found.end} for this one:`);
+// A waterfall: every bar starts where the one before ended, between a mark for the start and one for the end.
+function reasons({ parts, start: first, end: last }) {
   let total = 0;
-  const ends = found.parts.map((part) => [total, (total += part.value)]);
-  const low = Math.min(0, ...ends.flat());
-  const span = Math.max(0, ...ends.flat()) - low || 1;
+  const ends = parts.map((part) => [total, (total += part.value)]);
+  const [low, high] = [Math.min(0, ...ends.flat()), Math.max(0, ...ends.flat())];
+  const share = (value) => `${(100 * value) / (high - low || 1)}%`;
+  const row = (look, what, text, from, to) => {
+    const piece = make("span", { class: look });
+    piece.style.left = share(Math.min(from, to) - low);
+    if (look !== "mark") piece.style.width = share(Math.abs(to - from));
+    const sign = make("span", { "aria-hidden": "true" }, to > from ? "▲ " : to < from ? "▼ " : "");
+    const [told, much] = [make("span", { class: "what" }, what), make("span", { class: "much" }, sign, text)];
+    const track = make("span", { class: "track", "aria-hidden": "true" }, piece);
+    return make("li", { class: `row-${look}` }, told, track, much);
+  };
+  const look = ({ value }) => (value > 0 ? "up" : value < 0 ? "down" : "none");
   byId("reasons").replaceChildren(
-    ...found.parts.map((part, place) => {
-      const [from, to] = ends[place];
-      const piece = make("span", { class: part.value < 0 ? "piece down" : "piece" });
-      piece.style.left = `${(100 * (Math.min(from, to) - low)) / span}%`;
-      piece.style.width = `${(100 * Math.abs(to - from)) / span}%`;
-      const sign = part.value > 0 ? "▲ " : part.value < 0 ? "▼ " : "";
-      return make(
-        "li",
-        {},
-        make("span", { class: "what" }, part.what),
-        make("span", { class: "track", "aria-hidden": "true" }, part.value === 0 ? "" : piece),
-        make("span", { class: "much" }, make("span", { "aria-hidden": "true" }, sign), part.text),
-      );
-    }),
+    row("mark", "A case about which nothing is known", first, 0, 0),
+    ...parts.map((part, place) => row(look(part), part.what, part.text, ...ends[place])),
+    row("mark", "This case", last, total, total),
   );
 }
 
 function flips(found) {
-  write("no-flips", found.none);
-  show(byId("no-flips"), Boolean(found.none));
+  write({ "no-flips": found.none });
+  show(found.none, "no-flips");
+  show(found.options.length, "care");
   byId("flips").replaceChildren(...found.options.map(flip));
 }
 
 function flip(option, place) {
-  const list = make("dl");
-  for (const change of option.changes) {
-    list.append(make("dt", {}, change.column), make("dd", {}, `${change.before} → ${change.after}`));
-  }
-  const button = make("button", { type: "button", "aria-describedby": `flip-${place}` }, "Try this change");
-  button.addEventListener("click", () => attempt(option.values));
-  const told = make("p", { class: "told", id: `flip-${place}` }, option.sentence);
-  return make("li", {}, make("h4", {}, option.title), list, told, button);
+  const [title, button, told] = ["title", "button", "told"].map((part) => `flip-${place}-${part}`);
+  const list = option.changes.flatMap(({ column, before, after }) => [
+    make("dt", {}, column), make("dd", {}, make("bdi", {}, before), " → ", make("bdi", {}, after)),
+  ]);
+  // three buttons say the same: their names hold the title too
+  const named = { id: button, type: "button", "aria-labelledby": `${button} ${title}`, "aria-describedby": told };
+  const attempting = make("button", named, "Try this change");
+  attempting.addEventListener("click", () => attempt(option.values));
+  const words = make("p", { class: "told", id: told }, option.sentence);
+  return make("li", {}, make("h4", { id: title }, option.title), make("dl", {}, ...list), words, attempting);
 }
 
 function attempt(changes) {
   for (const [name, value] of Object.entries(changes)) {
     const field = state.fields.get(name);
-    if (field) setValue(field, value);
+    if (!field) continue;
+    setValue(field, value);
+    reveal(field);
   }
   mark();
   ask();
@@ -323,41 +321,30 @@ function attempt(changes) {
 }
 
 function refused(found) {
-  clearProblems();
-  for (const problem of found.problems) {
-    const field = state.fields.get(problem.field);
-    if (field) field.problem = problem.message;
+  settle(new Map(found.problems.map((problem) => [problem.field, problem.message])));
+  for (const field of state.fields.values()) {
+    if (field.problem) reveal(field);
+    if (field.spec.derived !== undefined) field.input.textContent = "–";
   }
-  mark();
   const count = found.problems.length;
-  const says = `The model was not asked: ${count} ${count === 1 ? "field needs" : "fields need"} another value.`;
+  const says = `The model was not asked: ${counted(count, "field")} ${count === 1 ? "needs" : "need"} another value.`;
   fallback({ ...found.fallback, words: `${says} ${found.fallback.words}` });
-  write("bar-said", "No answer: a field needs another value");
-  write("summary", says);
-  show(byId("answer"), false);
-  show(byId("strange"), false);
-  show(byId("detail"), false);
+  write({ "bar-said": "No answer: a field needs another value", summary: says });
+  show(false, "answer", "strange", "detail");
 }
 
-// --- Start ---------------------------------------------------------------------------------------------------------
-
 async function begin() {
-  try {
-    const response = await fetch("form");
-    if (!response.ok) throw new Error(response.statusText);
-    const form = await response.json();
-    show(byId("trouble"), false);
-    build(form);
-  } catch {
-    trouble("The service does not answer.");
-  }
+  const response = await fetch("form").catch(() => null);
+  const form = response?.ok ? await response.json().catch(() => null) : null;
+  if (!form) return trouble("The service does not answer.");
+  build(form);
 }
 
 byId("form").addEventListener("submit", (event) => event.preventDefault());
 byId("pick").addEventListener("change", () => start(chosenCase()));
 byId("back").addEventListener("click", () => {
   start(chosenCase());
-  byId("pick").focus();
+  byId("pick").focus(); // the button is about to go
 });
 byId("filter").addEventListener("input", filter);
 byId("again").addEventListener("click", () => (state.form ? ask() : begin()));
