@@ -130,7 +130,7 @@ def _make(problem: str, home: Path, personal: bool = False, kind: str = "boostin
     picked = Chosen(kind, model, held_out, policy, True)
     asked_of = explainer.learn(charter, table, data, split, picked, 0)
     labelled = cases.labelled(charter, table)
-    described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of, ["contract", "bill"])
+    described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of)
     exported, content, _ = export.export(model, data, policy.threshold, rows=200)
     agreed = contract.describe(charter, data, split, policy)
     explaining = bundle.explaining(asked_of, described, charter.is_personal)

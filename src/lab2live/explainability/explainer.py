@@ -135,6 +135,11 @@ class Explainer:
         }
         return recompute(pd.DataFrame(columns, index=cases.index), self.space.derived)
 
+    def importance(self, rows: pd.DataFrame) -> dict[str, float]:
+        """Give the mean size of the reasons of every column of the model over some rows of the joined table."""
+        found = self.reasoner.explain(prepare(self.add_features(rows), self.columns))
+        return {str(name): float(size) for name, size in found.points.abs().mean().items()}
+
     def explain(self, case: Mapping[str, Any]) -> Explained:
         """Answer everything about one case.
 

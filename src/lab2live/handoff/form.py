@@ -15,6 +15,8 @@ from lab2live.handoff.checking import LONGEST_TEXT, check, is_text
 from lab2live.schema import Charter
 from lab2live.words import amount
 
+# Cases by which it is told which columns matter most.
+WEIGHED = 500
 # Share of the cases that a typical one is made of.
 TENTH = 0.1
 # Digits of a number in them.
@@ -23,9 +25,7 @@ DIGITS = 4
 MOST_CHOICES = 200
 
 
-def describe(
-    charter: Charter, table: pd.DataFrame, answers: np.ndarray, explainer: Explainer, order: Sequence[str]
-) -> dict[str, Any]:
+def describe(charter: Charter, table: pd.DataFrame, answers: np.ndarray, explainer: Explainer) -> dict[str, Any]:
     """Describe the form.
 
     Parameters
@@ -38,15 +38,13 @@ def describe(
         What the model says of these cases, out of fold; NaN where it was not asked.
     explainer
         Says which columns describe a case, and which may change.
-    order
-        Columns of the model, the most important first.
 
     Returns
     -------
     dict
         `title`, `question`, `target`, `notice`, `identifiers`, `fields` and `cases`, as JSON can hold them.
     """
-    fields = _fields(charter, table, explainer, order)
+    fields = _fields(charter, table, explainer)
     notice = "Simulated demo data: no real case, not for any decision." if charter.is_demo else ""
     if charter.stand_ins:
         notice = f"Made on stand-in data: {', '.join(charter.stand_ins)}."
@@ -71,16 +69,16 @@ def sentence(form: Mapping[str, Any], personal: bool) -> str:
     return f"A case has {fields}; there are {made_up} to start from, made up of usual values; {real}."
 
 
-def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer, order: Sequence[str]) -> list[dict[str, Any]]:
+def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer) -> list[dict[str, Any]]:
     space = explainer.space
     free = [move.column for move in space.moves]
     derived = {one.column: one.expression for one in space.derived}
     names = [*free, *space.context, *(name for name in derived if name not in free)]
     parts = roles(table[names])
     limits = {name: column for source in charter.sources for name, column in source.columns.items()}
-    rank = {name: place for place, name in enumerate(order)}
+    sizes = explainer.importance(table.iloc[:: max(1, len(table) // WEIGHED)])
     fields = []
-    for name in sorted(names, key=lambda name: rank.get(name, len(rank))):
+    for name in sorted(names, key=lambda name: -sizes.get(name, 0.0)):  # what matters most first
         column, kind = table[name], parts.kinds.get(name)
         if kind is None:  # nothing to tell cases apart by
             continue
