@@ -159,6 +159,7 @@ RULES = (
         0,
         must_pass=True,
     ),
+    Rule("handoff.form", "L5", "Does the form ask for all that the model needs?", "lower", 0, None),
     Rule(
         "handoff.fallback",
         "L1",

@@ -22,7 +22,7 @@ from lab2live.schema import Charter
 
 FEATURES = """
 def add_features(frame):
-    return frame.assign(double=frame["bill"] * 2)
+    return frame.assign(double=frame["bill"] * 2, silent=frame["note"].isna().astype(float))
 """
 RULES = """
 import numpy as np
@@ -67,6 +67,7 @@ def _table(problem: str, rows: int = 700) -> pd.DataFrame:
             "<b>kind</b>": random.choice(["<script>alert(1)</script>", "plain", None], rows, p=[0.4, 0.4, 0.2]),
             "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), unit="D"),
             "age": random.integers(18, 90, rows),
+            "note": [f"said {number} and more" if number % 25 else None for number in range(rows)],
         }
     )
     frame["yearly"] = 12 * frame["lines"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import models
+from lab2live import gates, models
 from lab2live.errors import UserError
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips import telling_flips
 from lab2live.explainability.flips.search import search
 from lab2live.handoff import answering, bundle, form
 from lab2live.handoff.answering import Answering, Refused
+from lab2live.handoff.deciding import Deciding
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -189,6 +191,36 @@ def test_it_comes_back_from_json_the_same(bundled: Any, problem: str) -> None:
         second.strange,
         second.reasons,
     )
+
+
+def test_what_nobody_gives_is_not_taken_for_missing(bundled: Any) -> None:
+    """The project's features look at a free text that no form asks for."""
+    made = bundled("binary")
+    assert made.explainer.unasked["note"] == "(not asked)" and "note" not in [f["name"] for f in made.form["fields"]]
+    rows = made.table[made.table["note"].notna()].iloc[:40]
+    tested = models.answer(made.picked.model, made.data.inputs.loc[rows.index])
+    for (_, row), wanted in zip(rows.iterrows(), tested, strict=True):
+        assert np.allclose(made.explainer.explain(row.drop("note").to_dict()).answer, wanted)
+
+
+def test_the_form_is_held_against_the_tested_answers(bundled: Any) -> None:
+    made = bundled("binary")
+    full = made.table[made.table["note"].notna()].iloc[:100]
+    tested = models.answer(made.picked.model, made.data.inputs)
+    found, says = form.agreement(made.form, made.explainer, full, tested[full.index])
+    assert gates.judge("handoff.form", found, says).status == "pass" and "All 100 held-back cases" in says
+    blind = Deciding(bundle.load(made.folder), made.explainer, made.form)
+    assert np.allclose(blind.decide(made.table.iloc[:50])["answer"], tested[:50]), "a file brings the text along"
+    model = dataclasses.replace(made.explainer, unasked={})  # as if every text were missing
+    found, says = form.agreement(made.form, model, full, tested[full.index])
+    moved = models.answer(made.picked.model, made.data.inputs.loc[full.index].assign(silent=1.0))
+    assert found == (~np.isclose(moved, tested[full.index], atol=1e-6)).sum()
+    if found:
+        assert gates.judge("handoff.form", found, says).status == "warn" and "silent cannot be made" in says
+    other, says = form.agreement(made.form, made.explainer, full, 1 - tested[full.index])
+    assert gates.judge("handoff.form", other, says).status == "warn"
+    nothing, why = form.agreement(made.form, made.explainer, full.assign(lines=None), tested[full.index])
+    assert gates.judge("handoff.form", nothing, why).status == "skip"
 
 
 def test_a_bundle_without_explanations_says_what_to_do(bundled: Any, tmp_path: Any) -> None:

@@ -27,9 +27,13 @@ from lab2live.explainability.why import reasons, telling
 from lab2live.explainability.why.families import Family, families
 from lab2live.explainability.why.reasons import Background, Reasoner
 from lab2live.explainability.why.telling import Scale
+from lab2live.files import plain
 from lab2live.poc.chosen import Chosen
 from lab2live.schema import Charter
 from lab2live.splits import Split
+
+# Stands in for a text that nobody gives.
+STAND_IN = "(not asked)"
 
 AddFeatures = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -88,6 +92,9 @@ class Explainer:
         By column, the target's as well.
     target
         What is predicted.
+    unasked
+        Columns that describe no case, such as a name or free text, and what stands in for them where nobody gives
+        them: the project's features may look whether there is something in them.
     """
 
     model: Any
@@ -100,6 +107,7 @@ class Explainer:
     derived: Mapping[str, str]
     units: Mapping[str, str]
     target: str
+    unasked: Mapping[str, Any]
 
     @cached_property
     def reasoner(self) -> Reasoner:
@@ -122,22 +130,27 @@ class Explainer:
         return telling.Scale(100, "points") if self.classes else telling.Scale(1, self.units.get(self.target, ""))
 
     def row(self, case: Mapping[str, Any]) -> pd.DataFrame:
-        """Write a case as a row of the joined table: columns that are not there are missing, derived ones computed."""
-        plain, _ = Changes.of(self.space, case).apply(NOTHING)
-        return recompute(plain, self.space.derived)
+        """Write a case as a row of the joined table: what describes it is missing where it is not given."""
+        row, _ = Changes.of(self.space, {**self.unasked, **case}).apply(NOTHING)
+        return recompute(row, self.space.derived)
 
     def table(self, cases: pd.DataFrame) -> pd.DataFrame:
         """Write many cases as rows of the joined table, see `row`."""
-        empty = [None] * len(cases)
         columns = {
-            name: held(list(cases[name]) if name in cases else empty, dtype).set_axis(cases.index)
+            name: held(list(cases[name]) if name in cases else [self.unasked.get(name)] * len(cases), dtype).set_axis(
+                cases.index
+            )
             for name, dtype in self.space.dtypes.items()
         }
         return recompute(pd.DataFrame(columns, index=cases.index), self.space.derived)
 
+    def inputs(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Give what the model sees of rows of the joined table."""
+        return prepare(self.add_features(rows), self.columns)
+
     def importance(self, rows: pd.DataFrame) -> dict[str, float]:
         """Give the mean size of the reasons of every column of the model over some rows of the joined table."""
-        found = self.reasoner.explain(prepare(self.add_features(rows), self.columns))
+        found = self.reasoner.explain(self.inputs(rows))
         return {str(name): float(size) for name, size in found.points.abs().mean().items()}
 
     def explain(self, case: Mapping[str, Any]) -> Explained:
@@ -181,6 +194,7 @@ class Explainer:
             "derived": dict(self.derived),
             "units": dict(self.units),
             "target": self.target,
+            "unasked": plain(self.unasked),
         }
 
     @classmethod
@@ -198,6 +212,7 @@ class Explainer:
             kept["derived"],
             kept["units"],
             kept["target"],
+            kept["unasked"],
         )
 
 
@@ -220,17 +235,36 @@ def learn(charter: Charter, table: pd.DataFrame, data: Dataset, split: Split, pi
     add_features = partial(user_code.add_features, charter)
     decides = sides.sides(charter, data, picked.policy)
     predict = predictor(add_features, data.columns, picked.model)
-    inputs = data.inputs.iloc[split.train]
+    inputs, labelled = data.inputs.iloc[split.train], cases.labelled(charter, table)
+    room = space(charter, labelled, data, split.train, predict, decides, seed)
     return Explainer(
         picked.model,
         data.columns,
         add_features,
         reasons.background(picked.model, inputs),
-        space(charter, cases.labelled(charter, table), data, split.train, predict, decides, seed),
+        room,
         telling_sure.sure(decides, data.outcome[split.train], picked.out_of_fold),
         # that time goes on is no news: every case to come lies beyond what was learnt from
         unfamiliar.learn(inputs, data.columns.without(charter.prediction.time_column), seed),
         charter.prediction.derived,
         telling.units(charter),
         charter.prediction.target,
+        _unasked(labelled.iloc[split.train], room),
     )
+
+
+def _unasked(known: pd.DataFrame, space: Space) -> dict[str, Any]:
+    """Choose what stands in for columns that describe no case: nothing that belongs to a single one."""
+    asked = {move.column for move in space.moves} | {*space.context} | {one.column for one in space.derived}
+    found: dict[str, Any] = {}
+    for name in space.dtypes:
+        present = known[name].dropna()
+        if name in asked or len(present) < len(known) / 2:
+            continue
+        if present.map(str).nunique() == 1:
+            found[name] = present.iloc[0]
+        elif pd.api.types.is_numeric_dtype(present):
+            found[name] = 0
+        elif not pd.api.types.is_datetime64_any_dtype(present):
+            found[name] = STAND_IN
+    return found

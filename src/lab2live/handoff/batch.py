@@ -137,7 +137,7 @@ def _pieces(source: Path, decides: Deciding) -> Iterator[pa.Table]:
 
 
 def _stored(source: Path, decides: Deciding) -> Iterator[pa.Table]:
-    needed = [*_fields(decides), *decides.form["identifiers"]]
+    needed = [*_fields(decides), *decides.form["identifiers"], *decides.explainer.unasked]
     try:
         if source.suffix.lower() == ".parquet":
             with parquet.ParquetFile(source) as stored:

@@ -54,6 +54,8 @@ class Deciding:
         """
         read, problems = check(self.form["fields"], rows)
         joined = form.as_joined(self.explainer, read)
+        carried = [name for name in rows if name in self.explainer.unasked]
+        joined = pd.concat([joined, rows[carried]], axis=1)
         table = self.explainer.table(joined)
         reason = np.full(len(rows), "", dtype=object)
         detail: list[list[str]] = [[] for _ in range(len(rows))]

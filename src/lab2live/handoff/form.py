@@ -21,6 +21,8 @@ WEIGHED = 500
 TENTH = 0.1
 # Digits of a number in them.
 DIGITS = 4
+# Answers that differ by less are the same, relative to the largest.
+SAME = 1e-6
 # Categories offered in a list.
 MOST_CHOICES = 200
 
@@ -226,3 +228,44 @@ def as_joined(explainer: Explainer, found: pd.DataFrame) -> pd.DataFrame:
             column = pd.Series([known.get(value, value) for value in column], index=found.index, dtype=object)
         written[str(name)] = column
     return pd.DataFrame(written, index=found.index)
+
+
+def agreement(
+    form: Mapping[str, Any], explainer: Explainer, rows: pd.DataFrame, tested: np.ndarray
+) -> tuple[int | None, str]:
+    """Ask the model about held-back cases by way of the form, and compare with the answers that were tested.
+
+    They differ where the project's features use something that the form does not ask for.
+
+    Parameters
+    ----------
+    rows
+        Held-back cases of the joined table.
+    tested
+        What the tested model says of them, see `models.answer`.
+
+    Returns
+    -------
+    int or None, str
+        As `Stage.gate` takes them: the number of cases with another answer.
+    """
+    read, problems = check(form["fields"], rows)
+    accepted = np.setdiff1d(np.arange(len(rows)), [row for row, *_ in problems])
+    if not len(accepted):
+        return None, "No held-back case keeps the contract of the form."
+    given = explainer.table(as_joined(explainer, read)).iloc[accepted]
+    answers, wanted = explainer.predict(given), tested[accepted]
+    scale = max(1.0, float(np.abs(wanted).max()))
+    other = ~np.isclose(answers, wanted, rtol=0, atol=SAME * scale).reshape(len(accepted), -1).all(axis=1)
+    refused = f" {amount(len(rows) - len(accepted), 'case')} would be refused." if len(accepted) < len(rows) else ""
+    if not other.any():
+        return 0, f"All {amount(len(accepted), 'held-back case')} get the tested answer by way of the form.{refused}"
+    seen, known = (explainer.inputs(frame) for frame in (given, rows.iloc[accepted]))
+    names = [
+        str(name)
+        for name in known
+        if not np.array_equal(known[name].to_numpy(), seen[name].to_numpy(), equal_nan=known[name].dtype != object)
+    ]
+    why = f"{', '.join(names)} cannot be made from what it asks for" if names else "from the same inputs"
+    of = f"{other.sum():,} of {amount(len(accepted), 'held-back case')}"
+    return int(other.sum()), f"{of} get another answer by way of the form: {why}.{refused}"
