@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lab2live import charts, user_code
-from lab2live.columns import Columns, as_numbers, label, prepare, roles
+from lab2live.columns import as_numbers, prepare, roles
 from lab2live.errors import UserError
+from lab2live.inputs import Columns, label
 from lab2live.schema import Charter
 from lab2live.words import agree, amount
 

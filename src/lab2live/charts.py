@@ -221,5 +221,6 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
             middle = plain(float(np.median(values))) if values.size else "–"
             facts.append(f"{name}: {values.size:,} values, median {middle}")
         write_title(figure, title)
-        figure.supxlabel(clean(xlabel), fontsize=11, color=QUIET)
+        # at the panel, not at the figure: a stamp stands there
+        panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=QUIET)
         return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")

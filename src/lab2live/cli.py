@@ -187,9 +187,9 @@ PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any fre
 @app.command()
 def ask(bundle: BundleArgument = None, port: PortOption = 0, project: ProjectOption = None) -> None:
     """Open the page on which people ask the model: what it says, why, how sure, and what would flip it."""
-    from lab2live.handoff import service
+    from lab2live.handoff.serving import service
 
-    service.serve(_bundle(bundle, project), LOOPBACK, port, _started)
+    service.serve(_bundle(bundle, project), LOOPBACK, port, _started, whole=True)
 
 
 @app.command()
@@ -197,12 +197,22 @@ def serve(
     bundle: BundleArgument = None,
     port: PortOption = 8000,
     host: Annotated[str, typer.Option(help="Where to listen; only this machine by default.")] = LOOPBACK,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Where cases are kept that a person has to decide.", metavar="DIR", show_default=False),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Requests per second that one address may send.", show_default=False)
+    ] = None,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Let POST /drill make the model fail or hang; never for real cases.")
+    ] = False,
     project: ProjectOption = None,
 ) -> None:
-    """Serve a bundle: the page for people, and its answers for programs."""
-    from lab2live.handoff import service
+    """Serve a bundle: the pages for people, and its answers for programs. LAB2LIVE_API_KEY sets a key."""
+    from lab2live.handoff.serving import service
 
-    service.serve(_bundle(bundle, project), host, port, _started)
+    service.serve(_bundle(bundle, project), host, port, _started, state=state, rate=rate, logged=True, drilled=drill)
 
 
 @app.command()
@@ -328,6 +338,29 @@ def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
         except yaml.YAMLError:
             found.setdefault(stage, {})[parameter] = value
     return found
+
+
+@app.command()
+def portfolio(
+    projects: Annotated[list[Path], typer.Argument(help="Folders of projects, or of single runs.", metavar="DIR...")],
+    out: Annotated[Path, typer.Option(help="Where the page and portfolio.json go.", metavar="DIR")] = Path("portfolio"),
+) -> None:
+    """Put projects side by side: where each stands, what they may bring together, what the stopped ones teach."""
+    from lab2live.portfolio import running
+
+    with Progress(TextColumn("portfolio"), BarColumn(30), TimeElapsedColumn(), console=errors) as bar:
+        task = bar.add_task("portfolio", total=None)
+        content = running.run(projects, out, lambda done, total: bar.update(task, completed=done, total=total))
+    table = Table(title="Projects, the first in rank on top", title_justify="left")
+    columns = ("project", "verdict", "stage", "left after all costs (90 %)", "chance of a gain", "priority")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in content["overview"]:
+        table.add_row(*(escape(row[column] or "–") for column in columns))
+    console.print(table)
+    for text in content["sentences"]:
+        console.print(escape(text))
+    console.print(f"\nOpen this page:  {escape(str(out / running.PAGE))}")
 
 
 def main() -> int:

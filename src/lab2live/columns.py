@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
-MISSING = "(missing)"
-
-# Every category that is rare, or that the data have never shown.
-OTHER = "(other)"
-
-# Dates enter the models as days since this day.
-EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-
-LARGEST = float(np.finfo(np.float32).max)
+from lab2live.inputs import EPOCH, Columns, Kind, days, label, number, rounded, told_apart
 
 RAREST_CATEGORY = 20
 
 MOST_CATEGORIES = 30
-
-Kind = Literal["number", "date", "category"]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns the models see, and why they do not see the others.
-
-    Attributes
-    ----------
-    kinds
-        Column -> `number`, `date` or `category`, in the order in which the models get them.
-    levels
-        Category -> the values that are told apart; all others are `(other)`.
-    left_out
-        Column -> reason in words.
-    """
-
-    kinds: Mapping[str, Kind]
-    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def numbers(self) -> list[str]:
-        return [name for name, kind in self.kinds.items() if kind != "category"]
-
-    @property
-    def categories(self) -> list[str]:
-        return [name for name, kind in self.kinds.items() if kind == "category"]
-
-    def without(self, column: str | None) -> Columns:
-        """Give all columns but one."""
-        kinds = {name: kind for name, kind in self.kinds.items() if name != column}
-        return replace(self, kinds=kinds, levels={name: self.levels[name] for name in self.levels if name in kinds})
 
 
 def roles(raw: pd.DataFrame, identifiers: Collection[str | None] = ()) -> Columns:
@@ -151,15 +106,6 @@ def _levels(column: pd.Series) -> tuple[str, ...]:
     return tuple(sorted(counts[counts >= min(RAREST_CATEGORY, counts.max())].index[:MOST_CATEGORIES]))
 
 
-def label(value: Any) -> str:
-    """Write a class the same way wherever it comes from: YAML, CSV and databases differ over True, 1 and 1.0."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float | np.floating) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
 def prepare(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """Bring a table into the form that models, their export and the service all take.
 
@@ -180,14 +126,10 @@ def prepare(raw: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     for name, kind in columns.kinds.items():
         column = raw[name] if name in raw else pd.Series(np.nan, index=raw.index, dtype=object)
         if kind == "category":
-            known = set(columns.levels[name])
-            text = column.map(label, na_action="ignore").astype(object)
-            prepared[name] = text.where(text.isin(known), OTHER).where(column.notna(), MISSING)
-            continue
-        numbers = as_days(column) if kind == "date" else as_numbers(column)
-        finite = np.where(np.isfinite(numbers), numbers, np.nan).clip(-LARGEST, LARGEST)
-        # Rounded to what the exported model takes, kept as float64 so that scikit-learn computes in full precision.
-        prepared[name] = pd.Series(finite.astype(np.float32).astype(np.float64), index=raw.index)
+            values = told_apart(list(column), column.isna().to_numpy(), columns.levels[name])
+        else:
+            values = rounded(as_days(column) if kind == "date" else as_numbers(column))
+        prepared[name] = pd.Series(values, index=raw.index)
     return pd.DataFrame(prepared, index=raw.index)
 
 
@@ -198,25 +140,11 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
         return _floats(column)
     # One by one: a value must mean the same in a table of thousands and in a request with one row.
-    return np.array([_number(value) for value in column], dtype=float)
+    return np.array([number(value) for value in column], dtype=float)
 
 
 def _floats(column: pd.Series) -> np.ndarray:
     return column.to_numpy(dtype=float, na_value=np.nan)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds() / 86_400
-    if isinstance(value, bytes):
-        value = value.decode("latin-1")
-    if isinstance(value, str):
-        # Python reads 1_000 as a number; data that hold it mean something else. Files write booleans as words.
-        value = {"true": 1, "false": 0}.get(value.strip().lower(), "" if "_" in value else value)
-    try:
-        return float("nan") if isinstance(value, complex | np.complexfloating) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
 
 
 def as_days(column: pd.Series) -> np.ndarray:
@@ -224,26 +152,7 @@ def as_days(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(column):
         moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
         return _floats((moments.dt.as_unit("us") - pd.Timestamp(EPOCH)).dt.total_seconds() / 86_400)
-    return np.array([_day(value) for value in column], dtype=float)
-
-
-def _day(value: Any) -> float:
-    text = str(value).strip()
-    if text.count(".") == 2 and len(text) <= len("31.12.2024"):
-        text = "-".join(part.zfill(2) for part in reversed(text.split(".")))
-    try:
-        moment = dt.datetime.fromisoformat(f"{text}-01" if len(text) == len("2000-01") else text)
-        return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - EPOCH).total_seconds() / 86_400
-    except (ValueError, OverflowError):
-        return float("nan")
-
-
-def day(days: float) -> str:
-    """Write the day that models take as a number of days since 2000-01-01; empty for none."""
-    if np.isnan(days):
-        return ""
-    ordinal = EPOCH.toordinal() + int(np.floor(days))
-    return dt.date.fromordinal(min(max(ordinal, 1), dt.date.max.toordinal())).isoformat()
+    return np.array([days(value) for value in column], dtype=float)
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:

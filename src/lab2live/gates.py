@@ -161,6 +161,14 @@ RULES = (
     ),
     Rule("handoff.form", "L5", "Does the form ask for all that the model needs?", "lower", 0, None),
     Rule(
+        "handoff.drill",
+        "L1",
+        "Does the fallback answer in a running service, whatever happens?",
+        "lower",
+        0,
+        0,
+    ),
+    Rule(
         "handoff.fallback",
         "L1",
         "Is it settled, and does it work, what answers when the model cannot?",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.cases import Dataset
-from lab2live.columns import Columns
+from lab2live.inputs import Columns
 
 # From this many rows on, more threads earn their keep.
 THREADS_FROM = 100_000

@@ -54,7 +54,7 @@ def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.h
     title
         Shown at the top of the page and in the browser's tab.
     back
-        Relative link to the run's index.
+        Relative link to the run's index; empty where there is none.
     """
     # Imported here: nbconvert takes a second, and only exporting needs it.
     import nbformat
@@ -79,7 +79,7 @@ def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.h
         .render(
             title=title,
             css=_css(),
-            back=href(back),
+            back=href(back) if back else "",
             source=notebook.name,
             stopped=stopped,
             has_heading="<h1" in body,

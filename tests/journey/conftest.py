@@ -56,7 +56,8 @@ def asked(*command: object, cwd: Path, **environment: str) -> list[Any]:
             answers = []
             for case in cases:
                 body = json.dumps({"values": case["values"]}).encode()
-                with urllib.request.urlopen(f"{address}explain", data=body, timeout=30) as answer:
+                asking = urllib.request.Request(f"{address}explain", body, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(asking, timeout=60) as answer:
                     answers.append(json.load(answer))
             return answers
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,7 +83,7 @@ def _table(problem: str, rows: int = 700) -> pd.DataFrame:
     return frame.assign(left=outcome)
 
 
-def _make(problem: str, home: Path, personal: bool = False, kind: str = "boosting") -> Made:
+def _make(problem: str, home: Path, personal: bool = False, own_code: bool = True) -> Made:
     package = f"served_{problem}_{personal}".lower()
     code = home / "src" / package
     code.mkdir(parents=True)
@@ -94,7 +96,11 @@ def _make(problem: str, home: Path, personal: bool = False, kind: str = "boostin
     }
     charter = Charter.model_validate(
         {
-            "project": {"name": "Who <i>leaves</i>?", "package": package, "description": "Who is about to leave?"},
+            "project": {
+                "name": "Who <i>leaves</i>?",
+                "package": package if own_code else None,
+                "description": "Who is about to leave?",
+            },
             "business": {"value": money if problem == "binary" else {}},
             "prediction": {
                 "problem_type": "classification" if classes else "regression",
@@ -120,7 +126,7 @@ def _make(problem: str, home: Path, personal: bool = False, kind: str = "boostin
     table = _table(problem)
     data = cases.dataset(charter, table)
     split = splits.split(charter, data, 0)
-    made = {"linear": models.linear(data), "boosting": models.boosting(data, 0, {"max_iter": 30})}[kind]
+    made = models.boosting(data, 0, {"max_iter": 30})
     held_out = np.full((len(split.train), *((len(data.classes),) if problem == "multiclass" else ())), np.nan)
     place = np.zeros(len(data.outcome), dtype=int)
     place[split.train] = np.arange(len(split.train))
@@ -128,7 +134,7 @@ def _make(problem: str, home: Path, personal: bool = False, kind: str = "boostin
         held_out[place[validate]] = models.answer(models.fit(made, data, learn), data.inputs.iloc[validate])
     model = models.fit(made, data, split.train)
     policy = value.learn_policy(charter, data.problem, data.outcome[split.train], held_out)
-    picked = Chosen(kind, model, held_out, policy, True)
+    picked = Chosen("boosting", model, held_out, policy, True)
     asked_of = explainer.learn(charter, table, data, split, picked, 0)
     labelled = cases.labelled(charter, table)
     described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of)
@@ -140,14 +146,25 @@ def _make(problem: str, home: Path, personal: bool = False, kind: str = "boostin
     return Made(folder, charter, labelled, data, picked, asked_of, described)
 
 
+def put(folder: Path, name: str, content: str) -> None:
+    """Put a file into a bundle, and its hash, as whoever writes the bundle would."""
+    manifest = json.loads((folder / bundle.MANIFEST).read_text())
+    (folder / name).write_text(content)
+    manifest["files"][name] = hashlib.sha256(content.encode()).hexdigest()
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest))
+
+
 @pytest.fixture(scope="session")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Made]]:
     """Make a bundle of a kind of problem, once."""
     path = list(sys.path)
 
     @cache
-    def make(problem: str, personal: bool = False) -> Made:
-        return _make(problem, tmp_path_factory.mktemp(problem), personal)
+    def once(problem: str, personal: bool, own_code: bool) -> Made:
+        return _make(problem, tmp_path_factory.mktemp(problem), personal, own_code)
+
+    def make(problem: str, personal: bool = False, own_code: bool = True) -> Made:
+        return once(problem, personal, own_code)
 
     yield make
     sys.path[:] = path

@@ -47,7 +47,7 @@ def test_a_file_is_answered_as_each_case_alone(
     done = batch.score(made.folder, tmp_path / f"in.{given}", tmp_path / f"out.{wanted}", seen.append)
     found = read(tmp_path / f"out.{wanted}")
     loaded = bundle.load(made.folder)
-    alone = Deciding(loaded, loaded.explainer(), loaded.form()).decide(table)
+    alone = Deciding.of(loaded).decide(table)
     assert list(found["row"]) == list(range(200)) and list(found["id"]) == list(table["id"])
     assert "secret" not in found and "bill" not in found
     assert np.allclose(found["answer"], alone["answer"], rtol=1e-12)

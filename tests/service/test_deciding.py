@@ -17,7 +17,7 @@ PROBLEMS = ("binary", "multiclass", "regression")
 
 def deciding(made: Any) -> Deciding:
     loaded = bundle.load(made.folder)
-    return Deciding(loaded, loaded.explainer(), loaded.form())
+    return Deciding.of(loaded)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -64,7 +64,7 @@ def test_every_trigger_is_answered_by_whom_the_charter_names(bundled: Any, monke
     def broken(_: Any) -> Any:
         raise RuntimeError("no memory")
 
-    monkeypatch.setitem(decides.explainer.__dict__, "predict", broken)
+    monkeypatch.setattr(type(decides.bundle.model), "answer", lambda *_: broken(_))
     failed = decides.decide(made.table.iloc[:5])
     assert set(failed["source"]) == {"rule"} and set(failed["reason"]) == {"model_error"}
     assert set(failed["output"]) <= {"yes", "no"}

@@ -9,8 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from lab2live import cases, splits
-from lab2live.columns import Columns
 from lab2live.handoff import cards, contract
+from lab2live.inputs import Columns
 from lab2live.poc import ladder
 from lab2live.poc.value import Policy
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lab2live.columns import LARGEST, MISSING, OTHER, Columns, day, label, prepare, roles, storable
+from lab2live.columns import prepare, roles, storable
+from lab2live.inputs import LARGEST, MISSING, OTHER, Columns, day, label
 
 COLUMNS = Columns(
     {"number": "number", "date": "date", "category": "category"}, {"category": ("1", "a", "true")}, left_out={}

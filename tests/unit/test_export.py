@@ -12,8 +12,8 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from lab2live import models
-from lab2live.columns import LARGEST, MISSING, OTHER
 from lab2live.handoff import export
+from lab2live.inputs import LARGEST, MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 

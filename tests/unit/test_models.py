@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lab2live import metrics, models
-from lab2live.columns import MISSING, OTHER
+from lab2live.inputs import MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 KINDS = ("linear", "additive", "boosting")

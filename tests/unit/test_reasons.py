@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from lab2live import cases, models
-from lab2live.columns import MISSING, OTHER
 from lab2live.errors import UserError
 from lab2live.explainability.why import families, importance, reasons, telling, trees
+from lab2live.inputs import MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 

@@ -12,14 +12,15 @@ import operator
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from lab2live.columns import as_days, as_numbers
 from lab2live.errors import UserError
 from lab2live.schema import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Deeper nesting than fits in here would exhaust Python's stack, and nobody could read it.
 MOST_CHARACTERS = 1000
@@ -192,6 +193,8 @@ def _name(match: re.Match[str]) -> str | None:
 
 def reading(column: pd.Series) -> np.ndarray:
     """Read a source as numbers; what is no number but a date counts in days since 2000-01-01."""
+    from lab2live.columns import as_days, as_numbers
+
     numbers = as_numbers(column)
     unread = np.isnan(numbers) & column.notna().to_numpy()
     if unread.any():

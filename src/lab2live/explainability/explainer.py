@@ -12,7 +12,7 @@ import pandas as pd
 
 from lab2live import cases, user_code
 from lab2live.cases import Dataset
-from lab2live.columns import Columns, prepare
+from lab2live.columns import prepare
 from lab2live.explainability import sides
 from lab2live.explainability.confidence import telling_sure
 from lab2live.explainability.confidence.telling_sure import Sure
@@ -20,14 +20,15 @@ from lab2live.explainability.failures import unfamiliar
 from lab2live.explainability.failures.unfamiliar import Familiar
 from lab2live.explainability.flips.asking import predictor
 from lab2live.explainability.flips.changes import Changes
-from lab2live.explainability.flips.moves import Predict, Space, held
+from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import NOTHING, Flips, search
-from lab2live.explainability.flips.space import recompute, space
+from lab2live.explainability.flips.space import joined, recompute, space
 from lab2live.explainability.why import reasons, telling
 from lab2live.explainability.why.families import Family, families
 from lab2live.explainability.why.reasons import Background, Reasoner
 from lab2live.explainability.why.telling import Scale
 from lab2live.files import plain
+from lab2live.inputs import Columns
 from lab2live.poc.chosen import Chosen
 from lab2live.schema import Charter
 from lab2live.splits import Split
@@ -136,13 +137,7 @@ class Explainer:
 
     def table(self, cases: pd.DataFrame) -> pd.DataFrame:
         """Write many cases as rows of the joined table, see `row`."""
-        columns = {
-            name: held(list(cases[name]) if name in cases else [self.unasked.get(name)] * len(cases), dtype).set_axis(
-                cases.index
-            )
-            for name, dtype in self.space.dtypes.items()
-        }
-        return recompute(pd.DataFrame(columns, index=cases.index), self.space.derived)
+        return joined(self.space, self.unasked, cases)
 
     def inputs(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Give what the model sees of rows of the joined table."""

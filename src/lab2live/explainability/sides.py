@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live.cases import Dataset, Problem
 from lab2live.errors import UserError
-from lab2live.poc.value import Policy
 from lab2live.schema import Charter, nearest
 from lab2live.words import short
+
+if TYPE_CHECKING:
+    from lab2live.cases import Dataset, Problem
+    from lab2live.poc.value import Policy
 
 
 @dataclass(frozen=True)

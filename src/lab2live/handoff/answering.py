@@ -44,13 +44,15 @@ class Answering:
     explainer: Explainer
     form: Mapping[str, Any]
 
-    def explain(self, values: Mapping[str, Any]) -> dict[str, Any] | Refused:
+    def explain(self, values: Mapping[str, Any], declared: str = "") -> dict[str, Any] | Refused:
         """Answer everything about one case.
 
         Parameters
         ----------
         values
             Field of the form -> value.
+        declared
+            The trigger of the fallback that holds for every case now, e.g. `drift`; empty for none.
 
         Returns
         -------
@@ -61,7 +63,8 @@ class Answering:
         if problems:
             return Refused(problems, self._fallback("invalid_input", case))
         found = self.explainer.explain(case)
-        trigger = "out_of_distribution" if found.strange else "" if found.single else "low_confidence"
+        doubt = "out_of_distribution" if found.strange else "" if found.single else "low_confidence"
+        trigger = declared or doubt
         scale, regression = self.explainer.scale, not self.explainer.classes
         told: dict[str, Any] = plain(
             {
@@ -132,7 +135,7 @@ class Answering:
         """Write what the rule or the baseline answers; nothing for a person."""
         if answer == "review":
             return ""
-        (output,), failed = instead(self.bundle, answer, self.explainer.row(case))
+        (output,), failed = instead(self.bundle, answer, self.explainer.row(case), 1)
         output = output if self.bundle.contract["problem"] == "regression" else f"'{output}'"
         return f"{output} (the usual outcome, as the rule failed)" if failed else output
 

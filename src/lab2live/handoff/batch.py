@@ -82,7 +82,7 @@ def score(folder: Path, source: Path, target: Path, progress: Callable[[int], No
             "There is nothing to score.", where=source, found="no such file", expected="a CSV or Parquet file"
         )
     loaded = bundles.load(folder)
-    decides = Deciding(loaded, loaded.explainer(), loaded.form())
+    decides = Deciding.of(loaded)
     work = target.with_name(f"{target.name}.parts")
     same = {"bundle": _hash(folder / bundles.MANIFEST), "input": _identity(source), "piece": PIECE}
     if files_of(work / "input.json") != same:
@@ -137,7 +137,7 @@ def _pieces(source: Path, decides: Deciding) -> Iterator[pa.Table]:
 
 
 def _stored(source: Path, decides: Deciding) -> Iterator[pa.Table]:
-    needed = [*_fields(decides), *decides.form["identifiers"], *decides.explainer.unasked]
+    needed = [*_fields(decides), *decides.identifiers, *decides.unasked]
     try:
         if source.suffix.lower() == ".parquet":
             with parquet.ParquetFile(source) as stored:
@@ -169,7 +169,7 @@ def _stored(source: Path, decides: Deciding) -> Iterator[pa.Table]:
 
 
 def _fields(decides: Deciding) -> dict[str, str]:
-    return {field["name"]: field["kind"] for field in decides.form["fields"] if "derived" not in field}
+    return {field["name"]: field["kind"] for field in decides.fields if "derived" not in field}
 
 
 def _needed(names: list[str], needed: list[str], source: Path) -> list[str]:
@@ -195,7 +195,7 @@ def _write(decides: Deciding, piece: pa.Table, first: int, path: Path) -> None:
             mixed = numbers.astype(object).where(fits, frame[name]).where(frame[name].notna(), None)
             frame[name] = numbers if fits.all() else mixed
     answers = decides.decide(frame)
-    names = [name for name in decides.form["identifiers"] if name in piece.column_names]
+    names = [name for name in decides.identifiers if name in piece.column_names]
     columns = {"row": pa.array(range(first, first + piece.num_rows)), **{name: piece[name] for name in names}}
     table = pa.table({**columns, **{f"{name}": pa.array(answers[name], from_pandas=True) for name in answers}})
     partial = path.with_suffix(".partial")

@@ -12,19 +12,23 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lab2live import files, user_code
-from lab2live.columns import Columns, prepare, storable
 from lab2live.errors import UserError
-from lab2live.explainability.explainer import Explainer
 from lab2live.handoff import export
+from lab2live.inputs import Columns
 from lab2live.schema import Charter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lab2live.explainability.explainer import Explainer
 
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
@@ -116,6 +120,8 @@ class Bundle:
         Where it lies.
     contract
         What `contract.json` says.
+    model
+        An `OnnxModel` or `SkopsModel`; `None` where only the rest could be saved, see `salvage`.
     explain
         What it needs to explain its answers, name -> checked content; empty for one that cannot.
     """
@@ -124,20 +130,35 @@ class Bundle:
 
     contract: Mapping[str, Any]
     columns: Columns
-    model: export.OnnxModel | export.SkopsModel
+    model: Any
     features: ModuleType | None
     rules: ModuleType | None
     explain: Mapping[str, bytes]
 
+    @property
+    def asked(self) -> Any:
+        """The model.
+
+        Raises
+        ------
+        UserError
+            If only the rest of the bundle could be saved.
+        """
+        if self.model is None:
+            raise UserError("The model of this bundle is missing or was changed.", where=self.folder)
+        return self.model
+
     def predict(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer for rows as the sources deliver them, joined: one number per row, see `models.predict`."""
-        return self.model.predict(prepare(self._featured(raw), self.columns))
+        from lab2live.columns import prepare
+
+        return self.asked.predict(prepare(self.featured(raw), self.columns))
 
     def rule(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer by the business rule that travelled along."""
         if self.rules is None:
             raise UserError("The bundle has no business rule.", expected="rules.py in the project's package")
-        return np.asarray(self.rules.score(self._featured(raw)))
+        return np.asarray(self.rules.score(self.featured(raw)))
 
     def explainer(self) -> Explainer:
         """Give what answers questions about a case.
@@ -147,8 +168,16 @@ class Bundle:
         UserError
             If the bundle was written without it.
         """
+        from lab2live.explainability.explainer import Explainer
+
         model = export.load_skops(self._explaining(EXPLAINED_MODEL)).model
-        return Explainer.from_dict(json.loads(self._explaining(EXPLAINER)), model, self._featured)
+        return Explainer.from_dict(self.explained, model, self.featured)
+
+    @cached_property
+    def explained(self) -> dict[str, Any]:
+        """What `Explainer.to_dict` gave."""
+        kept: dict[str, Any] = json.loads(self._explaining(EXPLAINER))
+        return kept
 
     def form(self) -> dict[str, Any]:
         """Give the fields that a person fills in, see `form.describe`."""
@@ -165,7 +194,8 @@ class Bundle:
             )
         return self.explain[name]
 
-    def _featured(self, raw: pd.DataFrame) -> pd.DataFrame:
+    def featured(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Add the project's own columns to rows of the joined table."""
         # a copy: the project's function may write into the table it gets
         return raw if self.features is None else self.features.add_features(raw.copy())
 
@@ -179,30 +209,70 @@ def load(folder: Path) -> Bundle:
         If a file is missing, was changed, or should not be there. Nothing is loaded then.
     """
     manifest = _manifest(folder)
+    contents, changed = _intact(folder, manifest)
+    for name, found in changed.items():
+        raise UserError(
+            "A file of the bundle is missing or was changed.",
+            where=folder / name,
+            found=found,
+            expected=manifest["files"][name],
+            fix="take the bundle again from the run that made it; do not edit it",
+        )
+    return _loaded(folder, contents, manifest["format"])
+
+
+def salvage(folder: Path) -> Bundle | None:
+    """Load what is left of a bundle that is not whole: enough to let the fallback answer, and never the model.
+
+    Only files that are as the manifest says are looked at. `None` where not even the contract is left.
+    """
+    try:
+        manifest = files.read_json(folder / MANIFEST)
+        contents, _ = _intact(folder, {"files": dict(manifest["files"])})
+        return _loaded(folder, contents, None) if CONTRACT in contents else None
+    except Exception:  # whatever stands there instead of a manifest, or of what it names
+        return None
+
+
+def _intact(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Read the files that are as the manifest says, and say what was found of the others."""
     contents: dict[str, bytes] = {}
+    changed: dict[str, str] = {}
     for name, expected in manifest["files"].items():
-        path = folder / name
-        content = path.read_bytes() if path.is_file() else None
-        found = hashlib.sha256(content).hexdigest() if content is not None else "no such file"
-        if content is None or found != expected:
-            raise UserError(
-                "A file of the bundle is missing or was changed.",
-                where=path,
-                found=found,
-                expected=expected,
-                fix="take the bundle again from the run that made it; do not edit it",
-            )
-        contents[name] = content
+        try:
+            content = (folder / name).read_bytes()
+        except OSError:
+            changed[name] = "no such file"
+            continue
+        found = hashlib.sha256(content).hexdigest()
+        if found == expected:
+            contents[name] = content
+        else:
+            changed[name] = found
+    return contents, changed
+
+
+def _loaded(folder: Path, contents: Mapping[str, bytes], model_format: str | None) -> Bundle:
     contract = json.loads(contents[CONTRACT])
     columns = Columns(
         {entry["name"]: entry["kind"] for entry in contract["inputs"]},
         {entry["name"]: tuple(entry["categories"]) for entry in contract["inputs"] if entry["kind"] == "category"},
     )
-    content = contents[f"model.{manifest['format']}"]
-    model = export.load_onnx(content, columns) if manifest["format"] == "onnx" else export.load_skops(content)
+    model: export.OnnxModel | export.SkopsModel | None = None
+    if model_format is not None:
+        content = contents[f"model.{model_format}"]
+        model = export.load_onnx(content, columns) if model_format == "onnx" else export.load_skops(content)
     explain = {name: content for name, content in contents.items() if name.startswith("explain/")}
     features, rules = (_module(folder, contents, name) for name in ("features", "rules"))
     return Bundle(folder, contract, columns, model, features, rules, explain)
+
+
+def is_intact(folder: Path) -> bool:
+    """Say whether a bundle is still as its manifest says."""
+    try:
+        return not _intact(folder, _manifest(folder))[1]
+    except UserError:
+        return False
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -278,6 +348,8 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
     UserError
         With what the other process said, if it failed.
     """
+    from lab2live.columns import storable
+
     with tempfile.TemporaryDirectory(prefix="lab2live-bundle-") as work:
         rows, answers = Path(work) / "rows.parquet", Path(work) / "answers.npy"
         storable(raw).to_parquet(rows)
@@ -313,4 +385,6 @@ def code_of(charter: Charter) -> Path | None:
 
 def answer(folder: str, rows: str, answers: str) -> None:
     """Load a bundle and write its answers to the rows of a Parquet file: what the fresh process does."""
+    import pandas as pd
+
     np.save(answers, load(Path(folder)).predict(pd.read_parquet(rows)), allow_pickle=False)

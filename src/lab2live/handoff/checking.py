@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lab2live.words import short
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Beyond this no measurement lies, and arithmetic breaks.
 LARGEST = 1e15
@@ -19,10 +21,14 @@ EARLIEST, LATEST = dt.date(1800, 1, 1), dt.date(2200, 1, 1)
 A_NUMBER = "A number is needed."
 A_TEXT = f"A text of at most {LONGEST_TEXT} letters is needed."
 A_DATE = "A date is needed, written as 2026-12-31."
+LONGEST = 10_000
+A_VALUE = f"A number, true or false, or a text of at most {LONGEST:,} letters is needed."
 KNOWN = "This has to be known: it always was in what was learnt from."
 
 
-def check(fields: Sequence[Mapping[str, Any]], rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[int, str, str]]]:
+def check(
+    fields: Sequence[Mapping[str, Any]], rows: Mapping[str, Any], count: int
+) -> tuple[dict[str, np.ndarray], list[tuple[int, str, str]]]:
     """Read the columns of a form from some rows.
 
     Parameters
@@ -30,49 +36,84 @@ def check(fields: Sequence[Mapping[str, Any]], rows: pd.DataFrame) -> tuple[pd.D
     fields
         Of the form, see `form.describe`. Those that are derived are not read.
     rows
-        What came in. Columns that are no field are not looked at; those that lack are not known.
+        What came in, by column: lists of what JSON holds, or arrays. Columns that are no field are not looked at;
+        those that lack are not known.
+    count
+        How many rows there are.
 
     Returns
     -------
     read, problems
-        Numbers as floats, categories as text, dates as `datetime64`, and missing for what is not known or wrong;
-        and row, field and message of each problem. A message never repeats what was sent: it may be personal.
+        Numbers as floats, categories as text, dates as `datetime64`, and missing (NaN, None, NaT) for what is not known
+        or wrong; and row, field and message of each problem. A message never repeats what was sent: it may be personal.
     """
-    read: dict[str, Any] = {}
+    read: dict[str, np.ndarray] = {}
     problems: list[tuple[int, str, str]] = []
     for field in fields:
         if "derived" in field:
             continue
         name = field["name"]
-        column = rows[name] if name in rows else pd.Series([None] * len(rows), index=rows.index, dtype=object)
-        values, wrong = _READ[field["kind"]](column, field)
-        missing = pd.isna(values) & np.array([not text for text in wrong], dtype=bool)
+        values, wrong = _READ[field["kind"]](rows.get(name, [None] * count), field)
         if not field["optional"]:
-            wrong = [KNOWN if unknown else text for unknown, text in zip(missing, wrong, strict=True)]
+            missing = no_value(values)
+            wrong = [KNOWN if unknown and not text else text for unknown, text in zip(missing, wrong, strict=True)]
         problems += [(row, name, text) for row, text in enumerate(wrong) if text]
         read[name] = values
-    return pd.DataFrame(read, index=rows.index), sorted(problems, key=lambda problem: problem[0])
+    return read, sorted(problems, key=lambda problem: problem[0])
 
 
-def _numbers(column: pd.Series, field: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        values = column.to_numpy(dtype=float, na_value=np.nan)
+def arrays(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Give the columns of a table as `check` takes them; moments with a zone in UTC."""
+    from pandas.api import types
+
+    found = {}
+    for name, column in frame.items():
+        if types.is_numeric_dtype(column) and not types.is_bool_dtype(column):
+            found[str(name)] = column.to_numpy(dtype=float, na_value=np.nan)
+        elif types.is_datetime64_any_dtype(column):
+            plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz else column
+            found[str(name)] = plain.to_numpy().astype("datetime64[us]")
+        else:
+            found[str(name)] = column.to_numpy(dtype=object)
+    return found
+
+
+def no_value(values: np.ndarray) -> np.ndarray:
+    """Say which of the values that `check` read are missing."""
+    if values.dtype == object:
+        return np.array([value is None for value in values], dtype=bool)
+    return np.asarray(np.isnat(values) if values.dtype.kind == "M" else np.isnan(values))
+
+
+def _numbers(column: Any, field: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
+        values = column.astype(float)
         good = np.isnan(values) | (np.abs(values) <= LARGEST)
     else:
-        known = [value is not None and value != "" for value in column]
         fits = [_is_number(value) for value in column]
         values = np.array([float(value) if fit else np.nan for value, fit in zip(column, fits, strict=True)])
-        good = np.array(fits, dtype=bool) | ~np.array(known, dtype=bool)
+        good = np.array([fit or value is None for value, fit in zip(column, fits, strict=True)], dtype=bool)
     values = np.where(good, values, np.nan)
     least, most = field.get("least", -np.inf), field.get("most", np.inf)
     with np.errstate(invalid="ignore"):
         beyond = (values < least) | (values > most)
-    ends = [f"not below {short(least)}"] * bool(np.isfinite(least)) + [f"not above {short(most)}"] * bool(
-        np.isfinite(most)
-    )
-    cannot_be = f"This cannot be: {' and '.join(ends)}."
-    wrong = [A_NUMBER if not fine else cannot_be if out else "" for fine, out in zip(good, beyond, strict=True)]
+    wrong = [""] * len(values)
+    for row in np.flatnonzero(~good):
+        wrong[row] = A_NUMBER
+    for row in np.flatnonzero(beyond):
+        ends = [f"not below {short(least)}"] if np.isfinite(least) else []
+        ends += [f"not above {short(most)}"] if np.isfinite(most) else []
+        wrong[row] = f"This cannot be: {' and '.join(ends)}."
     return np.where(beyond, np.nan, values), wrong
+
+
+def _is_nothing(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return value is None
+    try:
+        return bool(value != value)  # a missing value of a table is not equal to itself
+    except TypeError:  # or (pandas.NA) cannot be asked
+        return True
 
 
 def _is_number(value: Any) -> bool:
@@ -84,14 +125,19 @@ def _is_number(value: Any) -> bool:
     )
 
 
-def _texts(column: pd.Series, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
-    found, wrong = [], []
-    for value in column:
-        unknown = value is None or value is pd.NA or value != value or value == ""
-        fits = isinstance(value, str) and len(value) <= LONGEST_TEXT and is_text(value)
-        found.append(value if fits and not unknown else None)
-        wrong.append("" if unknown or fits else A_TEXT)
-    return np.array(found, dtype=object), wrong
+def _texts(column: Any, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+    found, wrong = np.full(len(column), None, dtype=object), [""] * len(column)
+    for row, value in enumerate(column):
+        if isinstance(value, str) and len(value) <= LONGEST_TEXT and is_text(value):
+            found[row] = value or None
+        elif not _is_nothing(value):
+            wrong[row] = A_TEXT
+    return found, wrong
+
+
+def is_value(value: Any) -> bool:
+    """Say whether something that the contract says nothing more about is a single value, and not too large."""
+    return value is None or (len(value) <= LONGEST if isinstance(value, str) else isinstance(value, int | float))
 
 
 def is_text(value: str) -> bool:
@@ -103,23 +149,21 @@ def is_text(value: str) -> bool:
     return True
 
 
-def _dates(column: pd.Series, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz else column
-        moments = plain.astype("datetime64[us]").to_numpy()
+def _dates(column: Any, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        moments = column.astype("datetime64[us]")
         good = np.isnat(moments) | ((moments >= np.datetime64(EARLIEST)) & (moments <= np.datetime64(LATEST)))
         return np.where(good, moments, np.datetime64("NaT")), ["" if fine else A_DATE for fine in good]
-    found: list[np.datetime64] = []
-    wrong = []
-    for value in column:
-        if value is None or value == "" or value is pd.NaT:
-            found.append(np.datetime64("NaT"))
-            wrong.append("")
+    found, wrong = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]"), [""] * len(column)
+    for row, value in enumerate(column):
+        if _is_nothing(value):
             continue
         moment = _moment(value)
-        found.append(np.datetime64("NaT") if moment is None else np.datetime64(moment.replace(tzinfo=None), "us"))
-        wrong.append(A_DATE if moment is None else "")
-    return np.array(found, dtype="datetime64[us]"), wrong
+        if moment is None:
+            wrong[row] = A_DATE
+        else:
+            found[row] = np.datetime64(moment.replace(tzinfo=None), "us")
+    return found, wrong
 
 
 def _moment(value: Any) -> dt.datetime | None:
@@ -136,7 +180,7 @@ def _is_day(value: Any) -> bool:
     return isinstance(value, str) and 10 <= len(value) <= 32 and value[4] == "-"
 
 
-_READ: dict[str, Callable[[pd.Series, Mapping[str, Any]], tuple[np.ndarray, list[str]]]] = {
+_READ: dict[str, Callable[[Any, Mapping[str, Any]], tuple[np.ndarray, list[str]]]] = {
     "number": _numbers,
     "category": _texts,
     "date": _dates,

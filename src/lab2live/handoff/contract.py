@@ -10,11 +10,14 @@ import pandas as pd
 
 from lab2live import user_code, words
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING, day
+from lab2live.inputs import MISSING, day
 from lab2live.poc import value
 from lab2live.poc.value import Policy
 from lab2live.schema import Charter
 from lab2live.splits import Split
+
+# Milliseconds.
+LEAST_TIME_OUT = 500.0
 
 
 def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> dict[str, Any]:
@@ -37,8 +40,19 @@ def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> d
         "why": value.threshold_sentence(charter, policy),
         "baseline": baseline,
         "fallback": {"policy": dict(charter.fallback), "rule_line": _rule_line(charter, data, split)},
+        "limits": {"time_out_ms": time_out(charter)},
         "inputs": _inputs(data, split.train),
     }
+
+
+def time_out(charter: Charter) -> float:
+    """Say after how many milliseconds a request is answered without the model.
+
+    Twice what the charter allows 95 of 100 answers, not less than a busy machine may need for any, and no more than a
+    second, also where it says nothing.
+    """
+    allowed = charter.deployment.latency_ms
+    return 1000.0 if allowed is None else min(max(2 * allowed, LEAST_TIME_OUT), 1000.0)
 
 
 def _rule_line(charter: Charter, data: Dataset, split: Split) -> float | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from lab2live import models
-from lab2live.cases import Dataset
-from lab2live.columns import LARGEST, MISSING, OTHER, Columns
-from lab2live.poc.chosen import TRUSTED
+from lab2live.inputs import LARGEST, MISSING, OTHER, Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lab2live.cases import Dataset
 
 # The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
 TOLERANCE = 1e-5
@@ -88,18 +90,22 @@ class OnnxModel:
     session: Any
     columns: Columns
 
-    def predict(self, inputs: pd.DataFrame) -> np.ndarray:
-        """Answer like `models.predict`, from the same prepared inputs."""
+    def answer(self, inputs: pd.DataFrame | Mapping[str, np.ndarray]) -> np.ndarray:
+        """Answer like `models.answer`, from the same prepared inputs: a table, or arrays by column."""
         feed = {
-            name: inputs[[column]].to_numpy(dtype=object if kind == "category" else np.float32)
+            name: np.asarray(inputs[column], dtype=object if kind == "category" else np.float32).reshape(-1, 1)
             for (column, kind), name in zip(self.columns.kinds.items(), input_names(self.columns).values(), strict=True)
         }
         outputs = self.session.run(None, feed)
         if len(outputs) == 1:
-            values: np.ndarray = np.asarray(outputs[0], dtype=float).reshape(-1)
-            return values
+            return np.asarray(outputs[0], dtype=float).reshape(-1)
         probabilities = np.asarray(outputs[1], dtype=float)
-        return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.argmax(axis=1)
+        return np.asarray(probabilities[:, 1]) if probabilities.shape[1] == 2 else probabilities
+
+    def predict(self, inputs: pd.DataFrame) -> np.ndarray:
+        """Answer like `models.predict`, from the same prepared inputs."""
+        answers = self.answer(inputs)
+        return answers if answers.ndim == 1 else np.asarray(answers.argmax(axis=1))
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,18 @@ class SkopsModel:
 
     model: Any
 
+    def answer(self, inputs: pd.DataFrame | Mapping[str, np.ndarray]) -> np.ndarray:
+        """Answer like `models.answer`, from the same prepared inputs: a table, or arrays by column."""
+        import pandas as pd
+
+        from lab2live import models
+
+        return models.answer(self.model, pd.DataFrame(inputs))
+
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
         """Answer like `models.predict`, from the same prepared inputs."""
+        from lab2live import models
+
         return models.predict(self.model, inputs)
 
 
@@ -126,6 +142,8 @@ def load_onnx(content: bytes, columns: Columns) -> OnnxModel:
 def load_skops(content: bytes) -> SkopsModel:
     """Load a scikit-learn model made of nothing but reviewed types."""
     import skops.io
+
+    from lab2live.poc.chosen import TRUSTED
 
     return SkopsModel(skops.io.loads(content, trusted=list(TRUSTED)))
 
@@ -158,6 +176,8 @@ def compare(first: np.ndarray, second: np.ndarray, data: Dataset, threshold: flo
 
 def edge_rows(data: Dataset) -> pd.DataFrame:
     """Make rows that models meet once they are live: everything missing, extremes, categories never seen."""
+    import pandas as pd
+
     columns = data.columns
     typical = data.inputs.iloc[[len(data.inputs) // 2]]
     rows = [typical.assign(**dict.fromkeys(columns.numbers, np.nan), **dict.fromkeys(columns.categories, MISSING))]
@@ -176,6 +196,8 @@ def edge_rows(data: Dataset) -> pd.DataFrame:
 
 def probe_rows(data: Dataset, rows: int, seed: int) -> pd.DataFrame:
     """Draw rows to ask both models: real ones, real values in new combinations, and the edge rows."""
+    import pandas as pd
+
     random = np.random.default_rng(seed)
     real = data.inputs.sample(rows // 2, replace=True, random_state=seed)
     mixed = pd.DataFrame(
@@ -198,6 +220,8 @@ def export(
         `onnx` or `skops`, the file's content, and how ONNX compared.
     """
     import skops.io
+
+    from lab2live import models
 
     probes = probe_rows(data, rows, seed)
     try:

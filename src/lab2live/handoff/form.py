@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers, label, roles
+from lab2live.columns import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
+from lab2live.explainability.flips.moves import Space
 from lab2live.files import plain
-from lab2live.handoff.checking import LONGEST_TEXT, check, is_text
+from lab2live.handoff.checking import A_VALUE, LONGEST_TEXT, arrays, check, is_text, is_value
+from lab2live.inputs import label
 from lab2live.schema import Charter
 from lab2live.words import amount
 
@@ -200,10 +202,13 @@ def read(
         for name in values
         if name not in names
     ]
-    row = pd.DataFrame({name: pd.Series([values[name]], dtype=object) for name in values if name in names}, index=[0])
-    found, wrong = check(form["fields"], row)
+    derived = [field["name"] for field in form["fields"] if "derived" in field]
+    problems += [{"field": name, "message": A_VALUE} for name in derived if not is_value(values.get(name))]
+    found, wrong = check(form["fields"], {name: [value] for name, value in values.items()}, 1)
     problems += [{"field": name, "message": message} for _, name, message in wrong]
-    case = {str(name): value for name, value in as_joined(explainer, found).iloc[0].items()}
+    case = {
+        str(name): value for name, value in as_joined(explainer.space, pd.DataFrame(found, index=[0])).iloc[0].items()
+    }
     return case, problems
 
 
@@ -214,12 +219,12 @@ def _moment(value: Any) -> str | None:
     return value.date().isoformat() if value == value.normalize() else value.isoformat(sep=" ")
 
 
-def as_joined(explainer: Explainer, found: pd.DataFrame) -> pd.DataFrame:
+def as_joined(space: Space, found: pd.DataFrame) -> pd.DataFrame:
     """Write what was read the way the joined table holds it: its spellings, and its dates as text where they are."""
-    spellings = {move.column: {label(value): value for value in move.values} for move in explainer.space.moves}
+    spellings = {move.column: {label(value): value for value in move.values} for move in space.moves}
     written = {}
     for name in found:
-        column, dtype = found[name], explainer.space.dtypes[str(name)]
+        column, dtype = found[name], space.dtypes[str(name)]
         if pd.api.types.is_datetime64_any_dtype(column):
             if not dtype.startswith("datetime"):
                 column = pd.Series([_moment(value) for value in column], index=found.index, dtype=object)
@@ -249,11 +254,11 @@ def agreement(
     int or None, str
         As `Stage.gate` takes them: the number of cases with another answer.
     """
-    read, problems = check(form["fields"], rows)
+    read, problems = check(form["fields"], arrays(rows), len(rows))
     accepted = np.setdiff1d(np.arange(len(rows)), [row for row, *_ in problems])
     if not len(accepted):
         return None, "No held-back case keeps the contract of the form."
-    given = explainer.table(as_joined(explainer, read)).iloc[accepted]
+    given = explainer.table(as_joined(explainer.space, pd.DataFrame(read, index=rows.index))).iloc[accepted]
     answers, wanted = explainer.predict(given), tested[accepted]
     scale = max(1.0, float(np.abs(wanted).max()))
     other = ~np.isclose(answers, wanted, rtol=0, atol=SAME * scale).reshape(len(accepted), -1).all(axis=1)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from lab2live import models, user_code
 from lab2live.cases import Dataset
-from lab2live.columns import label
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import Charter
 
 Rule = Callable[[pd.DataFrame], np.ndarray]

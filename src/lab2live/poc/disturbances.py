@@ -16,6 +16,7 @@ import pandas as pd
 
 from lab2live import columns, models, user_code
 from lab2live.columns import as_numbers
+from lab2live.inputs import Columns
 from lab2live.schema import Charter
 
 Kind = Literal["dark", "missing", "noise", "higher", "lower", "unseen", "spelling", "units"]
@@ -232,7 +233,7 @@ class Path:
     """
 
     charter: Charter
-    roles: columns.Columns
+    roles: Columns
     model: Any
 
     def inputs(self, source: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lab2live.cases import Dataset, Problem
-from lab2live.columns import as_numbers, label
+from lab2live.columns import as_numbers
+from lab2live.inputs import label
 from lab2live.poc import uncertainty
 from lab2live.poc.uncertainty import Score
 from lab2live.schema import Charter

@@ -11,8 +11,8 @@ import pandas as pd
 
 from lab2live import models, splits
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING
 from lab2live.eda.signal import quick
+from lab2live.inputs import MISSING
 from lab2live.poc.disturbances import TRIED, importance
 from lab2live.poc.robustness import MOST_ROWS, REACH, RESAMPLES
 from lab2live.poc.uncertainty import Score, redraw, scores

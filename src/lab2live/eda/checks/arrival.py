@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.columns import EPOCH, day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
+from lab2live.inputs import EPOCH, day
 from lab2live.schema import Charter
 from lab2live.words import amount
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.columns import EPOCH, day
 from lab2live.eda.checks import earlier
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey, in_part
+from lab2live.inputs import EPOCH, day
 from lab2live.schema import Charter
 from lab2live.words import amount
 

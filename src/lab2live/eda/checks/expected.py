@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lab2live.columns import label
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import Charter, Source
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lab2live.columns import day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.levels import Levels, levels_of
 from lab2live.eda.checks.survey import Survey
+from lab2live.inputs import day
 from lab2live.schema import Charter
 
 FEWEST_ROWS, FEWEST_PERIODS = 100, 8

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from lab2live import gates
-from lab2live.columns import EPOCH, day
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Limits, Severity, Skip, finding
 from lab2live.eda.checks.spikes import sentinels_of_days, sentinels_of_keys, sentinels_of_numbers
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.silos import opening
+from lab2live.inputs import EPOCH, day
 from lab2live.schema import Charter
 from lab2live.words import amount
 

@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import EPOCH
 from lab2live.eda.checks import earlier, rhythm
 from lab2live.eda.checks.date_order import parts_of
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip
 from lab2live.eda.checks.survey import Survey, in_part
+from lab2live.inputs import EPOCH
 from lab2live.schema import Charter
 from lab2live.words import agree, amount
 

@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_numbers, label
+from lab2live.columns import as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
+from lab2live.inputs import label
 from lab2live.schema import Charter
 from lab2live.words import amount
 

@@ -9,11 +9,12 @@ import pandas as pd
 
 from lab2live import cases
 from lab2live.cases import Dataset
-from lab2live.columns import as_numbers, label
+from lab2live.columns import as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import agreed, maturity, mislabelled, quick
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import Charter
 from lab2live.words import agree, amount
 

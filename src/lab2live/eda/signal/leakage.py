@@ -12,9 +12,9 @@ from scipy import stats
 
 from lab2live import cases
 from lab2live.cases import Dataset
-from lab2live.columns import label
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import copied, order, quick, twins, written_later
+from lab2live.inputs import label
 from lab2live.schema import Charter
 
 # Cases used at most, classes as equally frequent as they can be.

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from lab2live.cases import Dataset
-from lab2live.columns import as_days, day
+from lab2live.columns import as_days
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
+from lab2live.inputs import day
 from lab2live.schema import Charter
 from lab2live.words import agree, amount
 

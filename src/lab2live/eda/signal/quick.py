@@ -12,9 +12,9 @@ import pandas as pd
 
 from lab2live import models, splits
 from lab2live.cases import Dataset
-from lab2live.columns import MISSING
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
 from lab2live.errors import UserError
+from lab2live.inputs import MISSING
 from lab2live.schema import Charter
 
 # What guessing reaches, see `skills`.

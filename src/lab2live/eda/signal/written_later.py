@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lab2live.cases import Dataset
-from lab2live.columns import day
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
+from lab2live.inputs import day
 from lab2live.schema import Charter
 from lab2live.words import amount
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from lab2live.columns import EPOCH, as_days
+from lab2live.columns import as_days
+from lab2live.inputs import EPOCH
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

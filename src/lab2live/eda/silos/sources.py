@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lab2live.columns import label
 from lab2live.eda.silos.databases import select
 from lab2live.eda.silos.freshness import newest_day
 from lab2live.eda.silos.opening import open_table
 from lab2live.eda.silos.problems import NO_ROWS, first_line, in_words, without_secrets
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
 from lab2live.words import agree, amount
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lab2live import report
-from lab2live.columns import label
 from lab2live.eda.simulation import resample, silos, synthetic
+from lab2live.inputs import label
 from lab2live.models import quiet_threads
 from lab2live.schema import Charter, Source
 from lab2live.words import amount

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers, label, storable
+from lab2live.columns import as_days, as_numbers, storable
 from lab2live.eda.silos.sources import Reading, joined_table
 from lab2live.eda.simulation import resample, synthetic
 from lab2live.eda.simulation.demo_silos import expected_auc
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import Charter, Source, nearest
 
 BASE_RATE = 0.25

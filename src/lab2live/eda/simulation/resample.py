@@ -11,9 +11,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers, label
+from lab2live.columns import as_days, as_numbers
 from lab2live.eda.silos.sources import key_text
 from lab2live.eda.simulation.synthetic import distinct, new_ids
+from lab2live.inputs import label
 
 # Cells that share a leaf, at least: fewer would copy whole rows, more would lose what hangs together.
 LEAF = 5

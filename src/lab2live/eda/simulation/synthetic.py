@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import label
 from lab2live.errors import UserError
+from lab2live.inputs import label
 from lab2live.schema import Charter, Column, Source
 
 # Other names under which people know the types.

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live.cases import Problem
 from lab2live.words import amount
+
+if TYPE_CHECKING:
+    from lab2live.cases import Problem
 
 LEVEL = 0.9
 # Predicted levels of a regression, and how many cases each needs at least: its two tails are told by one case in

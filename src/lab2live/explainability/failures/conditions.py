@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live import columns as roles
-from lab2live.columns import Columns
+from lab2live.inputs import MISSING, OTHER, Columns, day, label
 from lab2live.words import short
 
 # Cuts of a number: at its tenths, and where a kind of cases is looked at closely. Conditions in all columns together,
@@ -104,8 +104,8 @@ def conditions(
 
 
 def _levels(name: str, column: pd.Series, levels: tuple[str, ...]) -> list[tuple[Condition, np.ndarray]]:
-    labels = column.map(roles.label, na_action="ignore").to_numpy(dtype=object)
-    told = [level for level in levels if level not in (roles.MISSING, roles.OTHER)]
+    labels = column.map(label, na_action="ignore").to_numpy(dtype=object)
+    told = [level for level in levels if level not in (MISSING, OTHER)]
     return [(Condition(name, f"is '{level}'"), labels == level) for level in told]
 
 
@@ -119,7 +119,7 @@ def _cut(name: str, numbers: np.ndarray, cuts: int, dates: bool, unit: str) -> l
     below, more = ("before", "or later") if dates else ("below", "or more")
 
     def said(edge: float) -> str:
-        return roles.day(edge) if dates else f"{short(edge, 4)}{unit}"
+        return day(edge) if dates else f"{short(edge, 4)}{unit}"
 
     found = []
     with np.errstate(invalid="ignore"):

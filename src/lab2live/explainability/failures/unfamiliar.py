@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from lab2live import splits
-from lab2live.columns import MISSING, OTHER, Columns, day
+from lab2live.inputs import MISSING, OTHER, Columns, day
 from lab2live.poc.uncertainty import wilson
 from lab2live.words import amount, short
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # One familiar case in so many is called strange as a whole.
 RAREST = 200
@@ -23,6 +24,7 @@ ROOM = 0.1
 MOST_LEARNT, FEWEST_LEARNT = 20_000, 200
 # Steps by which a number is told; parts of a case whose combinations are looked at: the matrix of all pairs is kept.
 STEPS, MOST_PARTS = 41, 200
+EVEN = np.linspace(0, 1, STEPS)
 # A category that is rarer than this is left out of combinations: it alone makes no strange case, it did occur.
 RARE = 0.05
 # Columns named as the ones that make a combination strange.
@@ -101,6 +103,8 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
     """
     from sklearn.covariance import LedoitWolf
 
+    from lab2live import splits
+
     numbers = {name: inputs[name].to_numpy(dtype=float) for name in columns.numbers}
     known = {name: values[np.isfinite(values)] for name, values in numbers.items()}
     known = {name: values for name, values in known.items() if len(values)}
@@ -139,47 +143,51 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
 
 
 def _matrix(
-    inputs: pd.DataFrame, steps: Mapping[str, tuple[float, ...]], parts: list[tuple[str, str | None]]
+    inputs: pd.DataFrame | Mapping[str, np.ndarray],
+    steps: Mapping[str, tuple[float, ...]],
+    parts: list[tuple[str, str | None]],
 ) -> np.ndarray:
     """Write cases as numbers: normal scores, and one column per level; NaN for what says nothing about a case."""
     from scipy.special import ndtri
 
-    columns = []
-    for name, level in parts:
+    matrix = np.empty((len(inputs[str(next(iter(inputs)))]), len(parts)))
+    places: dict[str, list[int]] = {}
+    for place, (name, _) in enumerate(parts):
+        places.setdefault(name, []).append(place)
+    for name, own in places.items():
         if name not in steps:
-            labels = inputs[name].to_numpy().astype(str)
-            told = [str(other) for column, other in parts if column == name]
-            columns.append(np.where(np.isin(labels, told), labels == level, np.nan))
+            labels = np.asarray(inputs[name], dtype=object)
+            is_level = labels[:, None] == np.array([str(parts[place][1]) for place in own], dtype=object)
+            matrix[:, own] = np.where(is_level.any(axis=1)[:, None], is_level, np.nan)
             continue
-        values = inputs[name].to_numpy(dtype=float)
+        values, quantiles = np.asarray(inputs[name], dtype=float), np.array(steps[name])
         unknown = np.isnan(values)
-        if level == MISSING:
-            columns.append(unknown.astype(float))
-            continue
         # a value that many cases share has the middle of their places, not the first
-        low, high = (np.searchsorted(steps[name], values, side=side) for side in ("left", "right"))
-        between = np.interp(values, steps[name], np.linspace(0, 1, STEPS))
-        place = np.where(high > low, (low + high - 1) / 2 / (STEPS - 1), between)
-        columns.append(np.where(unknown, np.nan, ndtri(np.clip(place, 0.5 / STEPS, 1 - 0.5 / STEPS))))
-    return np.column_stack(columns)
+        low, high = (np.searchsorted(quantiles, values, side=side) for side in ("left", "right"))
+        between = np.interp(values, quantiles, EVEN)
+        rank = np.where(high > low, (low + high - 1) / 2 / (STEPS - 1), between)
+        score = np.where(unknown, np.nan, ndtri(np.clip(rank, 0.5 / STEPS, 1 - 0.5 / STEPS)))
+        for place in own:
+            matrix[:, place] = unknown if parts[place][1] == MISSING else score
+    return matrix
 
 
-def strange(seen: Familiar, inputs: pd.DataFrame) -> list[list[str]]:
+def strange(seen: Familiar, inputs: pd.DataFrame | Mapping[str, np.ndarray]) -> list[list[str]]:
     """Say for every case what the model has never seen of it; nothing for a familiar one.
 
     Parameters
     ----------
     inputs
-        Prepared cases.
+        Prepared cases: a table, or arrays by column.
     """
-    said: list[list[str]] = [[] for _ in range(len(inputs))]
+    said: list[list[str]] = [[] for _ in inputs[str(next(iter(inputs)))]]
 
     def say(where: np.ndarray, text: str) -> None:
         for row in np.flatnonzero(where):
             said[row].append(text)
 
     for name, (low, high) in seen.ranges.items():
-        values = inputs[name].to_numpy(dtype=float)
+        values = np.asarray(inputs[name], dtype=float)
         write = day if name in seen.dates else short
         room = ROOM * (high - low)
         for row in np.flatnonzero((values < low - room) | (values > high + room)):
@@ -188,7 +196,7 @@ def strange(seen: Familiar, inputs: pd.DataFrame) -> list[list[str]]:
         if name not in seen.missing:
             say(np.isnan(values), f"{name} is not known; it always was in what was learnt from.")
     for name, levels in seen.levels.items():
-        values = inputs[name].to_numpy()
+        values = np.asarray(inputs[name])
         if OTHER not in levels:
             say(values == OTHER, f"{name} has a value that did not occur in what was learnt from.")
         if name not in seen.missing:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from lab2live import splits, user_code
 from lab2live.cases import Dataset
-from lab2live.columns import Kind, as_days, as_numbers, label, roles
+from lab2live.columns import as_days, as_numbers, roles
 from lab2live.errors import UserError
 from lab2live.explainability.derived import Formula, formulas, reading
-from lab2live.explainability.flips.moves import Moves, Predict, Space
+from lab2live.explainability.flips.moves import Moves, Predict, Space, held
 from lab2live.explainability.sides import Sides
+from lab2live.inputs import Kind, label
 from lab2live.schema import Charter, did_you_mean
 
 # Values tried per number; of a category all that are told apart.
@@ -176,6 +177,27 @@ def _behind(
 
 def _same(one: pd.Series, other: pd.Series) -> bool:
     return bool(((one == other) | (one.isna() & other.isna())).all())
+
+
+def joined(space: Space, unasked: Mapping[str, Any], cases: pd.DataFrame) -> pd.DataFrame:
+    """Write cases as rows of the joined table.
+
+    Parameters
+    ----------
+    space
+        Knows how the joined table holds each column, and computes the derived ones.
+    unasked
+        What stands in for columns that nobody gives.
+    cases
+        What is known of them, in the spelling of the joined table.
+    """
+    columns = {
+        name: held(list(cases[name]) if name in cases else [unasked.get(name)] * len(cases), dtype).set_axis(
+            cases.index
+        )
+        for name, dtype in space.dtypes.items()
+    }
+    return recompute(pd.DataFrame(columns, index=cases.index), space.derived)
 
 
 def recompute(frame: pd.DataFrame, read: tuple[Formula, ...]) -> pd.DataFrame:

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from lab2live import charts, columns
-from lab2live.columns import Columns
+from lab2live import charts
 from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.reasons import Reasons
 from lab2live.explainability.why.telling import Scale, shown
+from lab2live.inputs import MISSING, OTHER, Columns, day
 from lab2live.look import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
 from lab2live.words import amount
 
@@ -96,7 +96,7 @@ def effect(
     place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
     bins = [known & (place == number) for number in range(len(edges) - 1)]
     bins = [chosen for chosen in bins if chosen.any()]
-    write = columns.day if part.kinds[source] == "date" else partial(shown, unit=unit)
+    write = day if part.kinds[source] == "date" else partial(shown, unit=unit)
     if len(bins) < FEWEST_BINS:
         ends = [(float(numbers[chosen].min()), float(numbers[chosen].max())) for chosen in bins]
         labels = [
@@ -112,7 +112,7 @@ def effect(
 
 def _categories(values: pd.Series) -> list[tuple[str, np.ndarray]]:
     text = values.map(str)
-    names = {columns.MISSING: "not known", columns.OTHER: "any other"}
+    names = {MISSING: "not known", OTHER: "any other"}
     kept = text.value_counts().index[:MOST_ROWS]
     return [(names.get(value, value), (text == value).to_numpy()) for value in kept]
 
@@ -218,9 +218,9 @@ def chart(effect: Effect, scale: Scale, unit: str = "", meaning: str = "") -> Fi
             axes.annotate("not known", (beyond, effect.missing), (0, 8), textcoords="offset points", ha="right")
         axes.grid(axis="y")
         axes.locator_params(axis="x", nbins=6)
-        dates = effect.labels[0] == columns.day(effect.at[0])
+        dates = effect.labels[0] == day(effect.at[0])
         if dates:
-            axes.xaxis.set_major_formatter(lambda value, _: columns.day(value)[:7])
+            axes.xaxis.set_major_formatter(lambda value, _: day(value)[:7])
         axes.set_xlabel(clean(f"{effect.source}{f' ({unit})' if unit else ''}"))
         axes.set_ylabel(clean(ylabel).replace(", ", ",\n", 1))
         write_title(figure, title)

@@ -15,10 +15,10 @@ import pandas as pd
 
 from lab2live import charts, models, splits
 from lab2live.cases import Dataset
-from lab2live.columns import Columns
 from lab2live.explainability.why import reasons
 from lab2live.explainability.why.families import families
 from lab2live.explainability.why.reasons import Background, Reasons
+from lab2live.inputs import Columns
 from lab2live.words import amount
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 // through HTML. All state is in one object; an older answer never overwrites a newer one. Names of columns are only
 // ever keys of maps: a column may be called "constructor".
 
+import { call } from "./call.js";
+
 const WAIT = 150; // milliseconds of quiet before the model is asked
 const SHOWN = 12; // fields before the others fold away
 const FILTER_FROM = 15;
@@ -99,7 +101,7 @@ function setValue(field, value) {
 function follow(field) {
   if (!field.slider) return;
   field.slider.classList.toggle("unset", field.input.value === "");
-  if (field.input.value !== "") field.slider.value = field.input.value;
+  field.slider.value = field.input.value || field.slider.min;
 }
 
 function values() {
@@ -192,19 +194,18 @@ async function ask() {
   state.running = new AbortController();
   byId("results").setAttribute("aria-busy", "true");
   const what = { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ values: values() }) };
-  const response = await fetch("explain", { method: "POST", signal: state.running.signal, ...what }).catch(() => null);
+  const response = await call("explain", { method: "POST", signal: state.running.signal, ...what }).catch(() => null);
   const content = await response?.json().catch(() => null); // cut off, or no JSON
   if (number !== state.asked) return;
   byId("results").removeAttribute("aria-busy");
-  const gone = "The service does not answer. Nothing is lost: what you filled in is still here.";
   if (response?.ok && content) answered(content, ofChosen);
   else if (content?.problems) refused(content);
-  else if (!response || response.ok) trouble(gone);
+  else if (!response || response.ok) trouble();
   else trouble(content?.message || `The service answered with an error (${response.status}).`);
 }
 
 // An answer that is left standing must not look like the answer to what the form now says.
-function trouble(message) {
+function trouble(message = "The service does not answer. Nothing is lost: what you filled in is still here.") {
   byId("trouble").firstElementChild.textContent = message;
   show(true, "trouble");
   show(!byId("fallback").hidden, "stale");
@@ -220,10 +221,7 @@ function settle(problems) {
 function answered(found, ofChosen) {
   settle(new Map());
   const { answer } = found;
-  for (const [name, value] of Object.entries(found.derived)) {
-    const field = state.fields.get(name);
-    if (field) field.input.textContent = plain(value);
-  }
+  for (const [name, value] of Object.entries(found.derived)) state.fields.get(name)?.input.replaceChildren(plain(value));
   if (ofChosen) state.before = answer;
   const single = answer.share === null;
   write({ was: compared(answer), said: answer.said, output: single ? "" : `so the output is ${answer.output}` });
@@ -334,7 +332,7 @@ function refused(found) {
 }
 
 async function begin() {
-  const response = await fetch("form").catch(() => null);
+  const response = await call("form").catch(() => null);
   const form = response?.ok ? await response.json().catch(() => null) : null;
   if (!form) return trouble("The service does not answer.");
   build(form);

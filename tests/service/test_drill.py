@@ -1,0 +1,57 @@
+"""The drill finds a fallback that works, and one that does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab2live import gates
+from lab2live.errors import UserError
+from lab2live.handoff import drill
+from lab2live.handoff.fallback import TRIGGERS
+
+from .conftest import put
+
+
+@pytest.mark.parametrize(
+    ("problem", "own_code"), [("binary", True), ("multiclass", True), ("regression", True), ("binary", False)]
+)
+def test_every_trigger_ends_with_whom_the_charter_names(bundled: Any, problem: str, own_code: bool) -> None:
+    made = bundled(problem, own_code=own_code)
+    done = drill.exercise(made.folder, made.table)
+    assert [one.trigger for one in done] == list(TRIGGERS)
+    by = {one.trigger: (one.wanted, one.answered) for one in done}
+    assert by["invalid_input"] == ("review", "review") and by["drift"] == ("review", "review")
+    # without a rule of its own the project cannot keep what its charter promises, and that is found
+    rule = "rule" if own_code else "baseline"
+    assert by["out_of_distribution"] == by["model_error"] == ("rule", rule)
+    if problem != "regression":
+        assert by["low_confidence"] == ("baseline", "baseline")
+    judged = gates.judge("handoff.drill", *drill.failed(done))
+    assert judged.status == ("pass" if own_code else "fail"), judged.message
+    assert len(drill.table(done)) == len(TRIGGERS)
+
+
+def test_a_rule_that_fails_is_found(bundled: Any, tmp_path: Path) -> None:
+    made = bundled("binary")
+    folder = shutil.copytree(made.folder, tmp_path / "bundle")
+    put(folder, "code/rules.py", "def score(frame):\n    raise ValueError('no rule today')\n")
+    count, says = drill.failed(drill.exercise(folder, made.table))
+    assert count == 2 and "out_of_distribution: baseline instead of rule" in says
+    assert gates.judge("handoff.drill", count, says).status == "fail"
+
+
+def test_what_cannot_be_set_off_is_no_pass() -> None:
+    nothing = [drill.Exercise("drift", "x", "rule", "", drill.NONE_FOUND)]
+    assert gates.judge("handoff.drill", *drill.failed(nothing)).status == "skip"
+    some = [*nothing, drill.Exercise("time_out", "x", "rule", "rule", "y")]
+    count, says = drill.failed(some)
+    assert count == 0 and "Not set off" in says and "drift" in says
+
+
+def test_a_service_that_does_not_start_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not start"), drill.serving(tmp_path / "nowhere", tmp_path / "state"):
+        pass
