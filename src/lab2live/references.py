@@ -11,6 +11,7 @@ import nbformat
 from lab2live import execution, files, graph, journey, verdict
 from lab2live.charter import DEMO_CHARTER
 from lab2live.errors import UserError
+from lab2live.portfolio import running
 from lab2live.schema import Charter
 
 # The tag of a cell that measures times: what it shows is never the same, and is not recorded.
@@ -52,6 +53,21 @@ def record(charter: Charter, progress: journey.Progress | None = None) -> Iterat
                 )
         for node in graph.JOURNEY:
             yield files.write_text(target / node.notebook, normalised(run / node.notebook, node.stage))
+        if (home / running.NOTEBOOK).is_file():
+            yield files.write_text(target / running.NOTEBOOK, _portfolio(home / running.NOTEBOOK, Path(work)))
+
+
+def _portfolio(notebook: Path, work: Path) -> str:
+    """Record the portfolio, which stands beside the journey: on its made-up projects, which are the same everywhere."""
+    outcome = execution.execute(notebook, work / notebook.name, {}, work, lambda done, total: None)
+    if outcome.error is not None:
+        error = outcome.error
+        raise UserError(
+            "The notebook of the portfolio breaks, so it was not recorded.",
+            where=f"{notebook}, cell {error['cell']}",
+            found=f"{error['name']}: {error['message']}",
+        )
+    return normalised(work / notebook.name, notebook.stem)
 
 
 def normalised(notebook: Path, stage: str) -> str:

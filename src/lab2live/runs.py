@@ -112,7 +112,12 @@ def _is_busy(folder: Path) -> bool:
 
 def latest(charter: Charter) -> Path | None:
     """Give the folder of the project's newest run, if there is one."""
-    pointer = charter.folder / "runs" / LATEST
+    return newest_in(charter.folder)
+
+
+def newest_in(project: Path) -> Path | None:
+    """Give the newest run in a project's folder, whether or not its charter can be read."""
+    pointer = project / "runs" / LATEST
     if not pointer.is_file():
         return None
     name = pointer.read_text(encoding="utf-8", errors="replace").strip()

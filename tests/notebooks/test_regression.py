@@ -28,6 +28,12 @@ MUTATIONS = {
         '"mean": 1.1 * size.mean(axis=0)',
     ),
     "handoff": ("04_handoff.ipynb", "handoff/contract.py", "float(known.mean())", "float(known.mean() + 0.02)"),
+    "portfolio": (
+        "portfolio.ipynb",
+        "portfolio/chances.py",
+        "np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * random",
+        "np.sqrt(correlation) * shared + (1 - correlation) * random",
+    ),
 }
 
 
