@@ -33,6 +33,8 @@ class Rule:
         Whether a fail ends the journey with no-go.
     by_findings
         The value is the severity of the worst finding of the data checks: 0 remarks at most, 1 warns, 2 fails.
+    timed
+        The value is a measured time, or follows from one: never the same twice, so that no reference holds it.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Rule:
     fail: float | None
     must_pass: bool = False
     by_findings: bool = False
+    timed: bool = False
 
     @property
     def stage(self) -> str:

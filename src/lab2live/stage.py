@@ -106,7 +106,11 @@ class Stage:
     def close(self) -> None:
         """Mark the stage as finished and show its gates."""
         self._write(finished=True)
-        display(report.gates(self.gates))
+        timed = [gate for gate in self.gates if gates.CATALOGUE[gate.id].timed]
+        display(report.gates([gate for gate in self.gates if gate not in timed]))
+        if timed:
+            names = ", ".join(gate.id for gate in timed)
+            display(report.say(f"Times differ from run to run, so these are shown above and in the verdict: {names}."))
 
     def _write(self, finished: bool = False) -> None:
         content = {

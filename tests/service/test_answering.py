@@ -162,9 +162,9 @@ def test_the_rule_answers_in_the_words_of_its_problem(bundled: Any, problem: str
 def test_no_real_case_leaves_where_data_are_personal(bundled: Any) -> None:
     free, personal = bundled("binary"), bundled("binary", personal=True)
     assert personal.charter.is_personal and not free.charter.is_personal
-    kept = json.loads(bundle.load(personal.folder).explain[bundle.EXPLAINER])["space"]
+    kept = json.loads(bundle.load(personal.folder).contents[bundle.EXPLAINER])["space"]
     assert kept["hidden"] and set(kept["references"]["age"]) == {None}
-    ages = json.loads(bundle.load(free.folder).explain[bundle.EXPLAINER])["space"]["references"]["age"]
+    ages = json.loads(bundle.load(free.folder).contents[bundle.EXPLAINER])["space"]["references"]["age"]
     assert len(set(ages)) > 10
     bills = personal.table["bill"].value_counts()
     steps = next(move.values for move in personal.explainer.space.moves if move.column == "bill")

@@ -172,8 +172,8 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "added file": lambda folder: (folder / "code" / "sitecustomize.py").write_text("import os"),
     "added hidden file": lambda folder: (folder / ".env").write_text("x"),
     "no manifest": lambda folder: (folder / "manifest.json").write_text("[]"),
-    "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 2, "files": {}, "format"'),
-    "empty manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 2, "files": {}}'),
+    "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}, "format"'),
+    "empty manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}}'),
     "later version": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}}'),
     "not even a folder": lambda folder: os.rename(folder, folder.parent / "elsewhere"),
 }

@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
 EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
-VERSION = 2
+VERSION = 3
 
 
 def write(
@@ -44,7 +44,7 @@ def write(
     contract: Mapping[str, Any],
     code: Path | None,
     card: str,
-    explain: Mapping[str, bytes] | None = None,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a bundle; what an earlier one left in the folder is removed.
 
@@ -60,14 +60,15 @@ def write(
         The folder of the project's own package: its features and rules travel with the model.
     card
         The model card, Markdown.
-    explain
-        What the bundle needs to explain its answers, see `explaining`: name -> content.
+    more
+        Any further files, name -> content: what explains its answers (see `explaining`), what watches over it, how
+        it is deployed.
     """
     contents = {
         f"model.{model_format}": model,
         CONTRACT: _json(contract),
         CARD: card.encode(),
-        **(explain or {}),
+        **(more or {}),
     }
     if code is not None:
         contents |= {f"code/{path.name}": path.read_bytes() for path in sorted(code.glob("*.py"))}
@@ -122,8 +123,8 @@ class Bundle:
         What `contract.json` says.
     model
         An `OnnxModel` or `SkopsModel`; `None` where only the rest could be saved, see `salvage`.
-    explain
-        What it needs to explain its answers, name -> checked content; empty for one that cannot.
+    contents
+        Every file but the model, name -> checked content.
     """
 
     folder: Path
@@ -133,7 +134,7 @@ class Bundle:
     model: Any
     features: ModuleType | None
     rules: ModuleType | None
-    explain: Mapping[str, bytes]
+    contents: Mapping[str, bytes]
 
     @property
     def asked(self) -> Any:
@@ -185,14 +186,14 @@ class Bundle:
         return described
 
     def _explaining(self, name: str) -> bytes:
-        if name not in self.explain:
+        if name not in self.contents:
             raise UserError(
                 "This bundle cannot explain its answers.",
                 where=self.folder,
                 expected=f"a file {name} in it",
                 fix="write it again with this lab2live: lab2live run --stage handoff",
             )
-        return self.explain[name]
+        return self.contents[name]
 
     def featured(self, raw: pd.DataFrame) -> pd.DataFrame:
         """Add the project's own columns to rows of the joined table."""
@@ -262,9 +263,9 @@ def _loaded(folder: Path, contents: Mapping[str, bytes], model_format: str | Non
     if model_format is not None:
         content = contents[f"model.{model_format}"]
         model = export.load_onnx(content, columns) if model_format == "onnx" else export.load_skops(content)
-    explain = {name: content for name, content in contents.items() if name.startswith("explain/")}
+    kept = {name: content for name, content in contents.items() if not name.startswith("model.")}
     features, rules = (_module(folder, contents, name) for name in ("features", "rules"))
-    return Bundle(folder, contract, columns, model, features, rules, explain)
+    return Bundle(folder, contract, columns, model, features, rules, kept)
 
 
 def is_intact(folder: Path) -> bool:
