@@ -1,4 +1,4 @@
-"""The charts about money: what acting on more and more cases earns, and which assumption the return hangs on."""
+"""The charts about money: what acting earns, which assumption it hangs on, and what a fallback leaves of it."""
 
 from __future__ import annotations
 
@@ -143,4 +143,52 @@ def tornado(
         return finish(
             figure,
             f"{title}. {xlabel}, as assumed {shown(base)}; {names[0]} to {names[1]}: {'; '.join(facts)}.",
+        )
+
+
+def falling(gain: float, slope: float, expected: float, rate: float | None, title: str, ylabel: str) -> Figure:
+    """What is left of a gain at every rate of the fallback.
+
+    Parameters
+    ----------
+    gain
+        Money without any fallback.
+    slope
+        What it would cost if every case were handed over.
+    expected
+        The rate that is expected, 0 to 1.
+    rate
+        From which on nothing is left; `None` if that never comes.
+    title, ylabel
+        The message of the chart; what is measured, with its unit.
+    """
+    with rc_context(LOOK):
+        figure = Figure(figsize=(WIDTH, 3.8), dpi=DPI, layout="constrained")
+        axes = figure.subplots()
+        axes.grid(axis="y")
+        axes.plot([0, 1], [gain, gain - slope], color=BLUE, linewidth=2.4)
+        axes.axhline(0, color=INK, linewidth=1.4)
+        left = gain - slope * expected
+        axes.plot(expected, left, "D", color=VERMILION, markersize=9, zorder=5)
+        axes.annotate(
+            f"expected: {shown(expected, percent=True)}",
+            (expected, left),
+            (10, 8),
+            textcoords="offset points",
+            weight="bold",
+        )
+        axes.set_xlim(-0.02, 1.02)
+        axes.margins(y=0.15)
+        if rate is not None and rate <= 1:
+            mark_line(axes, rate, f"nothing left from {shown(round(rate, 3), percent=True)}")
+        axes.xaxis.set_major_formatter(lambda share, _: shown(share, percent=True))
+        axes.yaxis.set_major_formatter(lambda money, _: shown(money))
+        axes.set_xlabel("share of cases that the fallback answers")
+        axes.set_title(clean(ylabel), loc="left", fontsize=11, color=QUIET, pad=20)
+        write_title(figure, title)
+        never = "never nothing is left" if rate is None or rate > 1 else f"nothing is left from {rate:.0%} on"
+        return finish(
+            figure,
+            f"{title}. {ylabel} against the share of cases that the fallback answers: {shown(gain)} without it, "
+            f"{shown(left)} at the expected {shown(expected, percent=True)}; {never}.",
         )

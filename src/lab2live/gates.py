@@ -179,6 +179,23 @@ RULES = (
         0,
         None,
     ),
+    Rule(
+        "handoff.fallback_cost",
+        "L1",
+        "Does the fallback leave most of what the model brings?",
+        "lower",
+        0.5,
+        None,
+    ),
+    Rule(
+        "handoff.row_independent",
+        "L5",
+        "Does every case get the same answer, alone and among others?",
+        "lower",
+        0,
+        0,
+        must_pass=True,
+    ),
 )
 CATALOGUE: dict[str, Rule] = {rule.id: rule for rule in RULES}
 

@@ -234,13 +234,14 @@ def returns(charter: Charter, answers: Answers, chosen: str, seed: int = 0, resa
             if PLAIN not in name
         ),
         against=against,
-        gain_per_case=_range(gain),
+        gain_per_case=range_of(gain),
         curve=_curve(charter, judge, policies) if problem == "binary" else None,
         **_over_time(value, gain),
     )
 
 
-def _range(draws: np.ndarray) -> Range:
+def range_of(draws: np.ndarray) -> Range:
+    """Give the 90 % interval and the middle of resamples; an end that is not finite is `None`."""
     # without interpolation, so that an infinite time stays infinite
     ends = np.quantile(draws, INTERVAL, method="inverted_cdf")
     return Range(*(float(end) if np.isfinite(end) else None for end in ends))
@@ -250,7 +251,7 @@ def _over_time(value: Value, gain: np.ndarray) -> dict[str, Any]:
     """Compute what needs volumes and costs, as far as they are stated."""
     found: dict[str, Any] = {}
     if value.cases_per_month is not None:
-        found["gain_per_month"] = _range(gain * value.cases_per_month)
+        found["gain_per_month"] = range_of(gain * value.cases_per_month)
     missing = missing_volumes(value)
     if missing:
         fields = ", ".join(f"business.value.{name}" for name in missing)
@@ -261,22 +262,22 @@ def _over_time(value: Value, gain: np.ndarray) -> dict[str, Any]:
     net = surplus * horizon - build
     with np.errstate(divide="ignore", invalid="ignore"):
         months = np.where(surplus > 0, build / surplus, np.inf)
-    found |= {"horizon": horizon, "invested": invested, "net": _range(net), "positive": float((net > 0).mean())}
-    found["break_even"] = _range(months)
+    found |= {"horizon": horizon, "invested": invested, "net": range_of(net), "positive": float((net > 0).mean())}
+    found["break_even"] = range_of(months)
     if invested:
-        return {**found, "roi": _range(net / invested)}
+        return {**found, "roi": range_of(net / invested)}
     return {**found, "lacking": "There is no return on investment: building and running it cost nothing."}
 
 
 def _option(name: str, title: str, worths: dict[str, np.ndarray], policies: dict[str, Policy], value: Value) -> Option:
-    per_case, plain = _range(worths[name]), worths.get(name + PLAIN)
+    per_case, plain = range_of(worths[name]), worths.get(name + PLAIN)
     return Option(
         name,
         title or name_of(name, policies[MODEL]),
         decides(name, policies),
         per_case,
         None if value.cases_per_month is None else per_case * value.cases_per_month,
-        None if plain is None else _range(plain),
+        None if plain is None else range_of(plain),
     )
 
 
