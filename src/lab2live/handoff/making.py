@@ -1,0 +1,72 @@
+"""The bundle of a project in one go: the steps of the last notebook, for whoever needs only what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lab2live import cases, splits
+from lab2live.cases import Dataset
+from lab2live.eda.silos import sources
+from lab2live.explainability import explainer
+from lab2live.handoff import bundle, cards, contract, export, form
+from lab2live.poc import chosen
+from lab2live.poc.chosen import Chosen
+from lab2live.splits import Split
+from lab2live.stage import Stage
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle is made from.
+
+    Attributes
+    ----------
+    table
+        The joined table.
+    labelled
+        Its cases with a known outcome, without it: the rows of `data`.
+    data, split, picked
+        What was learnt from, what was held back, and the chosen model.
+    """
+
+    table: pd.DataFrame
+    labelled: pd.DataFrame
+    data: Dataset
+    split: Split
+    picked: Chosen
+
+
+def parts(run: Stage) -> Parts:
+    """Read the sources, and take the chosen model from the run, or fit it again."""
+    table = sources.modelling_table(run.charter, run.sample, run.seed)
+    data = cases.dataset(run.charter, table)
+    split = splits.split(run.charter, data, run.seed)
+    return Parts(table, cases.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
+
+
+def core(run: Stage, made: Parts, folder: Path, rows: int = 10_000) -> None:
+    """Write the bundle without what is measured on it afterwards.
+
+    Parameters
+    ----------
+    run
+        Whose charter, seed and results are used.
+    made
+        See `parts`.
+    folder
+        Where the bundle goes.
+    rows
+        On which the exported model is compared.
+    """
+    data, split, picked = made.data, made.split, made.picked
+    kind, content, parity = export.export(picked.model, data, picked.policy.threshold, rows=rows, seed=run.seed)
+    agreed = contract.describe(run.charter, data, split, picked.policy)
+    asked_of = explainer.learn(run.charter, made.table, data, split, picked, run.seed)
+    described = form.describe(run.charter, made.labelled.iloc[split.train], picked.out_of_fold, asked_of)
+    said = export.sentence(kind, parity)
+    card = cards.model_card(run.charter, data, split, picked.name, run.upstream("poc"), agreed, said)
+    explaining = bundle.explaining(asked_of, described, run.charter.is_personal)
+    bundle.write(folder, kind, content, agreed, bundle.code_of(run.charter), card, explaining)
