@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,9 @@ def read_json(path: Path) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy and pandas scalars, paths, dates and NaN into what JSON knows."""
+    """Turn numpy and pandas scalars, dataclasses, paths, dates and NaN into what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):

@@ -174,7 +174,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "no manifest": lambda folder: (folder / "manifest.json").write_text("[]"),
     "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}, "format"'),
     "empty manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}}'),
-    "later version": lambda folder: (folder / "manifest.json").write_text('{"version": 3, "files": {}}'),
+    "later version": lambda folder: (folder / "manifest.json").write_text('{"version": 4, "files": {}}'),
     "not even a folder": lambda folder: os.rename(folder, folder.parent / "elsewhere"),
 }
 

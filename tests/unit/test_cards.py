@@ -53,7 +53,7 @@ def test_hostile_names_stay_text(generate: Any, name: str) -> None:
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     for bad in ("<script", "<img", "<a ", "<em>", "<strong>Not", "onerror=alert(1)>"):
         assert bad not in shown
-    assert shown.count("<h1>") == 1 and shown.count("<h2>") == 4
+    assert shown.count("<h1>") == 1 and shown.count("<h2>") == 8
     assert shown.count("<table>") == 1
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(data.columns.kinds)
@@ -106,3 +106,43 @@ def test_a_card_is_written_for_every_problem(generate: Any, problem: str) -> Non
 def test_a_nested_card_has_its_headings_two_levels_down(generate: Any) -> None:
     text = cards.nested("# one\n\n## two\n\ntext # three\n")
     assert text == "### one\n\n#### two\n\ntext # three\n"
+
+
+def judged(name: str, message: str) -> dict[str, Any]:
+    return {"id": name, "message": message}
+
+
+def test_a_card_shows_groups_confidence_failures_and_what_it_belongs_to(generate: Any) -> None:
+    charter, data = generate("binary", 200, prediction={"sensitive": ["x1"]})
+    split = splits.split(charter, data, 0)
+    agreed = contract.describe(charter, data, split, Policy(data.problem, 0.5))
+    group = {"column": "age", "level": "<b>old</b>", "cases": 376, "score": 0.756, "low": 0.675, "high": 0.829}
+    group |= {"selected": 0.47, "missed": 0.26, "worth": None, "behind": 0.0}
+    few = {**group, "level": "young", "high": None, "missed": None}
+    scores = {"name": "linear", "title": "Linear", "mean": 0.8, "low": 0.7, "high": 0.9}
+    scores |= {"test": 0.79, "test_low": 0.7, "test_high": 0.88}
+    poc = {
+        "ladder": {"metric": "roc_auc", "chosen": "linear", "rungs": [scores]},
+        "fairness": {"groups": [group, few], "problem": ""},
+        "gates": [judged("poc.fairness", "No group is surely served worse.")],
+    }
+    explained = {
+        "gates": [judged("explainability.failures", "Where x is 1, the model is wrong.")],
+        "failures": ["Where x is 1: wrong 40%."],
+        "hardest": ["Where x is 2: wrong 30%."],
+    }
+    text = cards.model_card(charter, data, split, "linear", poc, agreed, "The same.", explained, {"model.onnx": "ab12"})
+    for part in (
+        "| age \\<b\\>old\\</b\\> | 376 | 0.756 (0.675 to 0.829) | 47% | 26% |",
+        "| age young | 376 | too few cases | 47% | – |",
+        "No group is surely served worse.",
+        "- Kinds of cases that fail: Where x is 1, the model is wrong.",
+        "- The promised confidence: not judged in this run",
+        "- Fails: Where x is 1: wrong 40%.",
+        "- Hard to tell: Where x is 2: wrong 30%.",
+        "- Not for: cases unlike those it learnt from",
+        "- model.onnx: SHA-256 `ab12`",
+    ):
+        assert part in text
+    bare = card(charter, data)
+    assert "nobody has looked" in bare and "Sensitive columns: x1." in bare

@@ -49,6 +49,7 @@ def complaint(folder: Path, text: str) -> UserError:
 @pytest.fixture(autouse=True)
 def _nobody_said_which_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LAB2LIVE_PROJECT", raising=False)
+    monkeypatch.delenv("LAB2LIVE_SOURCES", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -258,6 +259,57 @@ def test_demo_and_stand_ins_are_told_apart_from_the_real_thing(tmp_path: Path) -
     assert charter.find("demo").stand_ins == []
     assert found.base.name == "real"
     assert found.join_keys == ["id", "month"]
+
+
+ELSEWHERE = """\
+prediction: {problem_type: regression, target: cost, id_column: id}
+join: {base: ours, on: id}
+sources:
+  - {name: ours, uri: "postgresql://host/sales", table: cases, columns: {age: {type: number}}, snapshot: earlier.csv,
+     expected: {region: [north, south], city: cities.csv}}
+  - {name: waiting, uri: b.csv, stand_in: b0.csv, access: requested, aggregate: {calls: count(*)}, key: id}
+  - {name: bought, uri: "public://doctor-visits"}
+simulate: {rows: 50, sample: {ours: some-real-rows.csv}}
+"""
+
+
+def test_where_the_data_cannot_be_reached_sources_are_drawn_from_their_description(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, ELSEWHERE)
+    assert charter.find().sources[0].address == "postgresql://host/sales"
+    monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
+    found = charter.find()
+    assert [source.address for source in found.sources] == ["simulated://", "simulated://", "public://doctor-visits"]
+    assert found.stand_ins == ["ours", "waiting", "bought"]
+    ours = found.sources[0]
+    assert (ours.table, ours.snapshot, ours.access) == (None, None, "simulated")
+    assert ours.expected == {"region": ["north", "south"]}
+    assert (found.simulate.sample, found.simulate.rows) == ({}, 50)
+
+
+def test_the_demo_is_the_demo_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
+    shutil.copy(charter.DEMO_CHARTER, tmp_path)
+    assert charter.find().is_demo
+    assert charter.find().stand_ins == []
+
+
+def test_a_source_that_nobody_describes_cannot_be_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
+    with pytest.raises(UserError, match=r"does not say which columns source `crm` has"):
+        charter.find()
+
+
+def test_sources_are_what_they_are_or_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    monkeypatch.setenv("LAB2LIVE_SOURCES", "")
+    assert charter.find().sources[0].address == "crm.csv"
+    monkeypatch.setenv("LAB2LIVE_SOURCES", "simulatd")
+    with pytest.raises(UserError, match="LAB2LIVE_SOURCES") as caught:
+        charter.find()
+    assert caught.value.details["found"] == "simulatd"
 
 
 def test_addresses_resolve_against_the_charters_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

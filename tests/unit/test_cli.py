@@ -199,6 +199,13 @@ def test_a_verdict_is_printed_and_gives_the_exit_code(
     assert ("list [/red] is empty" in said) is broke, "and data is no markup"
 
 
+def test_a_verdict_as_markdown_is_that_alone_and_gives_the_same_exit_code(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "verdict", "--markdown", str(made_up(project / "runs" / "one", "fail"))) == 2
+    assert capsys.readouterr().out.startswith("## Tiny: NO-GO\n")
+
+
 def test_without_a_name_the_newest_run_is_meant(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lab2live import __version__
 from lab2live.cases import Dataset
 from lab2live.handoff.contract import bound
 from lab2live.metrics import METRICS
 from lab2live.schema import Charter
 from lab2live.splits import Split
+from lab2live.words import plain
 
 
 def model_card(
@@ -21,6 +23,8 @@ def model_card(
     poc: Mapping[str, Any] | None,
     contract: Mapping[str, Any],
     parity: str,
+    explainability: Mapping[str, Any] | None = None,
+    hashes: Mapping[str, str] | None = None,
 ) -> str:
     """Write the model card (Mitchell et al. 2019, "Model cards for model reporting") as Markdown.
 
@@ -36,34 +40,43 @@ def model_card(
         The bundle's `contract.json`.
     parity
         How the exported model compares with the tested one, as a sentence.
+    explainability
+        The results of that stage, or `None` if it has not run in this run: the card says so.
+    hashes
+        Name -> SHA-256 of what the card belongs to, such as the model's file.
     """
     project, prediction = charter.project, charter.prediction
-    lines = [f"# {_plain(project.name)}: model card", ""]
+    lines = [f"# {as_text(project.name)}: model card", ""]
     if charter.is_demo:
         lines += ["**Simulated demo data: not for any decision.**", ""]
     if charter.stand_ins:
-        lines += [f"**Made on stand-in data: {_plain(', '.join(charter.stand_ins))}.**", ""]
-    lines += [f"- Purpose: {_plain(project.description) or 'not stated in the charter'}"]
-    lines += [f"- Owner: {_plain(project.owner or 'nobody named')}", f"- Model: {name}"]
-    lines += [f"- Predicts: {_code(prediction.target)} ({_what(data)})"]
-    held_back = f"tested on {len(split.test):,} others, held back {_plain(split.how)}"
+        lines += [f"**Made on stand-in data: {as_text(', '.join(charter.stand_ins))}.**", ""]
+    lines += [f"- Purpose: {as_text(project.description) or 'not stated in the charter'}"]
+    lines += [f"- Owner: {as_text(project.owner or 'nobody named')}", f"- Model: {name}"]
+    lines += [f"- Predicts: {as_code(prediction.target)} ({_what(data)})"]
+    held_back = f"tested on {len(split.test):,} others, held back {as_text(split.how)}"
     lines += [f"- Learnt from: {len(split.train):,} cases; {held_back}"]
-    lines += [f"- Sources: {_plain(', '.join(source.name for source in charter.sources))}"]
-    lines += [f"- File: {_plain(parity)}", "", "## How good it is", ""]
+    lines += [f"- Sources: {as_text(', '.join(source.name for source in charter.sources))}"]
+    lines += [f"- File: {as_text(parity)}", "", "## What it is for, and what not", "", *_use(charter)]
+    lines += ["", "## How good it is", ""]
     lines += _scores(poc["ladder"]) if poc else ["The PoC was not part of this run: no scores to show."]
+    lines += ["", "## How it serves groups of people", "", *_groups(charter, poc)]
+    lines += ["", "## How sure it is, and when it fails", "", *_limits(explainability)]
     lines += ["", "## What it needs", "", "| column | kind | may be empty | seen in training |", "|---|---|---|---|"]
     lines += [
-        f"| {_plain(e['name'])} | {e['kind']} | {'yes' if e['nullable'] else 'no'} | {_seen(e)} |"
+        f"| {as_text(e['name'])} | {e['kind']} | {'yes' if e['nullable'] else 'no'} | {_seen(e)} |"
         for e in contract["inputs"]
     ]
     lines += ["", "## What it does not use", ""]
-    lines += [f"- {_plain(column)}: {reason}" for column, reason in data.columns.left_out.items()] or [
+    lines += [f"- {as_text(column)}: {as_text(reason)}" for column, reason in data.columns.left_out.items()] or [
         "- nothing left out"
     ]
     lines += ["", "## When it must not answer", ""]
     lines += [f"- {trigger}: {answer}" for trigger, answer in charter.fallback.items()] or [
         "- not settled in the charter"
     ]
+    lines += ["", "## What this card belongs to", "", f"- lab2live {__version__}"]
+    lines += [f"- {as_text(name)}: SHA-256 {as_code(digest)}" for name, digest in (hashes or {}).items()]
     return "\n".join(lines) + "\n"
 
 
@@ -75,8 +88,60 @@ def nested(card: str) -> str:
 def _what(data: Dataset) -> str:
     if data.problem == "regression":
         return "a number"
-    kind = f"the probability of {_code(data.classes[-1])}" if data.problem == "binary" else "one of the classes"
-    return f"{kind}; classes: {_plain(', '.join(data.classes))}"
+    kind = f"the probability of {as_code(data.classes[-1])}" if data.problem == "binary" else "one of the classes"
+    return f"{kind}; classes: {as_text(', '.join(data.classes))}"
+
+
+def _use(charter: Charter) -> list[str]:
+    """Say what the model is meant for, and what nobody has tested it for."""
+    target = as_code(charter.prediction.target)
+    personal = "are or may be personal" if charter.is_personal else "are not personal"
+    return [
+        f"- Meant for: saying {target} of cases as its sources deliver them, by those named below, with the fallback "
+        "below",
+        "- Not for: cases unlike those it learnt from, other purposes than the one above, or saying what causes what",
+        "- Not for: deciding alone where the charter hands the case to a person",
+        f"- The data {personal}.",
+    ]
+
+
+def _groups(charter: Charter, poc: Mapping[str, Any] | None) -> list[str]:
+    """Show score and errors of each sensitive group."""
+    kept = poc.get("fairness") if poc else None
+    if not isinstance(kept, Mapping):
+        named = as_text(", ".join(charter.prediction.sensitive))
+        return [f"Not measured in this run. Sensitive columns: {named or 'none named in the charter'}."]
+    if not kept["groups"]:
+        return [as_text(kept["problem"])]
+    lines = ["| group | cases | score | acted on | missed |", "|---|---|---|---|---|"]
+    for one in kept["groups"]:
+        score = (
+            "too few cases" if one["high"] is None else f"{one['score']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+        )
+        shares = [plain(None) if one[name] is None else f"{one[name]:.0%}" for name in ("selected", "missed")]
+        lines.append(
+            f"| {as_text(one['column'])} {as_text(one['level'])} | {one['cases']:,} | {score} | {' | '.join(shares)} |"
+        )
+    judged = next((gate for gate in poc["gates"] if gate["id"] == "poc.fairness"), None) if poc else None
+    return [*lines, *(["", as_text(judged["message"])] if judged else [])]
+
+
+def _limits(explainability: Mapping[str, Any] | None) -> list[str]:
+    """Say what was found about confidence and failures, slice by slice."""
+    if not explainability:
+        return ["The explanations were not part of this run: nobody has looked."]
+    judged = {gate["id"]: gate["message"] for gate in explainability["gates"]}
+    lines = [
+        f"- {title}: {as_text(judged.get(name, 'not judged in this run'))}"
+        for title, name in (
+            ("80 % means 80 %?", "explainability.calibration"),
+            ("The promised confidence", "explainability.confidence"),
+            ("Kinds of cases that fail", "explainability.failures"),
+            ("Unlike what was learnt from", "explainability.unfamiliar"),
+        )
+    ]
+    lines += [f"- Fails: {as_text(text)}" for text in explainability.get("failures", ())]
+    return lines + [f"- Hard to tell: {as_text(text)}" for text in explainability.get("hardest", ())]
 
 
 def _scores(ladder: Mapping[str, Any]) -> list[str]:
@@ -95,7 +160,7 @@ def _scores(ladder: Mapping[str, Any]) -> list[str]:
 def _seen(entry: Mapping[str, Any]) -> str:
     if entry["kind"] != "category":
         return f"{bound(entry, 'min')} to {bound(entry, 'max')}"
-    return _plain(_some(entry["categories"]))
+    return as_text(_some(entry["categories"]))
 
 
 def _some(values: Sequence[str], most: int = 8) -> str:
@@ -103,11 +168,11 @@ def _some(values: Sequence[str], most: int = 8) -> str:
     return ", ".join(values[:most]) + more
 
 
-def _code(text: object) -> str:
+def as_code(text: object) -> str:
     """Set a name as code, where Markdown knows no escapes: only a backtick could end it."""
     return f"`{' '.join(str(text).replace('`', chr(39)).split()) or ' '}`"
 
 
-def _plain(text: object) -> str:
+def as_text(text: object) -> str:
     """Keep text from the charter or the data from being Markdown or HTML, and on one line."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&])", r"\\\1", " ".join(str(text).split()))
