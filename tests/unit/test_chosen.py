@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-from lab2live import models, splits, stage
+from lab2live import gates, models, splits, stage
 from lab2live.poc import chosen, ladder
 from lab2live.poc.value import Policy
 
@@ -62,3 +64,17 @@ def test_another_charter_is_another_choice(climbs: Any) -> None:
 @pytest.mark.parametrize(("line", "wanted"), [(np.inf, 1.0), (-np.inf, 0.0), (0.3, 0.3), (1.7, 1.0), (-2.0, 0.0)])
 def test_a_line_is_written_as_a_probability(line: float, wanted: float) -> None:
     assert Policy("binary", line).threshold == wanted
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_training_again_gives_the_same_model_or_is_told(generate: Any, kind: str) -> None:
+    charter, data = generate(kind, 300)
+    split = splits.split(charter, data, 0)
+    model = models.fit(models.boosting(data, 0, {"max_iter": 20}), data, split.train)
+    picked = chosen.Chosen("boosting", model, np.zeros(len(split.train)), Policy(data.problem), True)
+    value, message = chosen.trained_again(picked, data, split)
+    assert value == 0 and gates.judge("handoff.retrained", value, message).status == "pass"
+    fewer = models.fit(clone(model), data, split.train[:120])
+    value, message = chosen.trained_again(replace(picked, model=fewer), data, split)
+    assert value and gates.judge("handoff.retrained", value, message).status == "warn"
+    assert f"{value:,} of {len(split.test)} held-back cases" in message

@@ -279,3 +279,17 @@ def test_no_telemetry_from_a_notebook_opened_by_hand(project: Path, monkeypatch:
     monkeypatch.delenv("YDATA_PROFILING_NO_ANALYTICS", raising=False)
     begin(project)
     assert os.environ["YDATA_PROFILING_NO_ANALYTICS"] == "1"
+
+
+def test_the_last_cell_names_what_hangs_on_measured_times_without_a_number(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin(project, "handoff")
+    run.gate("handoff.latency", 0.4321, "Fast.")
+    run.gate("handoff.python", 0.0, "Fits.")
+    capsys.readouterr()
+    run.close()
+    shown = capsys.readouterr().out
+    assert "Fits." in shown and "handoff.latency" in shown
+    assert "0.432" not in shown and "Fast." not in shown
+    assert [gate["id"] for gate in written(run)["gates"]] == ["handoff.latency", "handoff.python"]

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from lab2live import files
+from lab2live import files, models
 from lab2live.cases import Dataset
 from lab2live.poc import ladder, value
 from lab2live.splits import Split
 from lab2live.stage import Stage
+from lab2live.words import amount
 
 MODEL_FILE = "model.skops"
 ANSWERS_FILE = "answers.npy"
+# Answers that differ by less are the same: sums of floats depend on the order in which threads add them.
+SAME = 1e-9
 
 # What a saved model may consist of. Reviewed once and fixed: a file that asks for anything else is not loaded.
 TRUSTED = (
@@ -87,3 +90,22 @@ def fitted(stage: Stage, data: Dataset, split: Split) -> Chosen:
         out_of_fold = climb.answers.out_of_fold[name]
     policy = value.learn_policy(stage.charter, data.problem, data.outcome[split.train], out_of_fold)
     return Chosen(name, fitted, out_of_fold, policy, from_run)
+
+
+def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | None, str]:
+    """Train the chosen model once more from the same cases, and compare what both say of the held-back ones.
+
+    Returns
+    -------
+    int or None, str
+        As `Stage.gate` takes them: how many of the answers differ.
+    """
+    from sklearn.base import clone
+
+    inputs = data.inputs.iloc[split.test]
+    again = models.answer(models.fit(clone(picked.model), data, split.train), inputs)
+    same = np.isclose(again, models.answer(picked.model, inputs), rtol=SAME, atol=SAME).reshape(len(inputs), -1)
+    other, cases = int((~same.all(axis=1)).sum()), amount(len(inputs), "held-back case")
+    if other:
+        return other, f"Trained again from the same cases, the model says something else of {other:,} of {cases}."
+    return 0, f"Trained again from the same cases, the model says the same of all {cases}."
