@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nbformat
@@ -11,6 +11,7 @@ import nbformat
 from lab2live import execution, files, graph, journey, verdict
 from lab2live.charter import DEMO_CHARTER
 from lab2live.errors import UserError
+from lab2live.handoff.monitoring import running as monitoring
 from lab2live.portfolio import running
 from lab2live.schema import Charter
 
@@ -54,20 +55,23 @@ def record(charter: Charter, progress: journey.Progress | None = None) -> Iterat
         for node in graph.JOURNEY:
             yield files.write_text(target / node.notebook, normalised(run / node.notebook, node.stage))
         if (home / running.NOTEBOOK).is_file():
-            yield files.write_text(target / running.NOTEBOOK, _portfolio(home / running.NOTEBOOK, Path(work)))
+            yield files.write_text(target / running.NOTEBOOK, _beside(home / running.NOTEBOOK, Path(work), {}))
+        if (home / monitoring.NOTEBOOK).is_file():
+            given = {"project": "demo" if charter.file == DEMO_CHARTER else str(charter.folder), "run_dir": str(run)}
+            yield files.write_text(target / monitoring.NOTEBOOK, _beside(home / monitoring.NOTEBOOK, Path(work), given))
 
 
-def _portfolio(notebook: Path, work: Path) -> str:
-    """Record the portfolio, which stands beside the journey: on its made-up projects, which are the same everywhere."""
-    outcome = execution.execute(notebook, work / notebook.name, {}, work, lambda done, total: None)
+def _beside(notebook: Path, work: Path, given: Mapping[str, str]) -> str:
+    """Record a notebook beside the journey: the portfolio on made-up projects, the monitoring as a rehearsal."""
+    outcome = execution.execute(notebook, work / notebook.name, given, work, lambda done, total: None)
     if outcome.error is not None:
         error = outcome.error
         raise UserError(
-            "The notebook of the portfolio breaks, so it was not recorded.",
+            "A notebook breaks, so it was not recorded.",
             where=f"{notebook}, cell {error['cell']}",
             found=f"{error['name']}: {error['message']}",
         )
-    return normalised(work / notebook.name, notebook.stem)
+    return normalised(work / notebook.name, notebook.stem.removeprefix("05_"))
 
 
 def normalised(notebook: Path, stage: str) -> str:

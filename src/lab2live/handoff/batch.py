@@ -68,15 +68,8 @@ def score(folder: Path, source: Path, target: Path, progress: Callable[[int], No
     UserError
         If a file is of another kind, cannot be read, or lacks every field.
     """
-    for path in (source, target):
-        if path.suffix.lower() not in KINDS:
-            raise UserError(
-                "Only CSV and Parquet can be scored.",
-                where=path,
-                found=path.suffix or "no suffix",
-                expected=" or ".join(KINDS),
-                fix="convert the file",
-            )
+    check_kind(source)
+    check_kind(target)
     if not source.is_file():
         raise UserError(
             "There is nothing to score.", where=source, found="no such file", expected="a CSV or Parquet file"
@@ -91,7 +84,8 @@ def score(folder: Path, source: Path, target: Path, progress: Callable[[int], No
         files.write_json(work / "input.json", same)
     kept = rows = 0
     done: list[Path] = []
-    for number, piece in enumerate(_pieces(source, decides)):
+    needed = [*fields(decides), *decides.identifiers, *decides.unasked]
+    for number, piece in enumerate(pieces(source, needed)):
         path = work / f"{number:06d}.parquet"
         if path.is_file():
             kept += 1
@@ -103,6 +97,24 @@ def score(folder: Path, source: Path, target: Path, progress: Callable[[int], No
     by, invalid = _together(done, target)
     shutil.rmtree(work)
     return Scored(rows, by, invalid, kept)
+
+
+def check_kind(path: Path) -> None:
+    """Refuse a file that is neither CSV nor Parquet.
+
+    Raises
+    ------
+    UserError
+        With what to do.
+    """
+    if path.suffix.lower() not in KINDS:
+        raise UserError(
+            "Only CSV and Parquet can be scored.",
+            where=path,
+            found=path.suffix or "no suffix",
+            expected=" or ".join(KINDS),
+            fix="convert the file",
+        )
 
 
 def files_of(path: Path) -> Any:
@@ -122,10 +134,16 @@ def _identity(path: Path) -> dict[str, Any]:
     return {"path": str(path.resolve()), "bytes": known.st_size, "changed": known.st_mtime_ns}
 
 
-def _pieces(source: Path, decides: Deciding) -> Iterator[pa.Table]:
-    """Read a file in pieces of the same size, whatever the sizes in which it is stored."""
+def pieces(source: Path, needed: list[str]) -> Iterator[pa.Table]:
+    """Read some columns of a file in pieces of the same size, whatever the sizes in which it is stored.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or has none of these columns.
+    """
     waiting: list[pa.Table] = []
-    for stored in _stored(source, decides):
+    for stored in _stored(source, needed):
         waiting.append(stored)
         while sum(table.num_rows for table in waiting) >= PIECE:
             together = pa.concat_tables(waiting)
@@ -136,8 +154,7 @@ def _pieces(source: Path, decides: Deciding) -> Iterator[pa.Table]:
         yield last
 
 
-def _stored(source: Path, decides: Deciding) -> Iterator[pa.Table]:
-    needed = [*_fields(decides), *decides.identifiers, *decides.unasked]
+def _stored(source: Path, needed: list[str]) -> Iterator[pa.Table]:
     try:
         if source.suffix.lower() == ".parquet":
             with parquet.ParquetFile(source) as stored:
@@ -168,7 +185,8 @@ def _stored(source: Path, decides: Deciding) -> Iterator[pa.Table]:
         ) from None
 
 
-def _fields(decides: Deciding) -> dict[str, str]:
+def fields(decides: Deciding) -> dict[str, str]:
+    """Give the columns that a case is asked for, and their kinds."""
     return {field["name"]: field["kind"] for field in decides.fields if "derived" not in field}
 
 
@@ -185,15 +203,21 @@ def _needed(names: list[str], needed: list[str], source: Path) -> list[str]:
     return found
 
 
-def _write(decides: Deciding, piece: pa.Table, first: int, path: Path) -> None:
+def as_frame(piece: pa.Table, kinds: dict[str, str]) -> pd.DataFrame:
+    """Read the numbers of a piece, which a CSV file holds as text, and leave what is none as it is."""
     frame = piece.to_pandas()
-    for name, kind in _fields(decides).items():
+    for name, kind in kinds.items():
         if name in frame and kind == "number" and frame[name].dtype == object:
             # what is no number stays text, to be refused with its row
             numbers = pd.to_numeric(frame[name], errors="coerce")
             fits = numbers.notna() | frame[name].isna()
             mixed = numbers.astype(object).where(fits, frame[name]).where(frame[name].notna(), None)
             frame[name] = numbers if fits.all() else mixed
+    return frame
+
+
+def _write(decides: Deciding, piece: pa.Table, first: int, path: Path) -> None:
+    frame = as_frame(piece, fields(decides))
     answers = decides.decide(frame)
     names = [name for name in decides.identifiers if name in piece.column_names]
     columns = {"row": pa.array(range(first, first + piece.num_rows)), **{name: piece[name] for name in names}}

@@ -33,7 +33,7 @@ def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | 
     int or None, str
         As `Stage.gate` takes them: the number of columns (and rules) that depend on other cases.
     """
-    tried = {}
+    tried: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {}
     if bundle.features is not None:
         tried["features.py"] = bundle.featured
     if bundle.rules is not None:
