@@ -176,6 +176,7 @@ def falling(gain: float, slope: float, expected: float, rate: float | None, titl
             (10, 8),
             textcoords="offset points",
             weight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # nothing is written across the line
         )
         axes.set_xlim(-0.02, 1.02)
         axes.margins(y=0.15)

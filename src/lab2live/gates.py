@@ -162,6 +162,7 @@ RULES = (
         0,
         must_pass=True,
     ),
+    Rule("handoff.retrained", "G4", "Does training again give the same model?", "lower", 0, None),
     Rule("handoff.form", "L5", "Does the form ask for all that the model needs?", "lower", 0, None),
     Rule(
         "handoff.drill",
@@ -196,6 +197,13 @@ RULES = (
         0,
         must_pass=True,
     ),
+    Rule("handoff.latency", "L5", "Does the service answer fast enough?", "lower", 0.8, 1, timed=True),
+    Rule("handoff.memory", "L5", "Does the service fit into its memory?", "lower", 0.8, 1, timed=True),
+    Rule("handoff.throughput", "L5", "Does the service answer as many as will ask?", "lower", 0.8, 1, timed=True),
+    Rule("handoff.python", "L5", "Does the bundle run on the Python of the platform?", "lower", 0, 0),
+    Rule("handoff.roles", "T4", "Does every part have somebody who owns it?", "lower", 0, 1, by_findings=True),
+    Rule("handoff.ml_test_score", "G4", "Is it ready for production by the ML Test Score?", "higher", 2, None),
+    Rule("handoff.alerts", "G4", "Are the alerts of the monitoring as rare as stated?", "lower", 2, None),
 )
 CATALOGUE: dict[str, Rule] = {rule.id: rule for rule in RULES}
 

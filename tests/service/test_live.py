@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 
 from lab2live.handoff import bundle, schemas
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.serving import service
+from lab2live.handoff.serving import listening
 from lab2live.handoff.serving.review import Reviews
 from lab2live.handoff.serving.together import Together
 
@@ -47,12 +47,12 @@ def change(folder: Path, how: Callable[[dict[str, Any]], Any]) -> None:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., tuple[TestClient, service.Service]]]:
+def start() -> Iterator[Callable[..., tuple[TestClient, listening.Service]]]:
     """Start services that end with the test."""
     with contextlib.ExitStack() as running:
 
-        def make(folder: Path, **settings: Any) -> tuple[TestClient, service.Service]:
-            app, made = service.app(folder, service.Settings(**settings))
+        def make(folder: Path, **settings: Any) -> tuple[TestClient, listening.Service]:
+            app, made = listening.app(folder, listening.Settings(**settings))
             return running.enter_context(TestClient(app, raise_server_exceptions=False)), made
 
         yield make

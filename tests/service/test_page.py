@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from lab2live.handoff.serving import service
+from lab2live.handoff.serving import listening
 
 CONTRAST = """() => {
   const light = (colour) => {
@@ -60,14 +60,14 @@ class Running:
 
 @pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
 def any_problem(request: pytest.FixtureRequest, bundled: Any) -> Iterator[str]:
-    running = Running(service.app(bundled(request.param).folder)[0])
+    running = Running(listening.app(bundled(request.param).folder)[0])
     yield running.address
     running.stop()
 
 
 @pytest.fixture(scope="module")
 def address(bundled: Any) -> Iterator[str]:
-    running = Running(service.app(bundled("binary").folder)[0])
+    running = Running(listening.app(bundled("binary").folder)[0])
     yield running.address
     running.stop()
 
@@ -199,7 +199,7 @@ def test_a_strange_case_is_named_and_the_fallback_steps_in(visit: Any, address: 
 
 
 def test_a_service_that_goes_and_comes_back_loses_nothing(visit: Any, bundled: Any) -> None:
-    running = Running(service.app(bundled("binary").folder)[0])
+    running = Running(listening.app(bundled("binary").folder)[0])
     page = visit(running.address)
     running.stop()
     page.get_by_label("bill").fill("33")
@@ -207,7 +207,7 @@ def test_a_service_that_goes_and_comes_back_loses_nothing(visit: Any, bundled: A
     assert (
         "does not answer" in page.locator("#trouble").inner_text() and page.get_by_label("bill").input_value() == "33"
     )
-    again = Running(service.app(bundled("binary").folder)[0], running.port)
+    again = Running(listening.app(bundled("binary").folder)[0], running.port)
     page.get_by_role("button", name="Try again").click()
     page.locator("#trouble").wait_for(state="hidden")
     assert page.get_by_label("bill").input_value() == "33" and "→" in page.locator("#was").inner_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab2live.handoff.serving import service
+from lab2live.handoff.serving import listening
 
 from .test_page import Running
 
@@ -23,7 +23,7 @@ def post(address: str, values: dict[str, Any]) -> None:
 
 
 def test_a_person_decides(bundled: Any, tmp_path: Path, chromium: Any) -> None:
-    running = Running(service.app(bundled("binary").folder, service.Settings(tmp_path))[0])
+    running = Running(listening.app(bundled("binary").folder, listening.Settings(tmp_path))[0])
     case = {
         "bill": "a lot",
         "lines": 2,

@@ -15,14 +15,14 @@ from fastapi.testclient import TestClient
 
 from lab2live import cli
 from lab2live.errors import UserError
-from lab2live.handoff.serving import service
+from lab2live.handoff.serving import endpoints, listening
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
 def client(bundled: Any) -> TestClient:
-    return TestClient(service.app(bundled("binary").folder)[0], raise_server_exceptions=False)
+    return TestClient(listening.app(bundled("binary").folder)[0], raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_case_is_explained(client: TestClient, case: dict[str, Any]) -> None:
 )
 def test_what_is_no_case_is_refused_without_repeating_it(client: TestClient, body: bytes) -> None:
     answer = client.post("/explain", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422 and answer.json() == {"message": service.MALFORMED}
+    assert answer.status_code == 422 and answer.json() == {"message": endpoints.MALFORMED}
 
 
 def test_what_is_too_large_is_not_even_read(client: TestClient) -> None:
@@ -110,7 +110,7 @@ def test_no_value_breaks_it_and_none_is_repeated(
 def test_not_a_number_in_json_is_refused(client: TestClient, case: dict[str, Any]) -> None:
     body = json.dumps({"values": {**case, "bill": float("nan")}})
     answer = client.post("/explain", content=body, headers=JSON)
-    assert answer.status_code == 422 and answer.json() == {"message": service.MALFORMED}
+    assert answer.status_code == 422 and answer.json() == {"message": endpoints.MALFORMED}
 
 
 def test_an_error_is_logged_by_its_kind_alone(
@@ -119,7 +119,7 @@ def test_an_error_is_logged_by_its_kind_alone(
     def breaks(*_: Any) -> Any:
         raise RuntimeError("Ada Lovelace owes 300")
 
-    asked = TestClient(service.app(bundled("binary").folder)[0], raise_server_exceptions=False)
+    asked = TestClient(listening.app(bundled("binary").folder)[0], raise_server_exceptions=False)
     assert asked.post("/explain", json={"values": case}).status_code == 200
     monkeypatch.setattr("lab2live.handoff.answering.Answering.explain", breaks)
     answer = asked.post("/explain", json={"values": case})
@@ -161,7 +161,7 @@ def test_a_taken_port_is_said(bundled: Any) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UserError, match="cannot listen there"):
-            service.serve(bundled("binary").folder, "127.0.0.1", taken.getsockname()[1], lambda _: None)
+            listening.serve(bundled("binary").folder, "127.0.0.1", taken.getsockname()[1], lambda _: None)
 
 
 def test_a_bundle_is_found_by_its_run_and_its_lack_is_said(bundled: Any, tmp_path: Any) -> None:

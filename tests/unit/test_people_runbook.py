@@ -73,9 +73,9 @@ def test_its_commands_and_addresses_are_those_that_there_are(charter_of: Any) ->
     options = {option for one in known["serve"].params for option in one.opts}
     (serve,) = re.findall(r"lab2live serve (.*)", text)
     assert set(re.findall(r"--\w+", serve)) <= options
-    service = (ROOT / "src/lab2live/handoff/serving/service.py").read_text()
+    routes = (ROOT / "src/lab2live/handoff/serving/listening.py").read_text()
     for path in re.findall(r"8000(/\w+)", text):
-        assert f'"{path}": (' in service, path
+        assert f'"{path}": (' in routes, path
     metrics = (ROOT / "src/lab2live/handoff/serving/metrics.py").read_text()
     for name in re.findall(r"`(lab2live_\w+?)(?:_total)?`", text):
         assert f'"{name}"' in metrics, name

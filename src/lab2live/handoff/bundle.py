@@ -45,6 +45,7 @@ def write(
     code: Path | None,
     card: str,
     more: Mapping[str, bytes] | None = None,
+    needs: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a bundle; what an earlier one left in the folder is removed.
 
@@ -63,6 +64,8 @@ def write(
     more
         Any further files, name -> content: what explains its answers (see `explaining`), what watches over it, how
         it is deployed.
+    needs
+        What has to be installed for what, see `deploying.locked.Needs.manifest`.
     """
     contents = {
         f"model.{model_format}": model,
@@ -80,6 +83,7 @@ def write(
     manifest = {
         "version": VERSION,
         "format": model_format,
+        **({} if needs is None else {"needs": files.plain(needs)}),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
     files.write_json(folder / MANIFEST, manifest)
@@ -97,13 +101,11 @@ def explaining(explainer: Explainer, form: Mapping[str, Any], personal: bool) ->
     personal
         Whether the data are personal: then no real case leaves with the bundle.
     """
-    import skops.io
-
     kept = replace(explainer, space=explainer.space.without_people()) if personal else explainer
     return {
         EXPLAINER: _json(kept.to_dict()),
         FORM: _json(form),
-        EXPLAINED_MODEL: skops.io.dumps(explainer.model),
+        EXPLAINED_MODEL: export.to_skops(explainer.model),
     }
 
 

@@ -179,7 +179,8 @@ class Deciding:
         for who in ("rule", "baseline"):
             theirs = np.flatnonzero(source == who)
             if len(theirs):
-                asked = (table if table is not None else self._table(read, rows)) if who == "rule" else None
+                ruled = who == "rule" and self.bundle.rules is not None
+                asked = (table if table is not None else self._table(read, rows)) if ruled else None
                 given = None if asked is None else asked.iloc[theirs]
                 output[theirs], failed = instead(self.bundle, who, given, len(theirs))
                 source[theirs] = "baseline" if failed else who

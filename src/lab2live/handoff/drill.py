@@ -122,8 +122,7 @@ def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
 def _cases(decides: Deciding, form: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Find a case for every trigger that lies in the case itself, and a usual one."""
     asked = [field for field in form["fields"] if "derived" not in field]
-    real = [{field["name"]: written(row[field["name"]], field) for field in asked if field["name"] in row}
-            for row in rows.head(MOST_TRIED).to_dict("records")]  # fmt: skip
+    real = real_cases(form, rows.head(MOST_TRIED))
     typical = [{name: case["values"].get(name) for name in real[0]} for case in form["cases"]]
     tried = [*typical, *real]
     tried += [
@@ -147,10 +146,26 @@ def _cases(decides: Deciding, form: Mapping[str, Any], rows: pd.DataFrame) -> di
     return {**first, "usual": usual, "invalid_input": {**usual, **broken}}
 
 
-class Asking:
-    """Asks a service on this machine, over one connection."""
+def real_cases(form: Mapping[str, Any], rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write rows of the joined table as the service takes them."""
+    asked = [field for field in form["fields"] if "derived" not in field]
+    return [{field["name"]: written(row[field["name"]], field) for field in asked if field["name"] in row}
+            for row in rows.to_dict("records")]  # fmt: skip
 
-    def __init__(self, port: int) -> None:
+
+class Asking:
+    """Asks a service on this machine, over one connection.
+
+    Parameters
+    ----------
+    port
+        Where it listens.
+    process
+        The number of its process.
+    """
+
+    def __init__(self, port: int, process: int) -> None:
+        self.port, self.process = port, process
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def __call__(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -201,7 +216,7 @@ def serving(folder: Path, state: Path) -> Iterator[Asking]:
                 process.wait(PATIENCE)
                 last = said.read_text(encoding="utf-8", errors="replace").strip()
                 raise UserError("The service does not start.", where=folder, found=last[-500:] or "nothing was said")
-            asking = Asking(int(line.rstrip("/ \n").rpartition(":")[2]))
+            asking = Asking(int(line.rstrip("/ \n").rpartition(":")[2]), process.pid)
             yield asking
             asking.close()
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.handoff.deploying import reproducible
 from lab2live.inputs import LARGEST, MISSING, OTHER, Columns
 
 if TYPE_CHECKING:
@@ -129,6 +130,13 @@ class SkopsModel:
         return models.predict(self.model, inputs)
 
 
+def to_skops(model: Any) -> bytes:
+    """Write a scikit-learn model to bytes: the same model, the same bytes."""
+    import skops.io
+
+    return reproducible.skops(skops.io.dumps(model))
+
+
 def load_onnx(content: bytes, columns: Columns) -> OnnxModel:
     """Load a converted model for this process's processor."""
     import onnxruntime
@@ -219,8 +227,6 @@ def export(
     format, content, parity
         `onnx` or `skops`, the file's content, and how ONNX compared.
     """
-    import skops.io
-
     from lab2live import models
 
     probes = probe_rows(data, rows, seed)
@@ -231,9 +237,9 @@ def export(
         problem = (
             f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
         )
-        return "skops", skops.io.dumps(model), Parity(len(probes), len(probes), float("nan"), problem)
+        return "skops", to_skops(model), Parity(len(probes), len(probes), float("nan"), problem)
     parity = compare(models.predict(model, probes), answers, data, threshold)
-    return ("onnx", content, parity) if parity.exact else ("skops", skops.io.dumps(model), parity)
+    return ("onnx", content, parity) if parity.exact else ("skops", to_skops(model), parity)
 
 
 def sentence(kind: str, parity: Parity) -> str:

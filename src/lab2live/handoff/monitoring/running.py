@@ -42,6 +42,8 @@ def run(
     from lab2live.handoff.batch import check_kind
 
     notebook = (home or PACKAGE_FOLDER.parents[1]) / "notebooks" / NOTEBOOK
+    if home is None and not notebook.is_file():  # installed from the wheel of a bundle, which brings it here
+        notebook = Path(__file__).with_name(NOTEBOOK)
     out = out.resolve()
     if not notebook.is_file():
         raise UserError("The notebook is not where it should be.", where=notebook, fix="git checkout notebooks")

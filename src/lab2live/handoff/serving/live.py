@@ -128,13 +128,18 @@ def read(folder: Path) -> Running:
     try:
         found = bundles.load(folder)
         running = Running(name, Deciding.of(found), found)
-        running.about([{}])  # the first answer loads what later ones need
+        typical = [case["values"] for case in found.form()["cases"]]
+        running.about([{}, *typical])  # the first answers load what later ones need
         return running
+    except ImportError as error:
+        problem = f"{error.name or 'a package'} is not installed here, and the manifest says that it is needed"
     except Exception as error:  # a file that is missing or changed, or that cannot be read: whatever it is
         problem = str(error) if isinstance(error, UserError) else f"{type(error).__name__} while it was loaded"
     left = bundles.salvage(folder)
     try:
-        return Running(name, None if left is None else Deciding.of(left), left, problem)
+        running = Running(name, None if left is None else Deciding.of(left), left, problem)
+        running.about([{}])  # what cannot read a case here has to be told from what can
+        return running
     except Exception:
         return Running(name, None, left, problem)
 

@@ -1,0 +1,109 @@
+"""What has to be installed follows from the project's lock: neither more nor less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab2live.errors import UserError
+from lab2live.handoff.deploying import folder, locked
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = """\
+# made by a machine
+a==1.0 ; python_version < '3.12' \\
+    --hash=sha256:00 \\
+    --hash=sha256:01
+    # via -r requirements.in
+a==2.0 ; python_version >= '3.12' \\
+    --hash=sha256:02
+    # via -r requirements.in
+b==1 \\
+    --hash=sha256:03
+    # via
+    #   a
+    #   d
+c==1 \\
+    --hash=sha256:04
+    # via b
+d==1 \\
+    --hash=sha256:05
+    # via -r requirements.in
+"""
+
+
+def names(packages: tuple[locked.Package, ...]) -> list[str]:
+    return [one.name for one in packages]
+
+
+def test_a_lock_is_read_with_markers_hashes_and_who_asks() -> None:
+    read = locked.read(LOCK)
+    assert names(read) == ["a", "a", "b", "c", "d"]
+    assert read[0].pin == "a==1.0 ; python_version < '3.12'"
+    assert read[0].block == "a==1.0 ; python_version < '3.12' \\\n    --hash=sha256:00 \\\n    --hash=sha256:01"
+    assert read[2].via == {"a", "d"} and "b" not in read[2].via
+
+
+def test_a_package_brings_all_that_it_asks_for_and_nothing_else() -> None:
+    assert names(locked.closure(locked.read(LOCK), {"a"})) == ["a", "a", "b", "c"]
+    assert names(locked.closure(locked.read(LOCK), {"c"})) == ["c"]
+
+
+@pytest.fixture(scope="module")
+def lock() -> str:
+    return locked.find(ROOT)
+
+
+def test_answering_from_onnx_needs_neither_pandas_nor_scikit_learn(lock: str) -> None:
+    needs = locked.needs(lock, "onnx", None)
+    predict = names(needs.packages["predict"])
+    assert not {"pandas", "scikit-learn", "matplotlib", "jupyterlab"} & set(predict)
+    assert {"onnxruntime", "starlette", "pydantic-core", "click"} & set(predict)
+    assert set(predict) < set(names(needs.packages["explain"])) < set(names(needs.packages["monitor"]))
+    assert "neither pandas nor scikit-learn" in folder.sentence(needs)
+    told = needs.manifest()
+    assert told["python"] == ["3.11", "3.12", "3.13"] and "not_in_lock" not in told
+    assert all("==" in pin and "\\" not in pin for pin in told["predict"])
+
+
+def test_scikit_learn_is_needed_where_the_model_is_one_of_it(lock: str) -> None:
+    needs = locked.needs(lock, "skops", None)
+    assert {"pandas", "scikit-learn", "skops"} <= set(names(needs.packages["predict"]))
+    assert "neither" not in folder.sentence(needs)
+
+
+def test_own_code_brings_what_it_imports(lock: str, tmp_path: Path) -> None:
+    code = tmp_path / "package"
+    code.mkdir()
+    (code / "features.py").write_text(
+        "import os\nimport yaml.nodes\nfrom . import rules\nfrom package import x\nimport lab2live\n\n"
+        "def add_features(frame):\n    import duckdb\n    from nowhere.at import all\n"
+    )
+    needs = locked.needs(lock, "onnx", code)
+    assert {"pandas", "duckdb", "pyyaml"} <= set(names(needs.packages["predict"]))
+    assert "scikit-learn" not in names(needs.packages["predict"])
+    assert needs.unlocked == ("nowhere",)
+    assert needs.manifest()["not_in_lock"] == ["nowhere"] and "nowhere" in folder.sentence(needs)
+
+
+def test_the_lock_of_a_task_holds_the_blocks_of_the_whole_one_unchanged(lock: str) -> None:
+    needs = locked.needs(lock, "onnx", None)
+    written = needs.lock("predict").decode()
+    assert all(one.block in lock for one in locked.read(written))
+    assert names(locked.read(written)) == sorted(names(needs.packages["predict"]))
+    assert all("--hash=sha256:" in one.block for one in locked.read(written))
+    both = names(locked.read(needs.lock("predict", "monitor").decode()))
+    assert set(both) == set(names(needs.packages["monitor"]))
+    assert "http://" not in written and "https://" not in written
+
+
+def test_a_project_without_a_lock_or_with_half_of_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locked.lab2live, "__file__", str(tmp_path / "src" / "lab2live" / "__init__.py"))
+    with pytest.raises(UserError, match="no lock"):
+        locked.find(tmp_path / "elsewhere")
+    (tmp_path / "requirements.lock").write_text(LOCK)
+    assert locked.find(tmp_path / "elsewhere") == LOCK
+    with pytest.raises(UserError, match="lacks packages") as caught:
+        locked.needs(LOCK, "onnx", None)
+    assert "fastapi" in caught.value.details["found"]
