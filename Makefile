@@ -13,7 +13,7 @@ export YDATA_PROFILING_NO_ANALYTICS = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lab record lock clean
+.PHONY: help env demo test lab record docs lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lab: env  ## open JupyterLab on the notebooks, reachable from this machine only
 
 record: env  ## run the notebooks and store their outputs as the new reference (then look at the diff)
 	$(BIN)/lab2live record
+
+docs: env  ## renew what the reference pages take from the code
+	$(BIN)/python docs/reference.py
 
 lock: env  ## renew requirements.lock after a change of requirements.in (UPGRADE=1 takes the newest versions)
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 $(if $(UPGRADE),--upgrade) --quiet \

@@ -38,9 +38,13 @@ class Lab2Live(Extension):
             template_root=ROOT.as_posix(),
             canonical=canonical,
             checked=checked,
+            code_owner=code_owner,
             columns=columns,
+            described=described,
             generic=generic,
+            locked=locked,
             not_inputs=not_inputs,
+            reachable=reachable,
             rule=rule,
         )
         environment.filters.update(
@@ -72,6 +76,7 @@ def checked(answers):
         answers["data_path"] = from_here(answers["data_path"])
     # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
     if not updating():
+        checks.check_spelling(sys.argv, answers)
         checks.check(answers)
     return ""
 
@@ -91,6 +96,40 @@ def updating():
             return True
         frame = frame.f_back
     return False
+
+
+def locked(name):
+    """A package with the version that requirements.lock pins, so that hooks and environment use the same."""
+    return re.search(rf"^{re.escape(name)}==[\w.]+", canonical("requirements.lock"), re.MULTILINE)[0]
+
+
+def reachable(answers):
+    """Whether a CI server can read the data: they are simulated, or lie behind a public address."""
+    return answers["data_source"] in ("demo", "simulate") or (
+        answers["data_source"] == "file" and "://" in answers["data_path"] and "${" not in answers["data_path"]
+    )
+
+
+def code_owner(answers):
+    """The owner as CODEOWNERS takes it, an @account or an e-mail address; nothing for a name, which no server knows."""
+    account = r"@[\w][\w.-]*(/[\w.-]+)?|[\w.+-]+@[\w-]+(\.[\w-]+)+"
+    return answers["author"] if re.fullmatch(account, answers["author"], re.ASCII) else ""
+
+
+def described(answers):
+    """What the charter says about every column of the user's own table: name -> a YAML mapping; {} when unknown."""
+    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
+    if not found or not 1 < len(found.inputs(besides=[])) <= 60:
+        return {}
+    told = {name: table.kind(found.column(name)) for name in found.inputs(besides=[])}
+    lines = {name: f"{{type: {kind}}}" if kind else "{}" for name, kind in told.items()}
+    if answers["target"] in lines and answers["problem_type"] == "regression":
+        lines[answers["target"]] = "{type: number}"
+    elif answers["target"] in lines:
+        # only here are values written down: names of classes are no data about anybody
+        classes = ", ".join(map(quoted, table.classes(found.column(answers["target"]))))
+        lines[answers["target"]] = f"{{type: category, values: [{classes}]}}" if classes else "{type: category}"
+    return lines
 
 
 def columns(answers):

@@ -1,6 +1,7 @@
 """Whether the answers can become a project: one clear message, before anything is written."""
 
 import difflib
+import itertools
 import keyword
 import re
 import sys
@@ -10,6 +11,17 @@ import lab2live_template_table as table
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("src/lab2live", "notebooks", "requirements.in", "requirements.lock", "environment.yml")
+# Options of cookiecutter whose value is the next word.
+TAKES_A_VALUE = [
+    "-c",
+    "--checkout",
+    "--directory",
+    "-o",
+    "--output-dir",
+    "--config-file",
+    "--debug-file",
+    "--replay-file",
+]
 ONE_LINE = ("project_name", "author", "organisation")
 
 # Folders of the project and files beside its tests: a package of that name would be imported instead, or they of it.
@@ -20,6 +32,24 @@ IMPORT_NAMES = """
     mpl_toolkits mypyc opentelemetry pandas_profiling pip pkg_resources public py pylab pythonjsonlogger pywt rpds
     sklearn slugify tlz websocket xdist yaml zmq
 """.lower().split()
+
+
+def check_spelling(words, answers):
+    """Refuse a `key=value` of the command line that answers no question: cookiecutter itself would not say a word."""
+    if not re.search(r"cookiecutter(\.exe|[/\\]__main__\.py)?$", words[0]):
+        return
+    asked = [name for name in answers if not name.startswith("_")]
+    for before, word in itertools.pairwise(words):
+        key, equals, _ = word.partition("=")
+        if equals and re.fullmatch(r"\w+", key) and before not in TAKES_A_VALUE and key not in answers:
+            close = difflib.get_close_matches(key, asked, n=1)
+            refuse(
+                key,
+                "this answers no question.",
+                found=word,
+                expected=", ".join(asked),
+                fix=f"{close[0]}=..." if close else "leave it out",
+            )
 
 
 def check(answers):
@@ -183,8 +213,12 @@ def project_slug(slug):
 
 def is_slug(slug):
     """Whether a folder on every system, and a Python distribution, can have this name."""
-    reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", slug.lower())
-    return bool(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", slug)) and not reserved
+    return bool(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", slug)) and not is_reserved(slug)
+
+
+def is_reserved(name):
+    """Whether Windows keeps this name for a device: no file or folder can have it there."""
+    return re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name.lower()) is not None
 
 
 def package_name(text):
@@ -195,7 +229,8 @@ def package_name(text):
 
 
 def is_package_name(name):
-    return re.fullmatch(r"[A-Za-z]\w{0,63}", name, re.ASCII) is not None and not keyword.iskeyword(name)
+    plain = re.fullmatch(r"[A-Za-z]\w{0,63}", name, re.ASCII) is not None
+    return plain and not keyword.iskeyword(name) and not is_reserved(name)
 
 
 def taken():

@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import math
+import re
 import statistics
 import zlib
 from collections import Counter
@@ -101,6 +102,33 @@ def number(text):
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) and "_" not in text else None
+
+
+def kind(cells):
+    """The type that a charter gives a column with these cells, or None when it cannot be told for sure."""
+    filled = [cell for cell in cells if cell is not None]
+    if not filled:
+        return None
+    if all(number(cell) is not None for cell in filled):
+        # 007 is a code and no number; so might be whatever the charter calls it
+        return None if any(re.match(r"[+-]?0\d", cell) for cell in filled) else "number"
+    if {cell.lower() for cell in filled} == {"true", "false"}:
+        return "boolean"
+    if all(re.fullmatch(r"\d{4}-\d\d-\d\d([ T][\d:.]+Z?)?", cell) for cell in filled):
+        return "date"
+    if any(number(cell.replace(",", ".")) is not None for cell in filled):
+        return None  # numbers with words among them, or a comma in them: that is for the first notebook to say
+    return "category" if len(set(filled)) <= 20 else "text"
+
+
+def classes(cells):
+    """The classes of a target, numbers as numbers; nothing when there are too many to be classes."""
+    found = sorted({cell for cell in cells if cell is not None})
+    if not 2 <= len(found) <= 20:
+        return []
+    if all(re.fullmatch(r"-?(0|[1-9]\d*)", cell) for cell in found):
+        return sorted(map(int, found))
+    return found
 
 
 def pick_rule(table, problem_type, target, positive_class, not_inputs):

@@ -11,10 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from lab2live.errors import UserError
-from lab2live.schema import Block, Charter, nearest
+from lab2live.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Block, Charter, Source, nearest
 
 FILE = "project.yaml"
 DEMO = "demo"
+# Where the data cannot be reached, such as in CI, this variable says `simulated`.
+SOURCES = "LAB2LIVE_SOURCES"
+SIMULATED = "simulated"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
 DEMO_CHARTER = PACKAGE_FOLDER / DEMO / FILE
 # What pydantic calls a kind of value, in the words of somebody who writes YAML.
@@ -75,6 +78,7 @@ def find(project: str | os.PathLike[str] | None = None) -> Charter:
     Returns
     -------
     Charter
+        With every source simulated that lies somewhere else, if `LAB2LIVE_SOURCES=simulated` asks for it.
 
     Raises
     ------
@@ -90,7 +94,41 @@ def find(project: str | os.PathLike[str] | None = None) -> Charter:
     else:
         charter = _nearest_charter()
     _own_machinery(charter.folder)
-    return charter
+    return _with_sources_as_asked(charter)
+
+
+def _with_sources_as_asked(charter: Charter) -> Charter:
+    """Leave the sources as they are, or replace those that lie somewhere else by tables drawn from this charter."""
+    wanted = os.environ.get(SOURCES)
+    if not wanted:
+        return charter
+    if wanted != SIMULATED:
+        raise UserError(
+            f"The environment variable {SOURCES} says something nobody understands.",
+            found=wanted,
+            expected=f"`{SIMULATED}`, or nothing",
+            fix=f"unset it, or set {SOURCES}={SIMULATED} where the data cannot be reached",
+        )
+    # real rows to learn from are not at hand either
+    plan = charter.simulate.model_copy(update={"sample": {}})
+    sources = [_simulated(charter, source) for source in charter.sources]
+    return charter.model_copy(update={"sources": sources, "simulate": plan})
+
+
+def _simulated(charter: Charter, source: Source) -> Source:
+    """Give a source of which only the description counts; what can be read everywhere stays as it is."""
+    if source.address.startswith((DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME)):
+        return source
+    if not source.columns and not source.aggregate:
+        raise UserError(
+            f"{SOURCES}={SIMULATED}, and the charter does not say which columns source `{source.name}` has.",
+            where=f"{charter.file}, field `sources ({source.name}).columns`",
+            expected="column: {type: number | integer | category | text | id | date | boolean}",
+            fix=f"describe its columns, or unset {SOURCES} where the data can be reached",
+        )
+    lists = {column: values for column, values in source.expected.items() if isinstance(values, list)}
+    elsewhere: dict[str, object] = {"stand_in": None, "snapshot": None, "table": None, "expected": lists}
+    return source.model_copy(update={"uri": SIMULATED_SCHEME, "access": "simulated", **elsewhere})
 
 
 def _nearest_charter() -> Charter:

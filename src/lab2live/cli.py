@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lab2live import charter as charters
-from lab2live import graph, journey, questions, runs, verdict
+from lab2live import questions, verdict
 from lab2live.errors import UserError
 from lab2live.gates import STAGES
 from lab2live.schema import PUBLIC_SCHEME
@@ -92,10 +92,13 @@ def run(
     ] = None,
 ) -> None:
     """Execute the journey, or one stage of it, and print the verdict."""
+    from lab2live import journey
+    from lab2live.progress import ConsoleProgress
+
     found = charters.find(project)
     if stage is not None and stage not in STAGES:
         raise UserError("There is no such stage.", where="--stage", found=stage, expected=", ".join(STAGES))
-    with ConsoleProgress() as progress:
+    with ConsoleProgress(errors) as progress:
         folder = journey.run(
             found,
             only=stage,
@@ -117,23 +120,46 @@ def run(
 @app.command(name="verdict")
 def show_verdict(
     run: Annotated[Path | None, typer.Argument(help="A run's folder; the newest by default.", metavar="[RUN]")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, for the summary of a CI job.")] = False,
     project: ProjectOption = None,
 ) -> None:
     """Print the gates and the decision of a run."""
+    from lab2live import runs, summary
+
     folder = run or runs.latest(charters.find(project))
     if folder is None:
         raise UserError("There is no run yet.", fix="start one: lab2live run")
     content = verdict.read(folder)
-    show(content)
+    if markdown:
+        typer.echo(summary.markdown(content), nl=False)
+    else:
+        show(content)
     raise typer.Exit(verdict.exit_code(content))
+
+
+@app.command(name="sign-off")
+def sign_off(
+    run: Annotated[Path | None, typer.Argument(help="A run's folder; the newest by default.", metavar="[RUN]")] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Check that what is signed is still what lies in a run; exit code 1 names what has changed."""
+    from lab2live import runs
+    from lab2live.handoff.people import sign_off as signing
+
+    folder = run or runs.latest(charters.find(project))
+    if folder is None:
+        raise UserError("There is no run yet.", fix="start one: lab2live run")
+    console.print(escape(signing.check(folder)))
+    console.print(f"Print and sign it:  {escape(str(folder / signing.PAGE))}")
 
 
 @app.command()
 def record(project: ProjectOption = None) -> None:
     """Renew the stored reference outputs that nbval compares."""
     from lab2live import references
+    from lab2live.progress import ConsoleProgress
 
-    with ConsoleProgress() as progress:
+    with ConsoleProgress(errors) as progress:
         for path in references.record(charters.find(project), progress):
             console.print(f"recorded {escape(str(path))}")
     console.print("Look at the difference before you commit it: git diff")
@@ -179,7 +205,9 @@ def simulate(
 
 BundleArgument = Annotated[
     Path | None,
-    typer.Argument(help="The folder of a bundle, or of a run; the newest run by default.", metavar="[BUNDLE]"),
+    typer.Argument(
+        help="A bundle: its folder, bundle.zip, or a run's folder; the newest run by default.", metavar="[BUNDLE]"
+    ),
 ]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")]
 
@@ -187,9 +215,9 @@ PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any fre
 @app.command()
 def ask(bundle: BundleArgument = None, port: PortOption = 0, project: ProjectOption = None) -> None:
     """Open the page on which people ask the model: what it says, why, how sure, and what would flip it."""
-    from lab2live.handoff.serving import service
+    from lab2live.handoff.serving import listening
 
-    service.serve(_bundle(bundle, project), LOOPBACK, port, _started, whole=True)
+    listening.serve(_bundle(bundle, project), LOOPBACK, port, _started, whole=True)
 
 
 @app.command()
@@ -210,14 +238,16 @@ def serve(
     project: ProjectOption = None,
 ) -> None:
     """Serve a bundle: the pages for people, and its answers for programs. LAB2LIVE_API_KEY sets a key."""
-    from lab2live.handoff.serving import service
+    from lab2live.handoff.serving import listening
 
-    service.serve(_bundle(bundle, project), host, port, _started, state=state, rate=rate, logged=True, drilled=drill)
+    listening.serve(_bundle(bundle, project), host, port, _started, state=state, rate=rate, logged=True, drilled=drill)
 
 
 @app.command()
 def score(
-    bundle: Annotated[Path, typer.Argument(help="The folder of a bundle, or of a run.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle: its folder, bundle.zip, or a run's folder.", metavar="BUNDLE")
+    ],
     source: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="INPUT")],
     target: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="OUTPUT")],
 ) -> None:
@@ -233,14 +263,32 @@ def score(
     console.print(f"Written: {escape(str(target))}")
 
 
+@app.command()
+def mlflow(
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle: its folder, bundle.zip, or a run's folder.", metavar="BUNDLE")
+    ],
+    target: Annotated[Path, typer.Argument(help="A new or empty folder.", metavar="OUT")],
+) -> None:
+    """Write a bundle as a model that MLflow can load and serve."""
+    from lab2live.handoff.deploying import mlflow_model
+
+    mlflow_model.write(_bundle(bundle, None), target)
+    console.print(f"Written: {escape(str(target))}")
+    console.print(f"Serve it:  mlflow models serve -m {escape(shlex.quote(str(target)))} --env-manager local")
+
+
 def _bundle(folder: Path | None, project: str | None) -> Path:
-    """Find a bundle: the folder itself, that of a run, or that of the newest run."""
-    run = folder if folder is not None else runs.latest(charters.find(project))
+    """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
+    if folder is not None:
+        inside = folder / "artefacts" / "bundle"
+        return _unpacked(folder) if folder.is_file() else inside if inside.is_dir() else folder
+    from lab2live import runs  # here, since a service is installed without what runs need
+
+    run = runs.latest(charters.find(project))
     if run is None:
         raise UserError("There is no run yet, and so no bundle.", fix="start one: lab2live run")
     inside = run / "artefacts" / "bundle"
-    if folder is not None and not inside.is_dir():
-        return folder
     if not inside.is_dir():
         raise UserError(
             "The newest run has no bundle.",
@@ -251,43 +299,22 @@ def _bundle(folder: Path | None, project: str | None) -> Path:
     return inside
 
 
+def _unpacked(file: Path) -> Path:
+    """Unpack a bundle for as long as this process runs; a reload reads the folder, not the file."""
+    import atexit
+    import shutil
+    import tempfile
+
+    from lab2live.handoff.deploying import archive
+
+    folder = Path(tempfile.mkdtemp(prefix="lab2live-bundle-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return archive.unpack(file, folder)
+
+
 def _started(address: str) -> None:
     console.print(f"Open this page:  {escape(address)}")
     console.print("Stop it with Ctrl-C.")
-
-
-class ConsoleProgress(journey.Progress):
-    """One line per notebook, with a bar while it runs."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description:<18}"), BarColumn(30), TextColumn("{task.fields[state]}"))
-        self._bars = Progress(*columns, TimeElapsedColumn(), console=errors)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> ConsoleProgress:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def started(self, node: graph.Node) -> None:
-        self._tasks[node.stage] = self._bars.add_task(node.title, total=1, state="starting")
-        if not errors.is_terminal:
-            errors.print(f"{node.title}: started")
-
-    def cell(self, node: graph.Node, done: int, total: int) -> None:
-        self._bars.update(self._tasks[node.stage], completed=done, total=total, state=f"cell {done + 1} of {total}")
-
-    def ended(self, node: graph.Node, record: Mapping[str, Any]) -> None:
-        state = record["status"] + (f" in {record['seconds']:.0f} s" if record["seconds"] is not None else "")
-        if node.stage in self._tasks:
-            self._bars.update(self._tasks[node.stage], completed=1, total=1, state=state)
-            self._bars.stop_task(self._tasks[node.stage])
-        elif errors.is_terminal:
-            self._bars.add_task(node.title, total=1, completed=0, start=False, state=state)
-        if not errors.is_terminal:
-            errors.print(f"{node.title}: {state}")
 
 
 def show(content: Mapping[str, Any]) -> None:
@@ -361,6 +388,48 @@ def portfolio(
     for text in content["sentences"]:
         console.print(escape(text))
     console.print(f"\nOpen this page:  {escape(str(out / running.PAGE))}")
+
+
+@app.command()
+def monitor(
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle: its folder, bundle.zip, or a run's folder.", metavar="BUNDLE")
+    ],
+    batch: Annotated[Path, typer.Argument(help="CSV or Parquet with new cases.", metavar="BATCH")],
+    out: Annotated[Path, typer.Option(help="Where the page and monitoring.json go.", metavar="DIR")] = Path(
+        "monitoring"
+    ),
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="What /metrics of a service gave, or its address here.", metavar="FILE_OR_URL"),
+    ] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Hold new cases against what the model was tested on; exit code 2 when somebody has to look now."""
+    from lab2live.handoff.monitoring import running
+
+    home = None if project is None else charters.find(project).folder
+    with Progress(TextColumn("monitor"), BarColumn(30), TimeElapsedColumn(), console=errors) as bar:
+        task = bar.add_task("monitor", total=None)
+        content = running.run(
+            _bundle(bundle, None),
+            batch,
+            out,
+            metrics,
+            home,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    table = Table(title="Alerts", title_justify="left")
+    for column in ("", "alert", "what was found"):
+        table.add_column(column, overflow="fold", no_wrap=not column)
+    for alert in content["alerts"]:
+        status = {"ok": "pass", "ticket": "warn", "page": "fail", "skip": "skip"}[alert["status"]]
+        words = (f"{SYMBOLS[status]} {alert['status']}", alert["id"], escape(alert["message"]))
+        table.add_row(*words, style=STYLES[status])
+    console.print(table)
+    console.print(escape(content["advice"]["text"]))
+    console.print(f"\nOpen this page:  {escape(str(out / running.PAGE))}")
+    raise typer.Exit(2 if content["status"] == "page" else 0)
 
 
 def main() -> int:

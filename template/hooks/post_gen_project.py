@@ -4,22 +4,15 @@ The working directory is the project. Runs again on every `cruft update`, so it 
 """
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
 # Answers come as data, never spliced into code. No JSON has three quotes in a row, so it cannot end this literal.
 ANSWERS = json.loads(r"""{{ {"root": template_root, "data_source": cookiecutter.data_source} | tojson }}""")
 ROOT = Path(ANSWERS["root"])
+stripped = runpy.run_path(str(ROOT / "src/lab2live/stripping.py"))["stripped"]
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*")
-
-
-def strip_outputs(text):
-    """The same notebook as if it had never run, written the way Jupyter writes it."""
-    notebook = json.loads(text)
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell.update(outputs=[], execution_count=None)
-    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def write(path, text):
@@ -33,11 +26,11 @@ for name in ("requirements.in", "requirements.lock", "environment.yml"):
     shutil.copyfile(ROOT / name, name)
 for notebook in sorted((ROOT / "notebooks").glob("[!.]*.ipynb")):
     text = notebook.read_text(encoding="utf-8")
-    write(Path("notebooks", notebook.name), strip_outputs(text))
+    write(Path("notebooks", notebook.name), stripped(text))
     if ANSWERS["data_source"] == "demo":
         write(Path("tests/reference", notebook.name), text)
 
 # A conditional file name leaves its folder behind when the file is not wanted.
-for folder in (Path(".github/workflows"), Path(".github")):
+for folder in (Path(".github/workflows"), Path(".github"), Path("ci")):
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
