@@ -76,8 +76,11 @@ def bars(
         axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=BLUE)
         reach = [*heights[np.isfinite(heights)], *([limit] if limit is not None else []), 0.0]
         set_range(axes, min(reach), max(reach), room=0.3)
+        room = VALUE_ROOM * (max(reach) - min(reach))
         for row, value in enumerate(heights):
-            value_label(axes, row, value, shown(value, percent))
+            # nothing is written across the line
+            end = limit if limit is not None and 0 <= value <= limit < value + room else value
+            value_label(axes, row, end, shown(value, percent))
         if limit is not None:
             mark_line(axes, limit, f"{limit_label or 'limit'} {shown(limit, percent)}")
         if percent:
