@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -117,6 +118,14 @@ def test_every_file_of_the_bundle_has_the_hash_that_its_manifest_says(run):
         assert hashlib.sha256((bundle / name).read_bytes()).hexdigest() == expected
 
 
+def test_the_sheet_to_sign_notices_a_changed_byte(run, lab2live, tmp_path):
+    signed = shutil.copytree(run[0], tmp_path / "signed")
+    assert "still fits" in lab2live("sign-off", signed)
+    brief = signed / "artefacts" / "brief.html"
+    brief.write_bytes(brief.read_bytes() + b" ")
+    assert "artefacts/brief.html" in lab2live("sign-off", signed, expect=1)
+
+
 def test_anybody_can_ask_the_model_of_the_newest_run(run, project):
     high, middle, low = asked(project / ".venv" / BIN / "lab2live", cwd=project)
     assert high["answer"]["share"] > middle["answer"]["share"] > low["answer"]["share"]
@@ -130,7 +139,10 @@ def test_running_again_into_the_same_folder_keeps_what_is_up_to_date(run, lab2li
     folder = run[0]
     lab2live("run", "--run-dir", folder)
     assert [stage["status"] for stage in read(folder / "verdict.json")["run"]["stages"]] == ["kept"] * 4
+    before = {name: (folder / "artefacts" / name).read_bytes() for name in ("bundle.zip", "measured.json")}
     lab2live("run", "--run-dir", folder, "--stage", "handoff", "--force")
+    for name, content in before.items():  # what was measured is read from the run, and not measured again
+        assert (folder / "artefacts" / name).read_bytes() == content, f"{name} is not the same to the last byte"
     assert [s["status"] for s in read(folder / "verdict.json")["run"]["stages"]] == ["kept"] * 3 + ["done"]
 
 

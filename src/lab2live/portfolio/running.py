@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab2live import execution, files
+from lab2live.beside import Beside
 from lab2live.charter import PACKAGE_FOLDER
-from lab2live.errors import UserError
 from lab2live.portfolio import sheet
 
 NOTEBOOK = "portfolio.ipynb"
@@ -32,34 +31,7 @@ def run(places: Sequence[Path], out: Path, on_cell: Callable[[int, int], None]) 
     UserError
         For folders that are not there, or if the notebook breaks.
     """
-    from lab2live import page
-
-    home = PACKAGE_FOLDER.parents[1] / "notebooks"
-    out = out.resolve()
-    if not (home / NOTEBOOK).is_file():
-        raise UserError("The notebook is not where it should be.", where=home / NOTEBOOK, fix="git checkout notebooks")
-    if out == home.resolve():
-        raise UserError("This folder holds the notebook itself.", where=out, fix="name another --out")
-    projects = [str(place.resolve()) for place in sheet.distinct(places)]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / sheet.FILE).unlink(missing_ok=True)  # an older answer must not stand for this one
-    except OSError as error:
-        raise UserError("The folder cannot be created.", where=out, found=error, fix="name another --out") from None
-    execution.prepare_kernels([PACKAGE_FOLDER.parent])
-    given = {"projects": projects, "out": str(out)}
-    outcome = execution.execute(home / NOTEBOOK, out / NOTEBOOK, given, out, on_cell)
-    if outcome.stopped:
-        raise KeyboardInterrupt
-    if (out / NOTEBOOK).is_file():
-        page.export_notebook(out / NOTEBOOK, out / PAGE, "Portfolio", back="")
-    if outcome.error is not None:
-        broken = outcome.error
-        raise UserError(
-            "The notebook of the portfolio breaks.",
-            where=f"{out / NOTEBOOK}, cell {broken['cell']}",
-            found=f"{broken['name']}: {broken['message']}",
-            fix="look at that cell of the executed copy",
-        )
-    content: dict[str, Any] = files.read_json(out / sheet.FILE)
-    return content
+    notebook = PACKAGE_FOLDER.parents[1] / "notebooks" / NOTEBOOK
+    portfolio = Beside(notebook, "Portfolio", sheet.FILE, "The notebook of the portfolio breaks.")
+    portfolio.check(out)
+    return portfolio.run(out, {"projects": [str(place.resolve()) for place in sheet.distinct(places)]}, on_cell)
