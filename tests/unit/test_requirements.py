@@ -24,7 +24,7 @@ def table() -> dict[str, list[str]]:
 def test_every_requirement_has_a_line_that_says_what_answers_it_or_what_is_missing() -> None:
     rows = table()
     assert list(rows) == IDS
-    for name, (_, gates_of, sections, missing) in rows.items():
+    for name, (_, gates_of, sections, missing, _) in rows.items():
         assert gates_of or sections or missing, f"{name} says neither what answers it nor what is missing"
 
 
@@ -42,3 +42,11 @@ def test_every_section_that_is_named_is_in_its_notebook() -> None:
             text = (ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8")
             for title in re.findall(r"[A-Z][^,?]+\??", sections):
                 assert title.strip() in text, f"{name} names a section that {notebook} does not have: {title}"
+
+
+def test_every_requirement_names_tests_that_there_are() -> None:
+    for name, cells in table().items():
+        named = re.findall(r"`([a-z_]+/test_\w+)`", cells[4])
+        assert named, f"{name} names no test"
+        for test in named:
+            assert "\ndef test_" in (ROOT / "tests" / f"{test}.py").read_text(encoding="utf-8"), f"{name}: {test}"

@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab2live import charter as charters
-from lab2live import cli
 from lab2live.eda.checks import quality
 from lab2live.eda.checks.catalogue import CHECKS
 from lab2live.eda.silos import sources
 from lab2live.eda.simulation import simulate
 from lab2live.eda.simulation.faults import KINDS
 
-PAGE = Path(__file__).parents[2] / "docs" / "simulate.md"
+from .walking import ROOT, Walk
 
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+PAGE = ROOT / "docs" / "simulate.md"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the page uses sed")
 def test_every_command_runs_and_every_fault_of_the_example_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reader: Callable[..., Walk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    exam, project = blocks("yaml")
-    Path("exam.yaml").write_text(exam, encoding="utf-8")
-    Path("project.yaml").write_text(project, encoding="utf-8")
-    commands = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
-    assert len(commands) == 5
-    for command in commands:
-        program, *arguments = command.split()
-        if program == "sed":
-            subprocess.run(command, shell=True, check=True)
-        elif arguments[0] == "run":  # the journey's own tests execute notebooks; what it would say is asked below
-            assert arguments == ["run", "--project", ".", "--stage", "eda"]
-        else:
-            monkeypatch.setattr(sys, "argv", ["lab2live", *arguments])
-            assert cli.main() == 0, command
-    assert "Invented in crm, as nothing is said about them: region" in capsys.readouterr().out
+    walk = reader()
+    walk.follow(PAGE)  # what the run would say is asked below: the journey's own tests execute notebooks
+    monkeypatch.chdir(walk.home)
     planted = simulate.read_truth(Path("faulty"))["faults"]
     assert {"kind", "checks", "source", "column", "places", "share", "rows", "positions", "examples"} <= {*planted[0]}
     charter = charters.find(".")

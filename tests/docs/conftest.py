@@ -1,0 +1,110 @@
+"""Where readers of the documentation stand: in an empty folder, in a clone, in a project that has been run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from .walking import ROOT, Walk
+
+# What a reader's commands need of this checkout.
+CLONED = ("template", "src", "notebooks", "docs", "cookiecutter.json", "Makefile", "pyproject.toml", "README.md")
+LOCKED = ("requirements.in", "requirements.lock", "environment.yml", "LICENSE", ".gitignore", ".gitattributes")
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout as a reader has it: in a folder `lab2live` of an otherwise empty home."""
+    home = tmp_path_factory.mktemp("reader").resolve()
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+    (home / "lab2live").mkdir()
+    for name in (*CLONED, *LOCKED):
+        copy = shutil.copyfile if (ROOT / name).is_file() else partial(shutil.copytree, ignore=ignored)
+        copy(ROOT / name, home / "lab2live" / name)
+    return home / "lab2live"
+
+
+@pytest.fixture(scope="session")
+def project(clone: Path) -> Path:
+    """The project of the tutorial, as the tutorial leaves it, with what other pages take for granted.
+
+    `batch.csv`, `batch.parquet`: new cases. `bundle`, `bundle.zip`: what was handed over. `churn`, `parcels`,
+    `invoices`: projects.
+    """
+    walk = Walk(clone.parent, clone, {"8000": free_port()})
+    walk.follow(ROOT / "docs" / "tutorial.md")
+    walk.stop()
+    project = walk.here
+    batch = pd.read_csv(clone / "visits.csv").sample(1000, random_state=0)
+    batch.to_csv(project / "batch.csv", index=False)
+    batch.to_parquet(project / "batch.parquet", index=False)
+    newest = (project / "runs" / "latest").read_text(encoding="utf-8").strip()
+    for name in ("bundle", "bundle.zip"):
+        (project / name).symlink_to(Path("runs", newest, "artefacts", name))
+    for name in ("churn", "parcels", "invoices"):
+        (project / name).symlink_to(Path("runs", newest))
+    return project
+
+
+def free_port() -> str:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@pytest.fixture
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Walk]]:
+    """Put a reader into a folder of their own, with copies of what they have there."""
+    walks = []
+
+    def reader(*having: Path) -> Walk:
+        home = tmp_path_factory.mktemp("reader").resolve()
+        for folder in having:
+            shutil.copytree(folder, home / folder.name, symlinks=True)
+        walk = Walk(home, home / having[0].name if having else home, {"8000": free_port()})
+        walks.append(walk)
+        return walk
+
+    yield reader
+    for walk in walks:
+        walk.stop()
+
+
+@pytest.fixture
+def warehouse(project: Path, clone: Path) -> Iterator[int]:
+    """A PostgreSQL with the database, the table and the read-only account of the page; gives its port."""
+    spec = importlib.util.spec_from_file_location("lab2live_databases", ROOT / "tests" / "databases" / "conftest.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    try:
+        running = module.running()
+        server = running.__enter__()
+    except RuntimeError as error:
+        if os.environ.get("LAB2LIVE_REQUIRE_ALL") == "1":
+            pytest.fail(f"LAB2LIVE_REQUIRE_ALL=1, but {error}")
+        pytest.skip(f"PostgreSQL was NOT tried: {error}")
+    try:
+        server.run("create schema claims")
+        server.load("claims.visits", pd.read_csv(clone / "visits.csv"))
+        server.run(
+            "create role analyst login password 'change-me'",
+            "grant usage on schema claims to analyst",
+            "grant select on claims.visits to analyst",
+        )
+        with server.connect("postgres") as connection:
+            connection.execute("alter database silo rename to insurance")
+        yield server.port
+    finally:
+        running.__exit__(None, None, None)

@@ -1,0 +1,54 @@
+"""Every command of the documentation runs, and prints what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .walking import ROOT, Walk
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pages are written for a POSIX shell")
+
+DOCS = ROOT / "docs"
+# Where a reader stands who opens the page; the others are followed in a project that has been run.
+IN_A_CLONE = ("README.md", "CONTRIBUTING.md", "troubleshooting.md")
+ELSEWHERE = ("tutorial.md", "simulate.md", "howto-postgresql.md")  # tests of their own, here or beside
+IN_A_PROJECT = [page.name for page in sorted(DOCS.glob("*.md")) if page.name not in (*IN_A_CLONE, *ELSEWHERE)]
+Reader = Callable[..., Walk]
+
+
+def test_the_tutorial_leads_from_a_table_to_a_bundle(project: Path) -> None:
+    newest = (project / "runs" / "latest").read_text(encoding="utf-8").strip()
+    assert (project / "runs" / newest / "artefacts" / "bundle" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("name", IN_A_PROJECT)
+def test_the_commands_of_a_page_run_in_a_project(name: str, project: Path, clone: Path, reader: Reader) -> None:
+    reader(project).follow(DOCS / name)
+
+
+@pytest.mark.parametrize("name", IN_A_CLONE)
+def test_the_commands_of_a_page_run_in_a_clone(name: str, project: Path, clone: Path, reader: Reader) -> None:
+    page = next(page for page in (ROOT / name, DOCS / name) if page.is_file())
+    reader(clone, project).follow(page)
+
+
+def test_the_commands_about_postgresql_run_against_one(warehouse: int, clone: Path, reader: Reader) -> None:
+    walk = reader(clone)
+    walk.here, walk.instead = walk.home, {**walk.instead, "5432": str(warehouse)}
+    walk.follow(DOCS / "howto-postgresql.md")
+
+
+def test_results_hold_the_keys_that_the_reference_names(project: Path) -> None:
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    newest = (project / "runs" / "latest").read_text(encoding="utf-8").strip()
+    common = set(re.findall(r"`(\w+)`", text.partition("In all of them:")[2].partition("And what")[0]))
+    for stage, table in re.findall(r"<!-- keys: (\w+) -->(.*?)<!-- end -->", text, re.S):
+        found = json.loads((project / "runs" / newest / "results" / f"{stage}.json").read_text(encoding="utf-8"))
+        named = {key for row in re.findall(r"^\| (`.*?) \|", table, re.M) for key in re.findall(r"`(\w+)`", row)}
+        assert named == set(found) - common, stage
