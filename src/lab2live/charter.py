@@ -238,7 +238,8 @@ def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserErr
     fix = "correct it; `lab2live charter` checks the file again"
     if first["type"] == "value_error":  # our own checks say it in a whole sentence
         message = first["msg"].removeprefix("Value error, ")
-        return UserError(f"The charter contradicts itself{more}: {message}.", where=where, fix=fix)
+        end = "" if message.endswith("?") else "."
+        return UserError(f"The charter contradicts itself{more}: {message}{end}", where=where, fix=fix)
     found = first["input"] if not isinstance(first["input"], dict | list) else None
     expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ")
     return UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,8 +114,19 @@ def run(
     show(content)
     console.print(f"\nOpen this page:  {escape(str(folder / 'index.html'))}")
     if (folder / "artefacts" / "bundle").is_dir():
-        console.print(f"Ask the model:   lab2live ask {escape(shlex.quote(str(folder)))}")
+        console.print(f"Ask the model:   {escape(typed())} ask {escape(shlex.quote(str(folder)))}")
     raise typer.Exit(verdict.exit_code(content))
+
+
+def typed() -> str:
+    """Say how this command was called, so that what is proposed can be typed in the same way."""
+    called = Path(sys.argv[0])
+    if called.stem != "lab2live":
+        return "python -m lab2live"
+    if shutil.which("lab2live") == str(called.absolute()):
+        return "lab2live"
+    inside = called.is_absolute() and called.is_relative_to(Path.cwd())
+    return shlex.quote(str(called.relative_to(Path.cwd()) if inside else called))
 
 
 @app.command(name="verdict")
@@ -281,6 +293,14 @@ def mlflow(
 def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
     if folder is not None:
+        if not folder.exists():
+            raise UserError(
+                "There is no such bundle.",
+                where=folder,
+                found="nothing",
+                expected="the folder of a bundle or of a run, or bundle.zip",
+                fix="check the path; `lab2live run` makes one",
+            )
         inside = folder / "artefacts" / "bundle"
         return _unpacked(folder) if folder.is_file() else inside if inside.is_dir() else folder
     from lab2live import runs  # here, since a service is installed without what runs need

@@ -121,7 +121,8 @@ def install_packages() -> None:
     done = call([*install, "--compile-bytecode", *locked])
     if not done and "index-url" in output_of([str(VENV_PYTHON), "-m", "pip", "config", "list"]):
         say("uv could not, but pip has an index in its own settings: trying pip, which takes minutes ...")
-        done = call([str(VENV_PYTHON), "-m", "pip", "install", "--quiet", *locked])
+        # the lock names everything already, and an older pip stops at a package with an extra beside hashes
+        done = call([str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", *locked])
     if not done:
         stop(NOT_INSTALLED.format(what="The packages of requirements.lock", root=ROOT))
 

@@ -303,3 +303,24 @@ def test_a_setting_that_cannot_be_read_is_a_message(text: str) -> None:
 def test_the_help_names_the_stages_that_there_are() -> None:
     assert tuple(node.stage for node in JOURNEY) == STAGES
     assert runs.latest(charters.find("demo").model_copy(update={"folder": Path("nowhere")})) is None
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no such bundle") as told:
+        cli._bundle(tmp_path / "bundle.zip", None)
+    assert "bundle.zip" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("called", "proposed"),
+    [("{cwd}/.venv/bin/lab2live", ".venv/bin/lab2live"), ("/elsewhere/lab2live", "/elsewhere/lab2live"),
+     ("{cwd}/lab2live/__main__.py", "python -m lab2live")],
+)  # fmt: skip
+def test_what_is_proposed_can_be_typed_as_this_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, called: str, proposed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [called.format(cwd=tmp_path)])
+    assert cli.typed() == proposed
+    monkeypatch.setattr("shutil.which", lambda name: str(Path(called.format(cwd=tmp_path))))
+    assert cli.typed() == ("python -m lab2live" if "__main__" in called else "lab2live")

@@ -292,3 +292,12 @@ def test_it_takes_no_longer_than_a_reader_waits(money: Any) -> None:
     started = time.process_time()
     returns.returns(charter, answers, "linear")
     assert time.process_time() - started < 5  # about half a second where nothing else runs
+
+
+@pytest.mark.parametrize(("example", "title"), [(True, "Generated example rule"), (False, "Today's rule")])
+def test_the_rule_that_came_with_the_template_is_not_called_todays(
+    money: Any, monkeypatch: pytest.MonkeyPatch, example: bool, title: str
+) -> None:
+    monkeypatch.setattr("lab2live.user_code.rule_is_example", lambda charter: example)
+    found = returns.returns(money((100, -20, 0, 0), **COSTS), binary(), "linear", resamples=40)
+    assert found.option("rule").title == title

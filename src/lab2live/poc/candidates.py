@@ -16,6 +16,8 @@ from lab2live.inputs import label
 from lab2live.schema import Charter
 
 Rule = Callable[[pd.DataFrame], np.ndarray]
+# What the rule that came with the template is called: nobody uses it today.
+EXAMPLE = "Generated example rule"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def candidates(charter: Charter, data: Dataset, settings: Mapping[str, Any], see
     rule, no_rule = _rule(charter, data)
     found = [Candidate("constant", "Always the same answer", "nothing to explain", answer=_constant)]
     if rule is not None:
-        title = "Generated example rule" if user_code.rule_is_example(charter) else "Today's business rule"
+        title = EXAMPLE if user_code.rule_is_example(charter) else "Today's business rule"
         found.append(Candidate("rule", title, "the rule itself", answer=_by_rule(rule)))
     found += [
         Candidate("linear", "Linear model", "one weight per column", make=lambda: models.linear(data)),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live import charts, charts_money
+from lab2live import charts, charts_money, user_code
 from lab2live.cases import Problem
+from lab2live.poc import candidates
 from lab2live.poc.alternatives import (
     MODEL,
     PLAIN,
@@ -225,13 +226,14 @@ def returns(charter: Charter, answers: Answers, chosen: str, seed: int = 0, resa
         for name, answer in learn.answers.items()
     }
     gain = gain_over(worths, against)
+    titles = {MODEL: TITLES.get(chosen, chosen)}
+    if user_code.rule_is_example(charter):
+        titles[RULE] = candidates.EXAMPLE
     return Returns(
         value.currency,
         problem,
         options=tuple(
-            _option(name, TITLES.get(chosen, chosen) if name == MODEL else "", worths, policies, value)
-            for name in worths
-            if PLAIN not in name
+            _option(name, titles.get(name, ""), worths, policies, value) for name in worths if PLAIN not in name
         ),
         against=against,
         gain_per_case=range_of(gain),
