@@ -30,7 +30,7 @@ OWN_NAMES = ["lab2live", "tests", "test", "notebooks", "src", "data", "docs", "r
 IMPORT_NAMES = """
     PIL adbc_driver_duckdb argon2 attr bs4 dateutil git google graphql ibis ipykernel_launcher jupyter markdown_it
     mpl_toolkits mypyc opentelemetry pandas_profiling pip pkg_resources public py pylab pythonjsonlogger pywt rpds
-    sklearn slugify tlz websocket xdist yaml zmq
+    ruamel sklearn slugify tlz websocket xdist yaml zmq
 """.lower().split()
 
 

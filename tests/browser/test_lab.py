@@ -30,6 +30,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
     for room in ("src", "notebooks"):
         shutil.copytree(ROOT / room, home / room, ignore=ignored)
+    shutil.copyfile(ROOT / "requirements.lock", home / "requirements.lock")  # a bundle says what it needs
     (home / "template").mkdir()
     (home / "template" / "cookiecutter.json").touch()  # the mark of the template's own checkout
     with serving(home, tmp_path_factory.mktemp("jupyter")) as address:

@@ -249,7 +249,15 @@ def test_a_broken_run_goes_on_from_where_it_broke(project: Charter, broken: Brea
 def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
     make(tmp_path)
     command = [sys.executable, "-m", "lab2live", "run", "--set", "poc.mood=waits"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # whoever runs the tests in the background ignores Ctrl-C, and would hand that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     waiting = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/results/poc.json")) and time.monotonic() < waiting:
         time.sleep(0.1)
