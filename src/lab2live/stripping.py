@@ -34,7 +34,7 @@ def stripped(text: str) -> str:
         return text
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         return text
-    notebook["cells"] = [cell for cell in notebook["cells"] if INJECTED not in cell["metadata"].get("tags", ())]
+    notebook["cells"] = [cell for cell in notebook["cells"] if not _is_injected(cell)]
     for cell in notebook["cells"]:
         _strip(cell)
     metadata = notebook.get("metadata", {})
@@ -43,20 +43,29 @@ def stripped(text: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
+def _is_injected(cell: dict[str, Any]) -> bool:
+    return INJECTED in ((cell.get("metadata") or {}).get("tags") or ())
+
+
 def _strip(cell: dict[str, Any]) -> None:
-    if cell["cell_type"] == "code":
+    if cell.get("cell_type") == "code":
         cell.update(outputs=[], execution_count=None)
-    cell["metadata"] = {name: value for name, value in cell["metadata"].items() if name not in NOISE}
+    cell["metadata"] = {name: value for name, value in (cell.get("metadata") or {}).items() if name not in NOISE}
+
+
+def _stripped_bytes(content: bytes) -> bytes:
+    text = content.decode("utf-8-sig")  # an editor may have put a mark before it
+    after = stripped(text)
+    return content if after == text else after.encode("utf-8")
 
 
 def main(arguments: list[str]) -> None:
     if arguments == ["-"]:
-        text = sys.stdin.buffer.read().decode("utf-8")
-        sys.stdout.buffer.write(stripped(text).encode("utf-8"))
+        sys.stdout.buffer.write(_stripped_bytes(sys.stdin.buffer.read()))
         return
     for path in map(Path, arguments):
         before = path.read_bytes()
-        after = stripped(before.decode("utf-8")).encode("utf-8")
+        after = _stripped_bytes(before)
         if after != before:
             path.write_bytes(after)
             print(f"stripped {path}")

@@ -501,3 +501,21 @@ def test_the_page_does_not_speak_for_a_model_that_is_not_asked(copied: Any, star
     assert client.post("/reload", json={}).status_code == 409
     assert client.post("/explain", json={"values": CASE}).status_code == 503
     assert not client.get("/ready").json()["explains"]
+
+
+def test_a_number_too_large_for_any_breaks_no_page(bundled: Any, start: Any, tmp_path: Path) -> None:
+    client, _ = start(bundled("binary").folder, state=tmp_path)
+    sent = client.post("/predict", content=b'{"values": {"age": 1e999}}', headers={"Content-Type": "application/json"})
+    assert sent.status_code == 422
+    assert "Infinity" not in client.get("/review/cases").text
+
+
+def test_a_service_that_others_reach_answers_to_the_names_that_it_was_given(
+    bundled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setenv(listening.HOSTS, "localhost, 127.0.0.1")
+    monkeypatch.setattr(listening, "app", lambda folder, settings: made.append(settings) or (None, None))
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: sockets[0].close())
+    listening.serve(bundled("binary").folder, "0.0.0.0", 0, lambda address: None)
+    assert made[0].hosts == {"localhost", "127.0.0.1"}

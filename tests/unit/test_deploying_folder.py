@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,25 @@ def test_containers_have_no_root_and_the_service_is_published_on_this_machine_al
     for pod in (deployment["spec"]["template"]["spec"], cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]):
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
-        assert container["image"].startswith("x:0123456789ab")
+        assert re.fullmatch("x:[0-9a-f]{12}(-full)?", container["image"])
     job = cron["spec"]["jobTemplate"]["spec"]
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob" and rule["onExitCodes"]["values"] == [2]
     assert job["template"]["spec"]["containers"][0]["args"][:2] == ["monitor", "/bundle"]
     outside = re.findall(rb"https?://([\w.-]+)", b"".join(files[name] for name in files if not name.endswith(".whl")))
     assert set(outside) <= {b"127.0.0.1"}
+
+
+def test_other_packages_around_the_same_model_are_another_image(needs: locked.Needs) -> None:
+    def image(needs: locked.Needs, core: str) -> str:
+        found: str = load_yaml(folder.files(charter_of("x"), needs, MEASURED, core)["deploy/compose.yaml"].decode())[
+            "services"
+        ]["service"]["image"]
+        return found
+
+    fewer = replace(needs, packages={task: packages[1:] for task, packages in needs.packages.items()})
+    assert image(needs, CORE) == image(needs, CORE)
+    assert len({image(needs, CORE), image(fewer, CORE), image(needs, "f" * 64)}) == 3
 
 
 def test_resources_follow_from_what_was_measured_and_what_the_charter_allows() -> None:

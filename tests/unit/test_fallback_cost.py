@@ -177,3 +177,37 @@ def test_the_picture_says_where_nothing_is_left(measure: Any) -> None:
     figure = fallback_cost.chart(measure(decided("rule", 0.2, "no")))
     assert charts.heading(figure) == "The fallback leaves most of what the model brings"
     assert "nothing is left from 44% on" in charts.alt(figure)
+
+
+def test_large_numbers_are_read_as_they_are_written_for_people(charter_of: Any) -> None:
+    costs = {key: value for key, value in MONEY.items() if key != "per_case"}
+    charter = charter_of(
+        prediction={"problem_type": "regression"},
+        business={"value": {**costs, "cost_per_unit_under": 1, "cost_per_unit_over": 1}},
+    )
+    known = np.full(100, 12_345.0)
+    told = pd.DataFrame({"source": ["rule"] * 100, "reason": ["drift"] * 100, "output": ["12,340"] * 100})
+    cost = fallback_cost.measure(charter, [], Policy("regression"), known, known, told, RETURNS)
+    assert cost.per_month is not None and cost.per_month.middle == pytest.approx(5000)
+
+
+def test_what_a_rule_loses_is_no_matter_of_the_persons(measure: Any) -> None:
+    always_no = np.full(len(KNOWN), 0.1)
+    reviewed = decided("review", 0.5, "")
+    by_rule = np.arange(len(KNOWN)) >= 150
+    both = reviewed.assign(
+        source=np.where(by_rule, "rule", reviewed["source"]),
+        reason=np.where(by_rule, "drift", reviewed["reason"]),
+        output=np.where(by_rule, "yes", reviewed["output"]),
+    )
+    alone, beside = measure(reviewed, answers=always_no), measure(both, answers=always_no)
+    assert beside.reviews == alone.reviews and beside.if_right == alone.if_right
+    assert "22% of what the model would lose" in fallback_cost.sentence(beside)
+
+
+def test_groups_of_any_size_weigh_by_their_cases(charter_of: Any) -> None:
+    charter = charter_of(business={"value": MONEY})
+    groups = np.where(np.arange(len(KNOWN)) < 100, 0, np.arange(len(KNOWN)))  # one of them is half of all cases
+    told = decided("review", 1.0, "")
+    cost = fallback_cost.measure(charter, ["no", "yes"], BINARY, KNOWN, PERFECT, told, RETURNS, groups=groups)
+    assert cost.reviews is not None and (cost.reviews.low, cost.reviews.high) == pytest.approx((6000, 6000))

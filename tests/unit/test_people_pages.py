@@ -181,6 +181,7 @@ def run(tmp_path: Path, charter_of: Any) -> Path:
     files.write_text(bundle / "model.onnx", "a model")
     files.write_json(bundle / "manifest.json", {"files": {"model.onnx": sign_off._hash(bundle / "model.onnx")}})
     files.write_text(tmp_path / "artefacts" / "brief.html", "a brief")
+    files.write_text(tmp_path / "artefacts" / "bundle.zip", "all of the bundle")
     found = found_of(charter_of(team={"product_manager": {"who": "Ada", "signs_off": True}}))
     for name, content in found.results.items():
         files.write_json(tmp_path / "results" / f"{name}.json", content)

@@ -69,3 +69,12 @@ def test_as_a_command_it_strips_files_and_what_git_hands_it(tmp_path: Path) -> N
     filtered = subprocess.run([*script, "-"], input=text.encode(), capture_output=True, check=True).stdout
     assert filtered == (tmp_path / "a.ipynb").read_bytes()
     assert json.loads(filtered)["cells"][1]["outputs"] == []
+
+
+def test_a_mark_before_the_text_and_cells_without_metadata_are_no_obstacle(tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": ["1"], "outputs": ["secret"], "execution_count": 1}]
+    cells.append({**cells[0], "metadata": {"tags": None}})
+    path = tmp_path / "odd.ipynb"
+    path.write_text("\ufeff" + json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}), encoding="utf-8")
+    stripping.main([str(path)])
+    assert "secret" not in path.read_text(encoding="utf-8")

@@ -30,6 +30,8 @@ from lab2live.handoff.form import written
 
 # Seconds that a service may take to start.
 PATIENCE = 60.0
+# How often a case is sent that a busy machine answers too late.
+ATTEMPTS = 5
 # Real cases that are tried.
 MOST_TRIED = 500
 SENT = {
@@ -96,25 +98,33 @@ def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
             found = f"{found} ({answer['reason'] or 'no reason given'})"
         done.append(Exercise(trigger, TRIGGERS[trigger], wanted, found, how))
 
+    def answered(ask: Asking, case: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask again where a busy machine was too slow for a sound model: that is another trigger than this one."""
+        for _ in range(ATTEMPTS):
+            found = ask("/predict", {"values": case})
+            if found["reason"] != "time_out":
+                break
+        return found
+
     with tempfile.TemporaryDirectory(prefix="lab2live-drill-") as work:
         copy = shutil.copytree(folder, Path(work) / "bundle")
         with serving(copy, Path(work) / "state") as ask:
             ask.settle()
             for trigger, how in SENT.items():
                 case = cases.get(trigger)
-                note(trigger, None if case is None else ask("/predict", {"values": case}), how if case else NONE_FOUND)
+                note(trigger, None if case is None else answered(ask, case), how if case else NONE_FOUND)
             usual = cases["usual"]
             ask("/drift", {"declared": True})
-            note("drift", ask("/predict", {"values": usual}), "declared to the service")
+            note("drift", answered(ask, usual), "declared to the service")
             ask("/drift", {"declared": False})
             ask("/drill", {"fault": "fails"})
-            note("model_error", ask("/predict", {"values": usual}), "the model was made to fail")
+            note("model_error", answered(ask, usual), "the model was made to fail")
             ask("/drill", {"fault": "hangs"})
             note("time_out", ask("/predict", {"values": usual}), "the model was made to hang")
             model = next(copy.glob("model.*"))
             model.write_bytes(model.read_bytes()[:-1] + b"?")
             ask("/reload", {})
-            note("integrity", ask("/predict", {"values": usual}), "a byte of the model's file was changed")
+            note("integrity", answered(ask, usual), "a byte of the model's file was changed")
     order = list(TRIGGERS)
     return sorted(done, key=lambda one: order.index(one.trigger))
 

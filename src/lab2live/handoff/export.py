@@ -233,6 +233,8 @@ def export(
     try:
         content = to_onnx(model, data.columns)
         answers = load_onnx(content, data.columns).predict(probes)
+    except (MemoryError, OSError):  # of this machine, and not of the model: another format would not mend it
+        raise
     except Exception as error:  # whatever the converter cannot do, skops can
         problem = (
             f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

@@ -67,8 +67,10 @@ class Cost:
         Of all amounts.
     per_month
         What all of it costs against letting the model answer every case, if a person decides no better than the model.
+    reviews
+        What the reviews alone cost, for persons who decide no better than the model; `None` where no person is asked.
     if_right
-        The same if a person is always right; `None` where no person is asked.
+        The same less what persons would bring who are always right.
     gain
         What the model brings a month against the best alternative, after what running it costs.
     break_even
@@ -85,6 +87,7 @@ class Cost:
     parts: tuple[Part, ...]
     currency: str
     per_month: Range | None = None
+    reviews: Range | None = None
     if_right: Range | None = None
     gain: Range | None = None
     break_even: Range | None = None
@@ -145,19 +148,22 @@ def measure(
     review = (charter.business.value.review_cost_per_case or 0.0) * (source == "review")
     alone = worth(charter, problem, known, policy.decide(answers))
     lost = alone - worth(charter, problem, known, live) + review
-    weights = redraw(seed, len(known), RESAMPLES, groups) / len(known)
+    weights = redraw(seed, len(known), RESAMPLES, groups).astype(float)
+    weights /= weights.sum(axis=1, keepdims=True)  # whole groups are drawn: not always as many cases
     cases = charter.business.value.cases_per_month or 0.0
     per_month = range_of(weights @ lost * cases)
-    right = None
+    reviews = right = None
     if (source == "review").any():
         best = _decisions(policy, classes, answers, source, output, known)
-        right = range_of(weights @ (alone - worth(charter, problem, known, best) + review) * cases)
+        better = worth(charter, problem, known, best) - worth(charter, problem, known, live)
+        reviews, right = (range_of(weights @ costs * cases) for costs in (review, review - better))
     per_case = float(lost.mean()) / found.share if found.share else 0.0
     return Cost(
         **{
             **vars(found),
             "parts": _parts(source, reason, weights * cases, lost),
             "per_month": per_month,
+            "reviews": reviews,
             "if_right": right,
             "gain": gain,
             "break_even": gain * (1 / (per_case * cases)) if per_case > 0 else None,
@@ -194,7 +200,9 @@ def _decisions(
     theirs = (source == "rule") | (source == "baseline")
     right = np.zeros(len(source), dtype=bool) if known is None else source == "review"
     if policy.problem == "regression":
-        told = np.array([float(text) if other else np.nan for text, other in zip(output, theirs, strict=True)])
+        # outputs are written for people, with a mark every thousand
+        numbers = [text.replace(",", "") if other else "nan" for text, other in zip(output, theirs, strict=True)]
+        told = np.array(numbers, dtype=float)
         decisions = np.where(theirs, told, policy.decide(answers))
         return decisions if known is None else np.where(right, known, decisions)
     codes = np.array([classes.index(text) if other else 0 for text, other in zip(output, theirs, strict=True)])
@@ -243,9 +251,9 @@ def sentence(cost: Cost) -> str:
     """Say how often the fallback steps in, and what a person would have to be worth."""
     rate = f"{cost.share:.1%} (95 % interval {cost.low:.1%} to {cost.high:.1%})"
     says = f"Of {amount(cost.cases, 'held-back case')} the fallback would step in for {rate}."
-    if cost.per_month is None or cost.if_right is None:
+    if cost.reviews is None or cost.if_right is None:
         return says
-    worse, better = cost.per_month.middle or 0.0, cost.if_right.middle or 0.0
+    worse, better = cost.reviews.middle or 0.0, cost.if_right.middle or 0.0
     if better < 0 < worse:
         needed = worse / (worse - better)
         says += (

@@ -102,6 +102,7 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
         Distances are Mahalanobis' (1936) on normal scores, with the covariance of Ledoit and Wolf (2004).
     """
     from sklearn.covariance import LedoitWolf
+    from threadpoolctl import threadpool_limits
 
     from lab2live import splits
 
@@ -135,8 +136,9 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
     scale = np.sqrt(np.where(there, (first - centre) ** 2, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
     scale = np.where(scale > 0, scale, 1.0)
     first, second = (np.nan_to_num((half - centre) / scale) for half in (first, second))
-    precision = LedoitWolf(assume_centered=True).fit(first).precision_
-    apart = np.einsum("ij,jk,ik->i", second, precision, second)
+    with threadpool_limits(1):  # several threads may add numbers up in another order, and a bundle must be the same
+        precision = LedoitWolf(assume_centered=True).fit(first).precision_
+        apart = np.einsum("ij,jk,ik->i", second, precision, second)
     limit = float(np.quantile(apart, 1 - 1 / RAREST))
     tables = (tuple(centre.tolist()), tuple(scale.tolist()), tuple(map(tuple, precision.tolist())))
     return Familiar(*plain, *tables, limit, dates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -83,7 +84,7 @@ def place(charter: Charter, measured: Capacity, core: str) -> Place:
     measured
         See there.
     core
-        The hash of the bundle without these files, see `capacity.core_hash`.
+        A hash of what is in the image: its tag begins like it.
     """
     asked, name = charter.deployment, dns_name(charter.project.name)
     held = measured.memory_mb or MEMORY / 1.5
@@ -122,8 +123,10 @@ def files(charter: Charter, needs: Needs, measured: Capacity, core: str) -> dict
 
     Parameters
     ----------
-    charter, measured, core
+    charter, measured
         See `place`.
+    core
+        The hash of the bundle without these files, see `capacity.core_hash`.
     needs
         What has to be installed.
     """
@@ -139,14 +142,18 @@ def files(charter: Charter, needs: Needs, measured: Capacity, core: str) -> dict
         autoescape=False,
     )
     made.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
-    filled = place(charter, measured, core)
-    facts = {**filled.__dict__, "wheel": wheel.NAME, "version": lab2live.__version__, "pythons": ", ".join(PYTHONS)}
-    return {
-        **{name: made.get_template(template).render(facts).encode() for template, (name, _) in TEMPLATES.items()},
+    brought = {
         PREDICT_LOCK: needs.lock("predict"),
         FULL_LOCK: needs.lock("predict", "explain", "monitor"),
         SMOKE: resources("lab2live.handoff.deploying").joinpath("smoke.py").read_bytes(),
         f"deploy/{wheel.NAME}": wheel.build(),
+    }
+    # another package or another lab2live around the same model is another image
+    filled = place(charter, measured, hashlib.sha256(b"".join([core.encode(), *brought.values()])).hexdigest())
+    facts = {**filled.__dict__, "wheel": wheel.NAME, "version": lab2live.__version__, "pythons": ", ".join(PYTHONS)}
+    return {
+        **{name: made.get_template(template).render(facts).encode() for template, (name, _) in TEMPLATES.items()},
+        **brought,
     }
 
 

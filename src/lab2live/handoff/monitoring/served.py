@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import math
+import os
+import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -54,6 +58,8 @@ def read(place: str | None) -> Samples | None:
     try:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
+                if not math.isfinite(sample.value) or (sample.name.endswith("_bucket") and "le" not in sample.labels):
+                    continue  # nothing of ours
                 found.setdefault(sample.name, []).append((dict(sample.labels), float(sample.value)))
     except ValueError as error:
         raise UserError(
@@ -83,12 +89,28 @@ def _fetched(address: str) -> str:
             fix="fetch them yourself, and give the file: curl .../metrics > metrics.txt",
         )
     whole = address if parts.path.strip("/") else f"{address.rstrip('/')}/metrics"
+    asked = urllib.request.Request(whole, headers={"X-API-Key": os.environ.get("LAB2LIVE_API_KEY", "")})
     try:
-        # no proxy stands between this machine and itself
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(whole, timeout=PATIENCE) as answer:
+        # no proxy stands between this machine and itself, and nothing there sends us elsewhere
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
+        with opener.open(asked, timeout=PATIENCE) as answer:
             return str(answer.read(LARGEST).decode("utf-8", "replace"))
-    except OSError:
+    except urllib.error.HTTPError as error:
+        raise UserError(
+            "The service does not show its metrics.",
+            where=whole,
+            found=f"status {error.code}",
+            fix="set LAB2LIVE_API_KEY to the key of the service, or check the address",
+        ) from None
+    except (OSError, http.client.HTTPException):
         return ""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 def judge(base: Baseline, found: Samples | None) -> list[Judged]:

@@ -23,6 +23,7 @@ SHEET, PAGE = "artefacts/sign_off.json", "artefacts/sign_off.html"
 # these the answers to its questions count, see `answered`.
 BOUND = {
     "artefacts/bundle/manifest.json": "the bundle: every file of it stands in here with its hash",
+    "artefacts/bundle.zip": "the bundle in one file",
     "artefacts/brief.html": "the brief",
     "results/eda.json": "what was found about the data",
     "results/poc.json": "what was found about the model and its worth",

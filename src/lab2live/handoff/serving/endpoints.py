@@ -7,6 +7,7 @@ personal.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files as resources
@@ -16,6 +17,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import lab2live
 from lab2live.errors import UserError
@@ -220,12 +222,15 @@ async def _body(request: Request, most: int, malformed: str) -> tuple[Any, Respo
     if not_json := _not_json(request):
         return None, not_json
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return None, _json({"message": TOO_LARGE.format(most)}, 413)
     try:
-        return json.loads(body, parse_constant=_no_number), None
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                return None, _json({"message": TOO_LARGE.format(most)}, 413)
+    except ClientDisconnect:  # nobody is there to read it; but it is no error of ours
+        return None, _json({"message": malformed}, 400)
+    try:
+        return json.loads(body, parse_constant=_no_number, parse_float=_finite), None
     except (ValueError, RecursionError):
         return None, _json({"message": malformed}, 422)
 
@@ -239,6 +244,14 @@ def _not_json(request: Request) -> Response | None:
 
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    """Read a number; one that is too large for any would come out as a word that is no JSON."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("too large for a number")
+    return value
 
 
 def _json(content: Any, status: int = 200) -> Response:

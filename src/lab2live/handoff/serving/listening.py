@@ -34,6 +34,8 @@ PAGES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
 KEY = "LAB2LIVE_API_KEY"
+# The names by which a service may be called that listens to others too, such as in a container; empty for any.
+HOSTS = "LAB2LIVE_HOSTS"
 
 
 def app(folder: Path, settings: Settings | None = None) -> tuple[ASGIApp, Service]:
@@ -143,6 +145,8 @@ def serve(
         bundles.load(folder)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # named as TCP, so that asyncio sends small answers at once instead of waiting for more to send (Nagle)
+    named = {name.strip() for name in os.environ.get(HOSTS, "").split(",")} - {""}
+    hosts = own_names(host) | named
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -155,7 +159,7 @@ def serve(
             fix="take another port: --port 0 takes any free one",
         ) from None
     try:
-        made, _ = app(folder, Settings(state, os.environ.get(KEY, ""), rate, own_names(host), logged, drilled))
+        made, _ = app(folder, Settings(state, os.environ.get(KEY, ""), rate, hosts, logged, drilled))
     except OSError as error:
         raise UserError(
             "The queue of cases for people cannot be kept there.",
