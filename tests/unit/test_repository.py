@@ -28,7 +28,7 @@ def test_top_level_holds_the_house() -> None:
 
 def test_conda_installs_the_same_lock() -> None:
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    assert dependencies == ["python >=3.11,<3.14", "pip", {"pip": ["-r requirements.lock"]}]
+    assert dependencies == ["python >=3.11,<3.14", "pip >=24", {"pip": ["-r requirements.lock"]}]
 
 
 def test_every_locked_package_is_pinned_and_hashed() -> None:
