@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import skl2onnx
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -151,3 +152,21 @@ def test_edge_rows_never_leave_what_the_exported_model_takes(generate: Any) -> N
     _, data = generate("binary", 100)
     data.inputs.loc[0, "x1"], data.inputs.loc[1, "x1"] = LARGEST, -LARGEST
     assert np.isfinite(export.edge_rows(data)["x1"].dropna()).all()
+
+
+def test_the_order_in_which_the_converter_names_its_operators_changes_no_byte(
+    generate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, data = generate("binary", 200)
+    model = fitted("linear", data)
+    usual, convert = export.to_onnx(model, data.columns), skl2onnx.to_onnx
+
+    def turned(*arguments: Any, **options: Any) -> Any:
+        made = convert(*arguments, **options)
+        imports = list(reversed(made.opset_import))  # as in a process in which texts have another hash
+        del made.opset_import[:]
+        made.opset_import.extend(imports)
+        return made
+
+    monkeypatch.setattr(skl2onnx, "to_onnx", turned)
+    assert export.to_onnx(model, data.columns) == usual

@@ -63,7 +63,9 @@ def to_onnx(model: Any, columns: Columns) -> bytes:
     options = {"zipmap": False} if hasattr(model, "predict_proba") else {}
     renamed = _renamed(model, names)
     converted = convert(renamed, initial_types=kinds, options=options, target_opset={"": 18, "ai.onnx.ml": 3})
-    content: bytes = converted.SerializeToString()
+    # the converter keeps these in a set, whose order is another one in every process: the same model, other bytes
+    converted.opset_import.sort(key=lambda one: one.domain)
+    content: bytes = converted.SerializeToString(deterministic=True)
     return content
 
 
