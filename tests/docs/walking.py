@@ -75,6 +75,15 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(language, "\n".join(lines) + "\n", text[: found.start()].count("\n") + 1, (kind or "", said or ""))
 
 
+def is_followed(block: Block) -> bool:
+    """Whether a block holds commands that are run here."""
+    return (
+        block.language in ("console", "bash")
+        and not block.mark[1].startswith(NOT_HERE)
+        and block.mark[0] in ("", "run")
+    )
+
+
 def commands(page: Path) -> list[str]:
     """List every command that a page shows in a block, run here or not."""
     return [step for block in blocks(page) if block.language in ("console", "bash") for step, _ in block.steps]
@@ -100,8 +109,12 @@ class Walk:
     _exported: dict[str, str] = field(default_factory=dict)
     _servers: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def follow(self, page: Path) -> None:
-        """Do what a page says, from its top to its end."""
+    def follow(self, page: Path) -> int:
+        """Do what a page says, from its top to its end; give how many of its blocks were run.
+
+        A command that ends otherwise, or prints something else than the page says, is an `AssertionError`.
+        """
+        followed = 0
         for block in blocks(page):
             kind, said = block.mark
             place = f"{page.name}, line {block.line}"
@@ -110,12 +123,15 @@ class Walk:
                 self._path(said).write_text(self._here(block.text), encoding="utf-8")
             elif kind == "merge":
                 merge(self._path(said), self._here(block.text))
-            elif block.language not in ("console", "bash") or said.startswith(NOT_HERE):
+            elif not is_followed(block):
                 continue
             elif kind == "run" and said != FAILS and " = " not in said:
                 self.type(said, place)
+                followed += 1
             else:
                 self._type_all(block, said, place)
+                followed += 1
+        return followed
 
     def _type_all(self, block: Block, said: str, place: str) -> None:
         one, _, other = said.partition(" = ")
