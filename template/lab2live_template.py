@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 import lab2live_template_checks as checks
@@ -22,6 +23,14 @@ GENERIC = {
     "segment": ("{type: category, values: {A: 0.5, B: 0.3, C: 0.2}}", "{C: 0.6}"),
     "online": ("{type: boolean, mean: 0.6}", "{true: -0.4}"),
 }
+# What stands in the table of the generated tests: made up, as files with a user's own values are not for sharing.
+MADE_UP = {
+    "number": ("1.0", "20.0"),
+    "integer": ("1", "20"),
+    "boolean": ("True", "False"),
+    "date": ('"2026-01-31"', '"2026-07-01"'),
+}
+MADE_UP_TEXT = ('"a"', '"b"')
 # A rule that fits them: the share of the positive class, or the mean of the target, up to two years and above.
 GENERIC_RULES = {
     "classification": {"kind": "share", "above": 0.17, "below": 0.31, "missing": 0.25},
@@ -41,6 +50,7 @@ class Lab2Live(Extension):
             code_owner=code_owner,
             columns=columns,
             described=described,
+            example=example,
             generic=generic,
             locked=locked,
             not_inputs=not_inputs,
@@ -139,6 +149,27 @@ def columns(answers):
     found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
     inputs = found.inputs(besides=not_inputs(answers)) if found else []
     return inputs if len(inputs) <= 40 else []
+
+
+def example(answers):
+    """The lines of a small table with every input column, for the tests of features and rules."""
+    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
+    split = rule(answers)
+    cells = {name: MADE_UP.get(table.kind(found.column(name)), MADE_UP_TEXT) for name in columns(answers) if found}
+    for name, (described, _) in generic(answers).items() if answers["data_source"] == "simulate" else ():
+        cells[name] = MADE_UP.get(re.match(r"{type: (\w+)", described)[1], MADE_UP_TEXT)
+    if split:
+        cells[split["column"]] = (split["split"] - 1, split["split"] + 1)
+    return [entry(name, values) for name, values in (cells or {"a column": (1, 2), "another": MADE_UP_TEXT}).items()]
+
+
+def entry(name, values):
+    """A column of that table, laid out as `ruff format` would."""
+    cells = [*map(str, values), "None"]
+    line = f"        {python(name)}: [{', '.join(cells)}],"
+    if sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line) <= 120:
+        return line
+    return "\n".join([f"        {python(name)}: [", *(f"            {cell}," for cell in cells), "        ],"])
 
 
 def generic(answers):

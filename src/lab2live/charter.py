@@ -124,7 +124,7 @@ def _simulated(charter: Charter, source: Source) -> Source:
             f"{SOURCES}={SIMULATED}, and the charter does not say which columns source `{source.name}` has.",
             where=f"{charter.file}, field `sources ({source.name}).columns`",
             expected="column: {type: number | integer | category | text | id | date | boolean}",
-            fix=f"describe its columns, or unset {SOURCES} where the data can be reached",
+            fix=f"where the data can be reached, unset {SOURCES} and paste what `lab2live charter --columns` prints",
         )
     lists = {column: values for column, values in source.expected.items() if isinstance(values, list)}
     elsewhere: dict[str, object] = {"stand_in": None, "snapshot": None, "table": None, "expected": lists}

@@ -20,7 +20,7 @@ from lab2live import charter as charters
 from lab2live import questions, verdict
 from lab2live.errors import UserError
 from lab2live.gates import STAGES
-from lab2live.schema import PUBLIC_SCHEME
+from lab2live.schema import PUBLIC_SCHEME, Charter
 from lab2live.words import measured
 
 app = typer.Typer(
@@ -47,9 +47,16 @@ ProjectOption = Annotated[
 
 
 @app.command()
-def charter(project: ProjectOption = None) -> None:
+def charter(
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Print what the columns of the sources are, to paste into project.yaml.")
+    ] = False,
+    project: ProjectOption = None,
+) -> None:
     """Should you start? Open questions, feasibility, priority, and lessons of other projects."""
     found = charters.find(project)
+    if columns:
+        return print_columns(found)
     if found.simulate.faults or found.stand_ins:
         from lab2live.eda.simulation import plan
 
@@ -74,6 +81,20 @@ def charter(project: ProjectOption = None) -> None:
         console.print("\n[bold]Lessons of other projects[/]")
         for text in lessons:
             console.print(f"  - {escape(text)}")
+
+
+def print_columns(found: Charter) -> None:
+    """Print what the data say about the columns of the sources, as YAML; exit code 1 if a source cannot be read."""
+    from lab2live.eda.silos import describing, sources
+
+    readings = sources.read_all(found)
+    described = {"sources": describing.describe(found, readings)}
+    typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000))
+    unread = [reading for reading in readings if reading.table is None]
+    for reading in unread:
+        errors.print(f"Not described: {escape(reading.source.name)}, {escape(reading.problem)}", style="yellow")
+    if unread:
+        raise typer.Exit(1)
 
 
 @app.command()

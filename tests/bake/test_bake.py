@@ -1,5 +1,6 @@
 """Generating projects: what comes out, whatever the answers, and what is refused."""
 
+import ast
 import compileall
 import importlib.metadata
 import json
@@ -355,6 +356,27 @@ def test_the_columns_of_a_table_are_described_by_what_they_hold(bake, tmp_path):
     assert kinds == dict(zip(header.split(","), expected, strict=True))
     assert found["sources"][0]["columns"]["y"]["values"] == ["early", "late"]
     assert all(value in (0.8, -0.8) for value in found["simulate"]["effects"].values())
+
+
+def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, projects, run, tmp_path):
+    name = "a column with a name so long that no line of code would hold it beside its values, " * 2
+    rows = [f"C{n},{n},C-secret,{n},2026-01-{n % 28 + 1:02d},{['early', 'late'][n > 30]}" for n in range(60)]
+    (tmp_path / "all.csv").write_text("\n".join([f'id,age,word,"{name}",joined,y', *rows]))
+    project = bake(data_source="file", data_path=str(tmp_path / "all.csv"), target="y", id_column="id")
+    inputs = ["age", "word", name, "joined"]
+    for file in ("test_features", "test_rules"):
+        text = (project / "tests" / f"{file}.py").read_text(encoding="utf-8")
+        assert "secret" not in text
+        frame = re.search(r"^FRAME = pd.DataFrame\((\s+{.*?^    }),", text, re.S | re.M)[1]
+        assert list(ast.literal_eval(frame.strip())) == inputs
+    assert run("ruff", "format", "--no-cache", "--diff", project / "tests", cwd=project).returncode == 0
+
+    own = next(project.glob("src/[!l]*/features.py"))
+    text = own.read_text(encoding="utf-8")
+    more = "return frame.assign(older=pd.to_numeric(frame['age']) + 1, year=frame['joined'].str[:4], "
+    own.write_text(text.replace("return frame.assign(", more), encoding="utf-8")
+    done = run("python", "-m", "pytest", "-q", "tests/test_features.py", cwd=project, PYTHONPATH=project / "src")
+    assert done.returncode == 0, done.stdout
 
 
 def test_features_never_look_at_the_target_the_identifier_or_the_time(projects):
