@@ -21,7 +21,7 @@ import pytest
 import yaml
 from nbconvert.preprocessors import ClearOutputPreprocessor
 
-from .conftest import HOSTILE, IDENTIFIER, MOMENT, ROOT, TARGET, commit, git
+from .conftest import HOSTILE, IDENTIFIER, MOMENT, ROOT, TARGET, commit, git, run_own_tests
 
 ROOT_FILES = {
     *(".gitattributes", ".gitignore", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json"),
@@ -210,24 +210,7 @@ def test_the_generated_code_is_clean(projects, branch, run):
 
 
 def test_the_tests_of_every_project_pass_right_away(projects, run, tmp_path):
-    files = [
-        project / "tests" / name for project in projects.values() for name in ("test_features.py", "test_rules.py")
-    ]
-    sources = os.pathsep.join(str(project / "src") for project in projects.values())
-    options = [
-        "-q",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        tmp_path / "none.toml",
-        "--rootdir",
-        "/",
-    ]
-    (tmp_path / "none.toml").touch()
-    done = run("python", "-m", "pytest", *options, *files, cwd=tmp_path, PYTHONPATH=sources)
-    assert done.returncode == 0, done.stdout
-    assert f"{11 * len(projects)} passed" in done.stdout
+    run_own_tests(run, list(projects.values()), tmp_path)
 
 
 def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake, projects, run):

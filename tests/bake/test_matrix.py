@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import re
 import subprocess
 import tomllib
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import ROOT
+from .conftest import ROOT, run_own_tests
 from .test_bake import CI_FILES, ROOT_FILES, tree
 
 DATA = {
@@ -92,22 +91,7 @@ def test_the_own_tests_of_every_combination_pass_right_away(matrix, run, tmp_pat
     for (data, _, _), (project, _, _) in matrix.items():
         code = {name: text for name, text in tree(project).items() if name.endswith(".py")}
         assert code == {name: text for name, text in tree(first[data]).items() if name.endswith(".py")}, project
-    files = [project / "tests" / f"test_{name}.py" for project in first.values() for name in ("features", "rules")]
-    sources = os.pathsep.join(str(project / "src") for project in first.values())
-    (tmp_path / "none.toml").touch()
-    options = [
-        "-q",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        tmp_path / "none.toml",
-        "--rootdir",
-        "/",
-    ]
-    done = run("python", "-m", "pytest", *options, *files, cwd=tmp_path, PYTHONPATH=sources)
-    assert done.returncode == 0, done.stdout
-    assert f"{11 * len(first)} passed" in done.stdout
+    run_own_tests(run, list(first.values()), tmp_path)
 
 
 def test_plain_commands_and_make_are_those_of_the_chosen_environment(matrix):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,13 @@ from lab2live.handoff import bundle, making
 from lab2live.handoff.deciding import Deciding
 from lab2live.handoff.monitoring import alarms, baseline, reading
 
+from .conftest import call
+
 HOSTILE = "<script>alert(1)</script>"
 
 
-def call(*arguments: object, cwd: Path, expect: int = 0) -> str:
-    inherited = {name: value for name, value in os.environ.items() if name != "LAB2LIVE_PROJECT"}
-    done = subprocess.run(
-        [sys.executable, "-m", "lab2live", "monitor", *map(str, arguments)],
-        cwd=cwd,
-        env=inherited,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout[-4000:]
-    return done.stdout
+def monitor(*arguments: object, cwd: Path, expect: int = 0) -> str:
+    return call(sys.executable, "-m", "lab2live", "monitor", *arguments, cwd=cwd, expect=expect)
 
 
 def drawn(rows: int, seed: int, first: str = "2026-01-01") -> pd.DataFrame:
@@ -115,7 +103,7 @@ def statuses(content: dict[str, Any]) -> dict[str, str]:
 
 def test_a_clean_batch_is_in_order_and_the_page_is_safe(work: Path) -> None:
     drawn(500, 1, "2026-03-01").to_csv(work / "clean.csv", index=False)
-    printed = call("bundle", "clean.csv", "--out", "clean", cwd=work)
+    printed = monitor("bundle", "clean.csv", "--out", "clean", cwd=work)
     content = read(work / "clean")
     found = statuses(content)
     assert content["status"] == "ok" and content["advice"]["id"] == "nothing", printed
@@ -135,7 +123,7 @@ def test_a_clean_batch_is_in_order_and_the_page_is_safe(work: Path) -> None:
 def test_the_same_batch_gives_the_same_file(work: Path) -> None:
     drawn(300, 2, "2026-03-01").to_parquet(work / "same.parquet", index=False)
     for name in ("first", "second"):
-        call("bundle", "same.parquet", "--out", name, cwd=work)
+        monitor("bundle", "same.parquet", "--out", name, cwd=work)
     assert (work / "first" / "monitoring.json").read_bytes() == (work / "second" / "monitoring.json").read_bytes()
 
 
@@ -143,7 +131,7 @@ def test_a_broken_batch_ends_with_2_and_says_what_to_mend(work: Path) -> None:
     frame = drawn(500, 3, "2026-03-01").drop(columns="left")
     frame.assign(bill=frame["bill"] * 100).to_csv(work / "cents.csv", index=False)
     (work / "metrics.txt").write_text("lab2live_bundle_intact 1\nlab2live_model_answers 1\nlab2live_drift_declared 0\n")
-    printed = call("bundle", "cents.csv", "--out", "cents", "--metrics", "metrics.txt", cwd=work, expect=2)
+    printed = monitor("bundle", "cents.csv", "--out", "cents", "--metrics", "metrics.txt", cwd=work, expect=2)
     found = statuses(read(work / "cents"))
     assert found["input_broken"] == "page" and found["input_drift"] == "ticket"
     assert found["realised_performance"] == "skip" and found["bundle_intact"] == "ok"
@@ -153,24 +141,24 @@ def test_a_broken_batch_ends_with_2_and_says_what_to_mend(work: Path) -> None:
 def test_tickets_alone_end_with_0(work: Path) -> None:
     frame = drawn(500, 4, "2026-03-01").drop(columns="left")
     frame.assign(since=frame["since"] - pd.Timedelta(days=130)).to_csv(work / "older.csv", index=False)
-    call("bundle", "older.csv", "--out", "older", cwd=work)
+    monitor("bundle", "older.csv", "--out", "older", cwd=work)
     content = read(work / "older")
     assert content["status"] == "ticket" and content["advice"]["id"] == "get_outcomes"
     assert {one["name"] for one in content["columns"] if one["verdict"] == "drifted"} == {"since"}
 
 
 def test_errors_say_what_to_do(work: Path) -> None:
-    assert "no such file" in call("bundle", "typo.csv", cwd=work, expect=1).lower()
+    assert "no such file" in monitor("bundle", "typo.csv", cwd=work, expect=1).lower()
     (work / "words.txt").touch()
-    assert "CSV" in call("bundle", "words.txt", cwd=work, expect=1)
+    assert "CSV" in monitor("bundle", "words.txt", cwd=work, expect=1)
     drawn(100, 5)[["id"]].rename(columns={"id": "other"}).to_csv(work / "nothing.csv", index=False)
-    assert "none of the fields" in call("bundle", "nothing.csv", "--out", "nothing", cwd=work, expect=1)
+    assert "none of the fields" in monitor("bundle", "nothing.csv", "--out", "nothing", cwd=work, expect=1)
     bare = bundle.load(work / "bundle")
     files = {name: content for name, content in bare.contents.items() if name.startswith("explain/")}
     model = next((work / "bundle").glob("model.*"))
     bundle.write(work / "bare", model.suffix[1:], model.read_bytes(), bare.contract, None, "# card\n", files)
-    assert "no baseline" in call("bare", "clean.csv", "--out", "bare-out", cwd=work, expect=1)
-    call(cwd=work, expect=1)
+    assert "no baseline" in monitor("bare", "clean.csv", "--out", "bare-out", cwd=work, expect=1)
+    monitor(cwd=work, expect=1)
 
 
 def test_of_a_large_file_a_sample_is_looked_at_whatever_its_order(work: Path) -> None:

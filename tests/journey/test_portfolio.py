@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,21 +10,11 @@ import pytest
 
 from lab2live.portfolio import example, sheet
 
-COMMAND = (sys.executable, "-m", "lab2live", "portfolio")
+from .conftest import call
 
 
-def call(*arguments: object, cwd: Path, expect: int = 0) -> str:
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout[-4000:]
-    return done.stdout
+def portfolio(*arguments: object, cwd: Path, expect: int = 0) -> str:
+    return call(sys.executable, "-m", "lab2live", "portfolio", *arguments, cwd=cwd, expect=expect)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +32,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(projects: Path) -> str:
-    return call(*sorted(path.name for path in projects.iterdir()), cwd=projects)
+    return portfolio(*sorted(path.name for path in projects.iterdir()), cwd=projects)
 
 
 def test_it_prints_the_table_and_writes_page_numbers_and_figures(projects: Path, printed: str) -> None:
@@ -78,13 +67,13 @@ def test_the_page_is_safe_and_goes_nowhere(projects: Path, printed: str) -> None
 def test_a_second_time_gives_the_same_numbers(projects: Path, printed: str) -> None:
     first = (projects / "portfolio" / "portfolio.json").read_bytes()
     names = sorted(path.name for path in projects.iterdir() if (path / "project.yaml").is_file())
-    call(*names, "--out", "again", cwd=projects)
+    portfolio(*names, "--out", "again", cwd=projects)
     assert (projects / "again" / "portfolio.json").read_bytes() == first
 
 
 def test_errors_say_what_to_do(projects: Path, tmp_path: Path) -> None:
-    assert "no such folder" in call(projects / "typo", cwd=tmp_path, expect=1)
+    assert "no such folder" in portfolio(projects / "typo", cwd=tmp_path, expect=1)
     (tmp_path / "taken").touch()
-    message = call(projects / "staff-rotas", "--out", "taken", cwd=tmp_path, expect=1)
+    message = portfolio(projects / "staff-rotas", "--out", "taken", cwd=tmp_path, expect=1)
     assert "name another --out" in message
-    call(cwd=tmp_path, expect=1)
+    portfolio(cwd=tmp_path, expect=1)
