@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 
 import numpy as np
@@ -182,7 +183,9 @@ def _is_plain(column: pd.Series) -> bool:
         "timedelta",
         "empty",
     }
-    if pd.api.types.infer_dtype(column, skipna=True) not in kinds:
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    # "date" is also said of days among moments, whose time of day would be lost
+    if kind not in kinds or (kind == "date" and column.map(lambda value: isinstance(value, dt.datetime)).any()):
         return False
     try:
         pa.array(column, from_pandas=True)

@@ -128,6 +128,7 @@ def test_roles_take_any_column(values: list[Any]) -> None:
 @example([1.0, "a"])
 @example([Decimal("1.5"), None])
 @example([dt.date(2024, 5, 6), None])
+@example([dt.date(2000, 1, 1), dt.datetime(2000, 1, 1, 18, 30)])
 @example([10**30, 1])
 @example([[1], None])
 def test_what_can_be_stored_means_the_same_to_the_models_afterwards(values: list[Any]) -> None:
