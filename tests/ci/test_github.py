@@ -15,7 +15,7 @@ from .conftest import Job, git, newest_run
 def executed(bake: Any, runner: Any) -> tuple[Any, Job]:
     """The runner and what it did, with the project's own environment."""
     project = bake()
-    # The references of all notebooks are compared by other tests; one of them is enough to see that the step does it.
+    # The journey's tests record all references again and find no byte changed; one shows that the step compares.
     for reference in (project / "tests/reference").glob("0*.ipynb"):
         reference.unlink()
     git("commit", "--quiet", "--all", "--message=fewer", cwd=project)
@@ -32,6 +32,7 @@ def test_the_workflow_of_the_demo_is_green_and_shows_the_verdict(executed: tuple
     assert all(f"| `{gate['id']}`" in job.summary for gate in verdict["gates"])
     assert [stage["status"] for stage in verdict["run"]["stages"]] == ["done"] * 4
     assert verdict["run"]["smoke"] is True
+    assert any("--smoke" in reason for reason in verdict["reasons"])
     assert "portfolio.ipynb" in job.log, "the reference that is left was compared"
 
 

@@ -167,12 +167,6 @@ def test_the_projects_own_tests_pass(project):
     assert " passed" in call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", cwd=project)
 
 
-def test_nbval_finds_in_the_references_what_the_notebooks_show(project):
-    options = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120")
-    printed = call(project / ".venv" / BIN / "python", "-m", "pytest", "-q", *options, "tests/reference", cwd=project)
-    assert re.search(r"\d+ passed", printed)
-
-
 def test_a_notebook_runs_by_papermill_from_any_directory(project, tmp_path):
     papermill = project / ".venv" / BIN / "papermill"
     source, target = project / "notebooks" / "01_eda.ipynb", tmp_path / "out.ipynb"
@@ -185,13 +179,6 @@ def test_a_notebook_runs_by_papermill_from_any_directory(project, tmp_path):
 def test_recording_again_changes_no_byte_of_the_references(run, project, lab2live):
     lab2live("record")
     assert git(project, "status", "--porcelain") == "", "runs, data and recordings must not dirty git"
-
-
-def test_a_smoke_run_reaches_a_verdict_and_says_what_it_is(project, lab2live, tmp_path):
-    lab2live("run", "--smoke", "--run-dir", tmp_path / "smoke")
-    verdict = read(tmp_path / "smoke" / "verdict.json")
-    assert verdict["run"]["smoke"] is True
-    assert any("--smoke" in reason for reason in verdict["reasons"])
 
 
 def test_a_failed_gate_that_must_pass_stops_the_journey_and_is_a_no_go(project, lab2live, tmp_path):

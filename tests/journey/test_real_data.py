@@ -32,26 +32,6 @@ def results(project: Path, stage: str) -> dict:
     return read(newest_run(project) / "results" / f"{stage}.json")
 
 
-def test_extramarital_affairs_a_classification_reach_a_verdict(bake, tmp_path):
-    frame = statsmodels.datasets.fair.load_pandas().data
-    frame["any_affair"] = (frame.pop("affairs") > 0).astype(int)
-    frame.to_csv(tmp_path / "fair.csv", index=False)
-    project = bake(
-        tmp_path, data_source="file", data_path="fair.csv", target="any_affair", problem_type="classification"
-    )
-    verdict = journey(project)
-    assert verdict["decision"] == "conditional"
-    assert verdict["run"]["demo"] is False
-    found = status(verdict)
-    assert "fail" not in found.values()
-    assert found["poc.customer_experience"] == "skip", "an open question is no evidence either way"
-    assert found["explainability.additivity"] == found["handoff.parity"] == found["handoff.reload"] == "pass"
-    names = [entry["column"] for entry in results(project, "explainability")["importance"]]
-    assert set(names[:2]) == {"rate_marriage", "yrs_married"}, "what every analysis of this table finds"
-    high, _, low = ask(project)
-    assert high["answer"]["output"] == "'1'" and low["answer"]["output"] == "'0'"
-
-
 def test_doctor_visits_a_regression_reach_a_verdict(bake, tmp_path):
     statsmodels.datasets.randhie.load_pandas().data.to_csv(tmp_path / "randhie.csv", index=False)
     project = bake(tmp_path, data_source="file", data_path="randhie.csv", target="mdvis", problem_type="regression")
