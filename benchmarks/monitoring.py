@@ -28,8 +28,8 @@ from lab2live.handoff.monitoring import alarms, baseline, judging, window
 from lab2live.handoff.monitoring.alerts import RATES, Judged
 from lab2live.handoff.monitoring.baseline import Baseline
 from lab2live.handoff.monitoring.window import Window
-from lab2live.poc import value
-from lab2live.poc.chosen import Chosen
+from lab2live.poc.comparison.chosen import Chosen
+from lab2live.poc.worth import value
 from lab2live.schema import Charter
 
 # Worlds that a model is learnt from, cases of each (a fifth is held back), windows of each, and cases of a window.

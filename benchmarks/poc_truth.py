@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import cases, columns, gates, metrics, models, splits, verdict
-from lab2live.poc import ladder, reach, returns, telling, uncertainty, value
+from lab2live import cases, columns, gates, metrics, models, splits, uncertainty, verdict
+from lab2live.poc.comparison import ladder, reach, telling
+from lab2live.poc.worth import returns, value
 from lab2live.schema import Charter
 
 POPULATION = 1_000_000

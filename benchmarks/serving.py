@@ -33,8 +33,8 @@ from lab2live import cases, charter, models, splits
 from lab2live.eda.silos import sources
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
-from lab2live.poc import value
-from lab2live.poc.chosen import Chosen
+from lab2live.poc.comparison.chosen import Chosen
+from lab2live.poc.worth import value
 
 CONNECTIONS = 32
 # Seconds of asking before it counts: what explains the answers is still being loaded after the first one.

@@ -23,7 +23,7 @@ from lab2live.columns import prepare
 from lab2live.explainability.failures import failing, unfamiliar
 from lab2live.explainability.failures.failing import Evidence
 from lab2live.explainability.sides import Sides
-from lab2live.poc import value
+from lab2live.poc.worth import value
 from lab2live.schema import Charter
 
 Bars = list[tuple[str, float, bool, str]]

@@ -35,7 +35,7 @@ from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Flip, Flips
 from lab2live.explainability.flips.space import space
 from lab2live.explainability.sides import Sides
-from lab2live.poc import value
+from lab2live.poc.worth import value
 from lab2live.schema import Charter
 
 Bar = tuple[str, float, bool, str]
@@ -367,7 +367,7 @@ def _alike(one: Any, other: Any) -> bool:
 def _dice(this: World, known: Space, asked: list[dict[str, Any]], peer: str, **threads: str) -> list[tuple[float, Any]]:
     import skops.io
 
-    from lab2live.poc.chosen import TRUSTED
+    from lab2live.poc.comparison.chosen import TRUSTED
 
     inputs = prepare(pd.DataFrame(asked), this.data.columns)
     task = {

@@ -20,7 +20,7 @@ MUTATIONS = {
         "share = gaps / survey.rows",
         "share = gaps / (survey.rows - 500)",
     ),
-    "poc": ("02_poc.ipynb", "poc/uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
+    "poc": ("02_poc.ipynb", "uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
     "explainability": (
         "03_explainability.ipynb",
         "explainability/why/importance.py",

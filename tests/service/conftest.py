@@ -18,8 +18,8 @@ import pytest
 from lab2live import cases, models, splits
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
-from lab2live.poc import value
-from lab2live.poc.chosen import Chosen
+from lab2live.poc.comparison.chosen import Chosen
+from lab2live.poc.worth import value
 from lab2live.schema import Charter
 
 FEATURES = """

@@ -20,7 +20,7 @@ import skops.io
 from lab2live import cases, models, splits
 from lab2live.errors import UserError
 from lab2live.handoff import bundle, contract, export
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 from lab2live.schema import Charter
 
 FEATURES = """

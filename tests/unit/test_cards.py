@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from lab2live import cases, splits
 from lab2live.handoff import cards, contract
 from lab2live.inputs import Columns
-from lab2live.poc import ladder
-from lab2live.poc.value import Policy
+from lab2live.poc.comparison import ladder
+from lab2live.poc.worth.value import Policy
 
 HOSTILE = [
     "<script>alert(1)</script>",

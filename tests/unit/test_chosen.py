@@ -11,8 +11,8 @@ import pytest
 from sklearn.base import clone
 
 from lab2live import gates, models, splits, stage
-from lab2live.poc import chosen, ladder
-from lab2live.poc.value import Policy
+from lab2live.poc.comparison import chosen, ladder
+from lab2live.poc.worth.value import Policy
 
 CHARTER = """\
 project: {name: Tiny}

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lab2live import charts, gates, splits
 from lab2live.explainability.confidence import alike, calibration, conformal, coverage, telling_sure
 from lab2live.explainability.sides import Sides
-from lab2live.poc.uncertainty import wilson
+from lab2live.uncertainty import wilson
 
 LINE = Sides("binary", ("no", "yes"), 0.5)
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab2live import cases, files, splits
 from lab2live.handoff import contract
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 from lab2live.splits import Split
 
 

@@ -18,7 +18,7 @@ import skops.io
 from lab2live import models, splits
 from lab2live.handoff import export
 from lab2live.handoff.deploying import archive, reproducible, wheel
-from lab2live.poc.chosen import TRUSTED
+from lab2live.poc.comparison.chosen import TRUSTED
 
 KINDS = ("binary", "multiclass", "regression")
 IN_ANOTHER_PROCESS = """

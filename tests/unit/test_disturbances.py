@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live.poc import disturbances
+from lab2live.poc.change import disturbances
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from lab2live.columns import prepare
 from lab2live.explainability.failures import conditions, failing, slices, telling_failures, unfamiliar
 from lab2live.explainability.failures.failing import Evidence
 from lab2live.explainability.sides import Sides
-from lab2live.poc import chosen, value
+from lab2live.poc.comparison import chosen
+from lab2live.poc.worth import value
 
 PROBLEMS = ("binary", "multiclass", "regression")
 MONEY = {

@@ -10,7 +10,7 @@ import pytest
 
 from lab2live import charts, gates
 from lab2live.handoff import fallback_cost
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 
 PER_CASE = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "true_negative": 0}
 MONEY = {

@@ -24,7 +24,7 @@ from lab2live.explainability.flips.moves import Moves, Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips
 from lab2live.explainability.flips.space import space
 from lab2live.explainability.sides import Sides, sides
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 from lab2live.schema import Charter
 
 YES_NO = Sides("binary", ("no", "yes"), 0.5)

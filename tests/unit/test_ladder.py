@@ -11,9 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from lab2live import cases, metrics, models, splits, user_code
+from lab2live import cases, metrics, models, splits, uncertainty, user_code
 from lab2live.errors import UserError
-from lab2live.poc import business, chosen, ladder, reach, telling, tuning, uncertainty, value
+from lab2live.poc import business
+from lab2live.poc.comparison import chosen, ladder, reach, telling, tuning
+from lab2live.poc.worth import value
 from lab2live.schema import Answer, PerCase
 
 

@@ -15,7 +15,7 @@ from lab2live.handoff.monitoring import advice, alarms, alerts, baseline, clean,
 from lab2live.handoff.monitoring.baseline import Baseline
 from lab2live.handoff.monitoring.window import Window
 from lab2live.inputs import EPOCH
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 
 MONEY = {"per_case": {"true_positive": 10, "false_positive": -3, "false_negative": 0, "true_negative": 0}}
 START = 9000.0  # days since 2000-01-01

@@ -17,7 +17,7 @@ from lab2live.errors import UserError
 from lab2live.handoff.monitoring import alerts, drift, performing, served, shape, telling, window
 from lab2live.handoff.monitoring.performing import Judge
 from lab2live.handoff.serving.metrics import Metrics
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 
 
 def test_values_fall_into_the_counts_they_were_learnt_from() -> None:

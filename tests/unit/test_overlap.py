@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lab2live import cases, gates, splits
-from lab2live.poc.overlap import shared
+from lab2live.poc.comparison.overlap import shared
 from lab2live.splits import Split
 
 

@@ -18,7 +18,7 @@ from lab2live.handoff.people import brief, limits, money, sign_off
 from lab2live.handoff.people.counting import Count, Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.worked_case import Worked
-from lab2live.poc.returns import Option, Range, Returns
+from lab2live.poc.worth.returns import Option, Range, Returns
 
 BAD = "<img src=x onerror=alert(1)> & <script>alert(1)</script>"
 SURE = Count("cases", "are clear", 53, 100, 0.4, 0.6)

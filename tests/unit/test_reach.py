@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lab2live import gates, metrics, splits
-from lab2live.poc import ladder, reach
+from lab2live.poc.comparison import ladder, reach
 
 
 def banded(generate: Any, kind: str, rows: int, seed: int = 0) -> tuple[reach.Reach, Any]:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from lab2live import charts
-from lab2live.poc import alternatives, returns, telling_money, value
-from lab2live.poc.answers import Answers
-from lab2live.poc.returns import Range
+from lab2live.poc.comparison.answers import Answers
+from lab2live.poc.worth import alternatives, returns, telling_money, value
+from lab2live.poc.worth.returns import Range
 
 KINDS = ("true_positive", "false_positive", "false_negative", "true_negative")
 COSTS = {"cases_per_month": 8000, "build_cost": 60000, "run_cost_per_month": 2500, "horizon_months": 24}

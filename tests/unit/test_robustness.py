@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, metrics, models, splits, user_code
+from lab2live import cases, metrics, models, splits, uncertainty, user_code
 from lab2live.errors import UserError
-from lab2live.poc import robustness as subject
-from lab2live.poc import uncertainty
-from lab2live.poc.robustness import Trial
+from lab2live.poc.change import robustness as subject
+from lab2live.poc.change.robustness import Trial
 
 KINDS = {"binary": "roc_auc", "multiclass": "balanced_accuracy", "regression": "r2"}
 

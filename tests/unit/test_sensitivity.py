@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lab2live import charts
-from lab2live.poc import returns, sensitivity
-from lab2live.poc.answers import Answers
-from lab2live.poc.sensitivity import Sensitivity
+from lab2live.poc.comparison.answers import Answers
+from lab2live.poc.worth import returns, sensitivity
+from lab2live.poc.worth.sensitivity import Sensitivity
 
 KINDS = ("true_positive", "false_positive", "false_negative", "true_negative")
 COSTS = {"cases_per_month": 100, "build_cost": 1000, "run_cost_per_month": 50, "horizon_months": 10}

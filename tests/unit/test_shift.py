@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, charts, metrics, models, splits
-from lab2live.poc import mixes, shift, staleness, uncertainty
+from lab2live import cases, charts, metrics, models, splits, uncertainty
+from lab2live.poc.change import mixes, shift, staleness
 
 
 def over_time(charter_of: Any, drift: float = 0.0, moved: float = 0.0, rows: int = 800, **more: Any) -> Any:

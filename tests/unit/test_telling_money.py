@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from lab2live import charts
-from lab2live.poc import telling_money
-from lab2live.poc.returns import Curve, Option, Range, Returns
-from lab2live.poc.value import Policy
+from lab2live.poc.worth import telling_money
+from lab2live.poc.worth.returns import Curve, Option, Range, Returns
+from lab2live.poc.worth.value import Policy
 
 GAIN = Range(4123.0, 11234.0, 18456.0)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab2live.errors import UserError
-from lab2live.poc import ranking, value
+from lab2live.poc.worth import ranking, value
 
 KINDS = ("true_positive", "false_positive", "false_negative", "true_negative")
 DEMO = (110, -15, 0, 0)

@@ -29,7 +29,7 @@ from lab2live.explainability.why.reasons import Background, Reasoner
 from lab2live.explainability.why.telling import Scale
 from lab2live.files import plain
 from lab2live.inputs import Columns
-from lab2live.poc.chosen import Chosen
+from lab2live.poc.comparison.chosen import Chosen
 from lab2live.schema import Charter
 from lab2live.splits import Split
 

@@ -14,7 +14,7 @@ from lab2live.words import short
 
 if TYPE_CHECKING:
     from lab2live.cases import Dataset, Problem
-    from lab2live.poc.value import Policy
+    from lab2live.poc.worth.value import Policy
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pandas as pd
 from lab2live import user_code, words
 from lab2live.cases import Dataset
 from lab2live.inputs import MISSING, day
-from lab2live.poc import value
-from lab2live.poc.value import Policy
+from lab2live.poc.worth import value
+from lab2live.poc.worth.value import Policy
 from lab2live.schema import Charter
 from lab2live.splits import Split
 

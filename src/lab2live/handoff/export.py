@@ -153,7 +153,7 @@ def load_skops(content: bytes) -> SkopsModel:
     """Load a scikit-learn model made of nothing but reviewed types."""
     import skops.io
 
-    from lab2live.poc.chosen import TRUSTED
+    from lab2live.poc.comparison.chosen import TRUSTED
 
     return SkopsModel(skops.io.loads(content, trusted=list(TRUSTED)))
 

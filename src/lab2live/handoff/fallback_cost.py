@@ -12,11 +12,11 @@ import pandas as pd
 from lab2live import charts_money
 from lab2live.handoff.deciding import MODEL
 from lab2live.handoff.fallback import TRIGGERS
-from lab2live.poc.returns import Range, range_of
-from lab2live.poc.telling_money import about
-from lab2live.poc.uncertainty import redraw, wilson
-from lab2live.poc.value import Policy, missing_volumes, no_money, worth
+from lab2live.poc.worth.returns import Range, range_of
+from lab2live.poc.worth.telling_money import about
+from lab2live.poc.worth.value import Policy, missing_volumes, no_money, worth
 from lab2live.schema import Charter
+from lab2live.uncertainty import redraw, wilson
 from lab2live.words import amount
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def measure(
     charter
         Money, volumes and what a review costs.
     classes, policy
-        How answers become decisions, see `poc.value`.
+        How answers become decisions, see `poc.worth.value`.
     known, answers
         Outcomes of the held-back cases, and what the model says of them, shape (rows,) or (rows, classes).
     decided

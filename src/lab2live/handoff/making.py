@@ -12,8 +12,8 @@ from lab2live.cases import Dataset
 from lab2live.eda.silos import sources
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
-from lab2live.poc import chosen
-from lab2live.poc.chosen import Chosen
+from lab2live.poc.comparison import chosen
+from lab2live.poc.comparison.chosen import Chosen
 from lab2live.splits import Split
 from lab2live.stage import Stage
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lab2live import uncertainty
 from lab2live.cases import Dataset, Problem
 from lab2live.columns import as_numbers
 from lab2live.inputs import label
-from lab2live.poc import uncertainty
-from lab2live.poc.uncertainty import Score
 from lab2live.schema import Charter
+from lab2live.uncertainty import Score
 from lab2live.words import agree, amount
 
 Worth = Callable[[np.ndarray, np.ndarray], float]

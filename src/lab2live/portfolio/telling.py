@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from lab2live import charts
 from lab2live.look import shown
-from lab2live.poc.returns import Range
-from lab2live.poc.telling_money import about, rounded
+from lab2live.poc.worth.returns import Range
+from lab2live.poc.worth.telling_money import about, rounded
 from lab2live.portfolio import chances
 from lab2live.portfolio.chances import Estimate, Spread, Worth
 from lab2live.portfolio.learning import Lesson

@@ -10,7 +10,7 @@ import numpy as np
 
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.sides import Sides
-from lab2live.poc.uncertainty import wilson
+from lab2live.uncertainty import wilson
 from lab2live.words import amount
 
 # Cases whose answers are alike: so many that a share is known to some ten points, and no more groups than tell apart.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.cases import Problem
-from lab2live.poc.uncertainty import CONFIDENCE, wilson
+from lab2live.uncertainty import CONFIDENCE, wilson
 from lab2live.words import amount, short
 
 if TYPE_CHECKING:

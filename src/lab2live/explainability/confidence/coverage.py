@@ -12,8 +12,8 @@ import pandas as pd
 from lab2live.cases import Dataset
 from lab2live.explainability.confidence.conformal import Conformal
 from lab2live.poc.fairness import bands
-from lab2live.poc.uncertainty import wilson
 from lab2live.schema import Charter
+from lab2live.uncertainty import wilson
 from lab2live.words import agree, amount, short
 
 # A group of fewer cases cannot be judged.

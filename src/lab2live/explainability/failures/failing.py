@@ -17,11 +17,11 @@ from lab2live.explainability.failures.conditions import Conditions, conditions
 from lab2live.explainability.failures.slices import Measured, Redraw, Slice, find
 from lab2live.explainability.sides import Sides
 from lab2live.explainability.why.telling import units
-from lab2live.poc import value
-from lab2live.poc.chosen import Chosen
-from lab2live.poc.uncertainty import wilson
+from lab2live.poc.comparison.chosen import Chosen
+from lab2live.poc.worth import value
 from lab2live.schema import Charter
 from lab2live.splits import Split
+from lab2live.uncertainty import wilson
 
 # Answers that are looked at, and how few there may be: half of them have to show what the other half confirms.
 MOST, FEWEST = 40_000, 200

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lab2live.inputs import MISSING, OTHER, Columns, day
-from lab2live.poc.uncertainty import wilson
+from lab2live.uncertainty import wilson
 from lab2live.words import amount, short
 
 if TYPE_CHECKING:

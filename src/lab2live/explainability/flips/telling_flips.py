@@ -15,7 +15,7 @@ import pandas as pd
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips, search
 from lab2live.explainability.sides import Sides
-from lab2live.poc.uncertainty import wilson
+from lab2live.uncertainty import wilson
 from lab2live.words import agree, amount, is_missing, short
 
 # Differences to a real case that are told: it differs in nearly every number a little.

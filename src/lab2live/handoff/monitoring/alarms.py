@@ -28,9 +28,9 @@ from lab2live.handoff.monitoring.baseline import Baseline
 from lab2live.handoff.monitoring.clean import Levels, Reference, Signs
 from lab2live.handoff.monitoring.performing import Measured
 from lab2live.handoff.monitoring.window import Window
-from lab2live.poc.uncertainty import wilson
 from lab2live.schema import Charter
 from lab2live.splits import Split
+from lab2live.uncertainty import wilson
 from lab2live.words import amount
 
 # Parts into which the held-back cases are cut, windows drawn from each, cases of a window at most, and windows by which

@@ -25,7 +25,7 @@ from lab2live.handoff.monitoring.clean import Levels, Reference
 from lab2live.handoff.monitoring.performing import Judge, Measured
 from lab2live.handoff.monitoring.shape import Shape
 from lab2live.handoff.monitoring.window import Window
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.value import Policy
 from lab2live.schema import Charter
 from lab2live.splits import Split
 

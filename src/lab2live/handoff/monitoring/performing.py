@@ -13,11 +13,11 @@ import numpy as np
 from lab2live import metrics
 from lab2live.cases import Problem
 from lab2live.handoff.monitoring.shape import Shape
-from lab2live.poc import value
-from lab2live.poc.ladder import DEFAULT_METRIC
-from lab2live.poc.uncertainty import BOOTSTRAPS, CONFIDENCE, redraw, scores
-from lab2live.poc.value import Policy
+from lab2live.poc.comparison.ladder import DEFAULT_METRIC
+from lab2live.poc.worth import value
+from lab2live.poc.worth.value import Policy
 from lab2live.schema import Charter
+from lab2live.uncertainty import BOOTSTRAPS, CONFIDENCE, redraw, scores
 
 # Cases with an outcome, and cases of the rarer class among them, from which on a score says anything.
 FEWEST, FEWEST_OF_CLASS = 50, 10

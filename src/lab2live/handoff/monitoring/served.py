@@ -17,7 +17,7 @@ from lab2live.errors import UserError
 from lab2live.handoff.monitoring import alerts
 from lab2live.handoff.monitoring.alerts import MORE_HANDED_ON, OF_SERVICE, Judged
 from lab2live.handoff.monitoring.baseline import Baseline
-from lab2live.poc.uncertainty import wilson
+from lab2live.uncertainty import wilson
 from lab2live.words import amount, short
 
 # Seconds until a service counts as down, and bytes that its metrics may have.

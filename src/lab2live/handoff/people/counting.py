@@ -11,8 +11,8 @@ from lab2live.cases import Dataset
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.confidence.telling_sure import Sure
 from lab2live.explainability.explainer import Explainer
-from lab2live.poc.uncertainty import redraw, wilson
 from lab2live.schema import Charter
+from lab2live.uncertainty import redraw, wilson
 from lab2live.words import amount, short
 
 # Fewer cases than this are few: half of them more or less say little about 100.

@@ -10,7 +10,7 @@ from lab2live.handoff.answering import WHO
 from lab2live.handoff.people.counting import Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.metrics import METRICS
-from lab2live.poc.staleness import Staleness
+from lab2live.poc.change.staleness import Staleness
 from lab2live.words import agree, amount, short
 
 # Sentences of one kind that are told, and columns that are named.

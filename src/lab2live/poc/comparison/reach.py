@@ -10,10 +10,10 @@ import numpy as np
 from lab2live import charts, metrics, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal.growth import extended
-from lab2live.poc.candidates import Candidate, ask
-from lab2live.poc.ladder import Ladder, compared
-from lab2live.poc.uncertainty import corrected_error
+from lab2live.poc.comparison.candidates import Candidate, ask
+from lab2live.poc.comparison.ladder import Ladder, compared
 from lab2live.schema import Charter
+from lab2live.uncertainty import corrected_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

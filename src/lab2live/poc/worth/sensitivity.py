@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lab2live import charts_money
-from lab2live.poc.alternatives import best_alternative, gain_over, split_parts, values
-from lab2live.poc.answers import Answers
-from lab2live.poc.returns import Returns
-from lab2live.poc.value import missing_volumes, no_money
+from lab2live.poc.comparison.answers import Answers
+from lab2live.poc.worth.alternatives import best_alternative, gain_over, split_parts, values
+from lab2live.poc.worth.returns import Returns
+from lab2live.poc.worth.value import missing_volumes, no_money
 from lab2live.schema import Charter, PerCase
 from lab2live.words import short
 

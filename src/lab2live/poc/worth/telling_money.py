@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live.poc.alternatives import ALL, CONSTANT, MODEL, NONE, RULE
-from lab2live.poc.value import Policy
+from lab2live.poc.worth.alternatives import ALL, CONSTANT, MODEL, NONE, RULE
+from lab2live.poc.worth.value import Policy
 from lab2live.words import short
 
 if TYPE_CHECKING:
-    from lab2live.poc.returns import Range, Returns
+    from lab2live.poc.worth.returns import Range, Returns
 
 
 def rounded(value: float, width: float) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 
 from lab2live import files, models
 from lab2live.cases import Dataset
-from lab2live.poc import ladder, value
+from lab2live.poc.comparison import ladder
+from lab2live.poc.worth import value
 from lab2live.splits import Split
 from lab2live.stage import Stage
 from lab2live.words import amount

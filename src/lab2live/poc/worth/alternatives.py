@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab2live.cases import Problem
-from lab2live.poc.answers import Answers
-from lab2live.poc.ranking import pick_lines, pick_shifts, rank
-from lab2live.poc.value import (
+from lab2live.poc.comparison.answers import Answers
+from lab2live.poc.worth.ranking import pick_lines, pick_shifts, rank
+from lab2live.poc.worth.value import (
     capacity_share,
     cost_matrix,
     learn_policy,

@@ -15,11 +15,11 @@ from lab2live import cases, charts, splits
 from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
-from lab2live.poc import disturbances
-from lab2live.poc.disturbances import Disturbance, Path
-from lab2live.poc.uncertainty import Score, redraw, scores
+from lab2live.poc.change import disturbances
+from lab2live.poc.change.disturbances import Disturbance, Path
 from lab2live.schema import Charter
 from lab2live.splits import Split
+from lab2live.uncertainty import Score, redraw, scores
 from lab2live.words import short
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import numpy as np
 
 from lab2live import charts, charts_money, user_code
 from lab2live.cases import Problem
-from lab2live.poc import candidates
-from lab2live.poc.alternatives import (
+from lab2live.poc.comparison import candidates
+from lab2live.poc.comparison.answers import Answers
+from lab2live.poc.worth.alternatives import (
     MODEL,
     PLAIN,
     RULE,
@@ -20,12 +21,11 @@ from lab2live.poc.alternatives import (
     split_parts,
     values,
 )
-from lab2live.poc.answers import Answers
-from lab2live.poc.ranking import rank
-from lab2live.poc.telling_money import decides, headline, name_of, verdict_sentence
-from lab2live.poc.uncertainty import redraw, redraw_in_shares
-from lab2live.poc.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
+from lab2live.poc.worth.ranking import rank
+from lab2live.poc.worth.telling_money import decides, headline, name_of, verdict_sentence
+from lab2live.poc.worth.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
 from lab2live.schema import Charter, Value
+from lab2live.uncertainty import redraw, redraw_in_shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

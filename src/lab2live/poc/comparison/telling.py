@@ -8,10 +8,10 @@ import pandas as pd
 
 from lab2live import charts, files, metrics
 from lab2live.eda.simulation import demo_silos
-from lab2live.poc import telling_money
-from lab2live.poc.ladder import Climb, Ladder, required_score
-from lab2live.poc.returns import Returns
-from lab2live.poc.tuning import Tuning
+from lab2live.poc.comparison.ladder import Climb, Ladder, required_score
+from lab2live.poc.comparison.tuning import Tuning
+from lab2live.poc.worth import telling_money
+from lab2live.poc.worth.returns import Returns
 from lab2live.schema import DEMO_SCHEME, Charter
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lab2live.cases import Problem
 from lab2live.errors import UserError
-from lab2live.poc.ranking import pick_lines, pick_shifts, rank
+from lab2live.poc.worth.ranking import pick_lines, pick_shifts, rank
 from lab2live.schema import Charter, PerCase, Value
 
 

@@ -13,9 +13,9 @@ from lab2live import charts, models, splits
 from lab2live.cases import Dataset
 from lab2live.columns import as_days
 from lab2live.eda.signal import quick
-from lab2live.poc.robustness import REACH, RESAMPLES
-from lab2live.poc.uncertainty import Score, redraw, scores
+from lab2live.poc.change.robustness import REACH, RESAMPLES
 from lab2live.schema import Charter
+from lab2live.uncertainty import Score, redraw, scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

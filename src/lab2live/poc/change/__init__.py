@@ -1,0 +1,1 @@
+"""What becomes of the model when live data differ from those it has learnt from."""
