@@ -32,7 +32,7 @@ demo: env  ## generate the demo project, run its four notebooks, show the verdic
 	project="$$out/telecom-churn"; \
 	if [ -d "$$project" ]; then echo "Using the project that is already there: $$project"; \
 	else $(BIN)/python -m cookiecutter --no-input --default-config --output-dir "$$out" . project_slug=telecom-churn \
-	  || exit 1; fi; \
+	  >/dev/null || exit 1; fi; \
 	project=$$(cd "$$project" && pwd); \
 	PYTHONPATH="$$project/src" $(BIN)/python -m lab2live run --project "$$project" $(NO_GO_IS_A_RESULT)
 

@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import Path
 
 import lab2live_template_checks as checks
+import lab2live_template_data as data
 import lab2live_template_table as table
 from jinja2.ext import Extension
 from lab2live_template_checks import ROOT
@@ -56,6 +57,7 @@ class Lab2Live(Extension):
             not_inputs=not_inputs,
             reachable=reachable,
             rule=rule,
+            updating=updating,
         )
         environment.filters.update(
             quoted=quoted,
@@ -88,6 +90,7 @@ def checked(answers):
     if not updating():
         checks.check_spelling(sys.argv, answers)
         checks.check(answers)
+        data.check(answers)
     return ""
 
 
@@ -131,7 +134,7 @@ def described(answers):
     found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
     if not found or not 1 < len(found.inputs(besides=[])) <= 60:
         return {}
-    told = {name: table.kind(found.column(name)) for name in found.inputs(besides=[])}
+    told = {name: found.kind(name) for name in found.inputs(besides=[])}
     lines = {name: f"{{type: {kind}}}" if kind else "{}" for name, kind in told.items()}
     if answers["target"] in lines and answers["problem_type"] == "regression":
         lines[answers["target"]] = "{type: number}"
@@ -155,7 +158,7 @@ def example(answers):
     """The lines of a small table with every input column, for the tests of features and rules."""
     found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
     split = rule(answers)
-    cells = {name: MADE_UP.get(table.kind(found.column(name)), MADE_UP_TEXT) for name in columns(answers) if found}
+    cells = {name: MADE_UP.get(found.kind(name), MADE_UP_TEXT) for name in columns(answers) if found}
     for name, (described, _) in generic(answers).items() if answers["data_source"] == "simulate" else ():
         cells[name] = MADE_UP.get(re.match(r"{type: (\w+)", described)[1], MADE_UP_TEXT)
     if split:

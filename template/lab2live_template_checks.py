@@ -1,13 +1,12 @@
-"""Whether the answers can become a project: one clear message, before anything is written."""
+"""Whether the questions are spelt right and the names can be used: one clear message, before anything is written."""
 
 import difflib
 import itertools
 import keyword
 import re
+import shlex
 import sys
 from pathlib import Path
-
-import lab2live_template_table as table
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("src/lab2live", "notebooks", "requirements.in", "requirements.lock", "environment.yml")
@@ -40,15 +39,15 @@ def check_spelling(words, answers):
         return
     asked = [name for name in answers if not name.startswith("_")]
     for before, word in itertools.pairwise(words):
-        key, equals, _ = word.partition("=")
+        key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"\w+", key) and before not in TAKES_A_VALUE and key not in answers:
-            close = difflib.get_close_matches(key, asked, n=1)
+            close = difflib.get_close_matches(key.lower(), asked, n=1)
             refuse(
                 key,
                 "this answers no question.",
                 found=word,
                 expected=", ".join(asked),
-                fix=f"{close[0]}=..." if close else "leave it out",
+                fix=typed(close[0], value) if close else "leave it out",
             )
 
 
@@ -67,7 +66,6 @@ def check(answers):
         if not answers[field].isprintable():
             refuse(field, "this has to be one line.", found=ascii(answers[field]), fix="leave out line breaks and tabs")
     check_names(answers["project_slug"], answers["package_name"])
-    check_data(answers)
 
 
 def check_names(slug, package):
@@ -84,7 +82,7 @@ def check_names(slug, package):
             "project_slug",
             "a package that the project needs has this name, and installing the project would replace it.",
             found=slug,
-            fix=f"project_slug={slug}-project",
+            fix=typed("project_slug", f"{slug}-project"),
         )
     if not is_package_name(package):
         refuse(
@@ -92,7 +90,7 @@ def check_names(slug, package):
             "this cannot be the name of a Python package.",
             found=ascii(package),
             expected="up to 64 letters, digits and _, beginning with a letter, and no word of the language",
-            fix=f"package_name={package_name(package)}",
+            fix=typed("package_name", package_name(package)),
         )
     if package.lower() in taken():
         refuse(
@@ -100,108 +98,7 @@ def check_names(slug, package):
             "Python, a dependency or the project itself already has a module of this name; one would hide the other.",
             found=package,
             expected="a name that nothing else is imported by",
-            fix=f"package_name={package}_project",
-        )
-
-
-def check_data(answers):
-    source, path, target = answers["data_source"], answers["data_path"], answers["target"]
-    if source in ("demo", "simulate") and path:
-        refuse(
-            "data_source",
-            f"data_path is given, but data_source={source} would not read it.",
-            found=f"data_source={source}, data_path={path}",
-            fix="data_source=file for a file or URL, data_source=sql for a database; or leave data_path empty",
-        )
-    if source == "demo":
-        demo = {"problem_type": "classification", "target": "churned", "positive_class": "yes"}
-        for field, expected in {**demo, "id_column": "customer_id", "time_column": ""}.items():
-            if answers[field] != expected:
-                refuse(
-                    field,
-                    "the demo comes with its own question; other answers are for other data.",
-                    found=answers[field],
-                    expected=expected or "nothing",
-                    fix=f"leave {field} out, or give your own data: data_source=file data_path=...",
-                )
-        return
-    if not target:
-        refuse(
-            "target",
-            "it has to be known which column is to be predicted.",
-            found="nothing",
-            expected="the name of a column",
-            fix="target=<column>",
-        )
-    if source == "simulate":
-        return
-    if not path:
-        example = "table.csv" if source == "file" else "postgresql://user:${DB_PASSWORD}@host/database"
-        refuse(
-            "data_path",
-            f"data_source={source} needs to know where the data are.",
-            found="nothing",
-            expected="a file or URL" if source == "file" else "the address of a database",
-            fix=f"data_path={example}",
-        )
-    secret = re.match(r"[^/]*://[^/@]*:([^/@]+)@", path)
-    if secret and not re.fullmatch(r"\$\{\w+\}", secret[1]):
-        refuse(
-            "data_path",
-            "there is a password in the address, and the answers are written to files.",
-            found=path.replace(secret[1], "***"),
-            expected="the name of an environment variable in its place",
-            fix="data_path='" + path.replace(secret[1], "${DB_PASSWORD}") + "'",
-        )
-    if source == "file" and "://" not in path and "${" not in path:
-        check_file(answers)
-
-
-def check_file(answers):
-    path = answers["data_path"]
-    if not Path(path).exists():
-        refuse(
-            "data_path",
-            "there is no such file.",
-            found=path,
-            expected="a file that exists, or a URL; a relative path counts from where you stand",
-            fix="correct the path, or begin with data_source=demo or data_source=simulate",
-        )
-    if not table.is_text(path):
-        return
-    found = table.read(path)
-    if found is None:
-        refuse(
-            "data_path",
-            "this file cannot be read as a table.",
-            found=path,
-            expected="text with one header line, separated by comma, semicolon, tab or |",
-            fix="export it again as CSV, or give a Parquet or Excel file",
-        )
-    for field in ("target", "id_column", "time_column"):
-        check_column(field, answers[field], found.header, path)
-    cells = [cell for cell in found.column(answers["target"]) if cell is not None]
-    texts = [cell for cell in cells if table.number(cell.replace(",", ".")) is None]
-    if answers["problem_type"] == "regression" and cells and len(texts) == len(cells):
-        refuse(
-            "problem_type",
-            f"regression predicts a number, and {answers['target']} holds text.",
-            found=", ".join(map(ascii, list(dict.fromkeys(texts))[:5])),
-            fix="problem_type=classification, or another target",
-        )
-
-
-def check_column(field, name, header, path):
-    if name and name not in header:
-        close = difflib.get_close_matches(name.lower(), [column.lower() for column in header], n=1, cutoff=0.5)
-        nearest = [column for column in header if column.lower() in close]
-        others = f" and {len(header) - 40} more" if len(header) > 40 else ""
-        refuse(
-            field,
-            f"{path} has no such column.",
-            found=name,
-            expected="one of " + ", ".join(header[:40]) + others,
-            fix=f"{field}={nearest[0] if nearest else '<one of them>'}",
+            fix=typed("package_name", f"{package}_project"),
         )
 
 
@@ -251,6 +148,17 @@ def distributions():
 
 def import_name(name):
     return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def nearest(name, known):
+    """The one that was probably meant, else None."""
+    close = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=1, cutoff=0.5)
+    return next((one for one in known if one.lower() in close), None)
+
+
+def typed(field, answer):
+    """An answer as it is typed on the command line."""
+    return f"{field}={shlex.quote(answer)}"
 
 
 def refuse(field, problem, *, found, expected="", fix):

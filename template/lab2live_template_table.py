@@ -15,22 +15,50 @@ from pathlib import Path
 ROWS = 1000
 LIMIT = 20_000_000  # characters, so that a bake stays quick on any file
 TEXT_FILES = (".csv", ".tsv", ".txt", ".gz")
-BLANK = ("", "na", "n/a", "nan", "null", "none")
+OTHER_FILES = (".parquet", ".xlsx", ".xlsm", ".sqlite", ".sqlite3", ".db", ".duckdb", ".ddb")
+# What a cell says that holds nothing, written exactly so: `none` may be a class.
+BLANK = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>")
+MOST_CLASSES = 20
+MOST_VALUES = 100  # that are remembered of a column: more than classes, fewer than would take long
 
 csv.field_size_limit(2**31 - 1)  # the default refuses a cell of more than 128 KB
 
 
 class Table:
-    """The header and some rows of a text file."""
+    """The header of a text file and some of its rows; of all rows, which values there are.
 
-    def __init__(self, header, rows):
-        self.header = header
-        self.rows = [row for row in rows if len(row) == len(header)]
+    `is_whole` says whether those are all: a long file is not read to its end, and lines of another length are left out.
+    """
+
+    def __init__(self, header, rows, delimiter):
+        self.header, self.delimiter, self.is_whole = header, delimiter, True
+        self.seen = [{} for _ in header]
+        self.rows = spread(self.fitting(rows))
+
+    def fitting(self, rows):
+        """The rows that have a cell for every column, their values remembered on the way."""
+        for row in rows:
+            if len(row) == len(self.header):
+                for seen, cell in zip(self.seen, row, strict=True):
+                    if len(seen) < MOST_VALUES:
+                        seen[cell] = None
+                yield row
+            elif row:
+                self.is_whole = False
 
     def column(self, name):
-        """Its values, blank ones as None."""
+        """Its values in the sample, blank ones as None."""
         place = self.header.index(name)
-        return [None if row[place].strip().lower() in BLANK else row[place].strip() for row in self.rows]
+        return [content(row[place]) for row in self.rows]
+
+    def values(self, name):
+        """Its different values in all rows that were read, one spelling of each, without blank ones."""
+        cells = map(content, self.seen[self.header.index(name)])
+        return list({meaning(cell): cell for cell in cells if cell is not None}.values())
+
+    def kind(self, name):
+        """The type that a charter gives this column, or None when it cannot be told for sure."""
+        return kind(self.column(name), decimal_comma=self.delimiter != ",")
 
     def inputs(self, besides):
         """The columns that can be addressed by name and are no answer to the question."""
@@ -50,7 +78,11 @@ def read(path):
     for encoding in ("utf-8-sig", "latin-1"):
         try:
             with (gzip.open if path.lower().endswith(".gz") else open)(path, "rb") as file:
-                return parse(beginning(io.TextIOWrapper(file, encoding=encoding, newline="")))
+                text = io.TextIOWrapper(file, encoding=encoding, newline="")
+                found = parse(beginning(text))
+                if found and text.read(1):
+                    found.is_whole = False
+                return found
         except UnicodeDecodeError:
             continue
         except (OSError, EOFError, zlib.error, csv.Error):
@@ -80,8 +112,9 @@ def parse(lines):
         alike = sum(len(row) == len(header) for row in rows) / max(1, len(rows))
         return (len(header) > 1, alike, len(header))
 
-    rows = csv.reader(itertools.chain(first, lines), delimiter=max(",;\t|", key=agreement))
-    return Table(next(rows), spread(rows))
+    delimiter = max(",;\t|", key=agreement)
+    rows = csv.reader(itertools.chain(first, lines), delimiter=delimiter)
+    return Table(next(rows), rows, delimiter)
 
 
 def spread(rows):
@@ -95,6 +128,11 @@ def spread(rows):
     return kept
 
 
+def content(cell):
+    """What stands in a cell, else None."""
+    return None if cell.strip() in BLANK else cell.strip()
+
+
 def number(text):
     """The number a cell holds, else None."""
     try:
@@ -104,7 +142,7 @@ def number(text):
     return value if math.isfinite(value) and "_" not in text else None
 
 
-def kind(cells):
+def kind(cells, decimal_comma=False):
     """The type that a charter gives a column with these cells, or None when it cannot be told for sure."""
     filled = [cell for cell in cells if cell is not None]
     if not filled:
@@ -116,15 +154,17 @@ def kind(cells):
         return "boolean"
     if all(re.fullmatch(r"\d{4}-\d\d-\d\d([ T][\d:.]+Z?)?", cell) for cell in filled):
         return "date"
+    if decimal_comma and all(re.fullmatch(r"[+-]?(0|[1-9]\d*)(,\d+)?", cell) for cell in filled):
+        return "number"
     if any(number(cell.replace(",", ".")) is not None for cell in filled):
         return None  # numbers with words among them, or a comma in them: that is for the first notebook to say
-    return "category" if len(set(filled)) <= 20 else "text"
+    return "category" if len(set(filled)) <= MOST_CLASSES else "text"
 
 
 def classes(cells):
     """The classes of a target, numbers as numbers; nothing when there are too many to be classes."""
     found = sorted({cell for cell in cells if cell is not None})
-    if not 2 <= len(found) <= 20:
+    if not 2 <= len(found) <= MOST_CLASSES:
         return []
     if all(re.fullmatch(r"-?(0|[1-9]\d*)", cell) for cell in found):
         return sorted(map(int, found))
@@ -189,8 +229,14 @@ def outcomes(cells, problem_type, positive_class):
 
 
 def same(cell, answer):
-    """Whether a cell and an answer name the same class: `1` and `1.0`, `True` and `true` do."""
-    return cell.lower() == answer.strip().lower() or (number(cell) is not None and number(cell) == number(answer))
+    """Whether a cell and an answer name the same class."""
+    return meaning(cell) == meaning(answer.strip())
+
+
+def meaning(cell):
+    """What cells of one class have in common: `1` and `1.0`, `True` and `true` do."""
+    value = number(cell)
+    return cell.lower() if value is None else value
 
 
 def average(values):

@@ -1,15 +1,20 @@
 """Copies the canonical rooms, which exist once at the top of the template's repository, into the new project.
 
-The working directory is the project. Runs again on every `cruft update`, so it does nothing but write files.
+The working directory is the project. Runs again on every `cruft update`, so it only writes files; a new project it also
+says what to type next.
 """
 
 import json
 import runpy
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 # Answers come as data, never spliced into code. No JSON has three quotes in a row, so it cannot end this literal.
-ANSWERS = json.loads(r"""{{ {"root": template_root, "data_source": cookiecutter.data_source} | tojson }}""")
+ANSWERS = json.loads(
+    r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "updating": updating()} | tojson }}"""
+)
 ROOT = Path(ANSWERS["root"])
 stripped = runpy.run_path(str(ROOT / "src/lab2live/stripping.py"))["stripped"]
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*")
@@ -34,3 +39,12 @@ for notebook in sorted((ROOT / "notebooks").glob("[!.]*.ipynb")):
 for folder in (Path(".github/workflows"), Path(".github"), Path("ci")):
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+if not ANSWERS["updating"]:
+    sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name that the terminal cannot show is no error
+    print(
+        f"The project is ready. README.md there says the rest, also without make:\n  cd {shlex.quote(str(Path.cwd()))}"
+    )
+    print("  make run")
+    if ANSWERS["data_source"] != "demo":
+        print("  .venv/bin/lab2live charter    # which questions are still open")

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -250,6 +251,17 @@ def test_make_explains_itself_and_does_not_take_a_no_go_for_an_error(bake, run):
         tool.chmod(0o755)
         assert [make("run").returncode, make("smoke").returncode] == [errors, errors]
 
+    (project / ".venv/bin/pre-commit").symlink_to("/bin/true")
+    hooks = make("hooks")
+    assert hooks.returncode == 2
+    assert "git init, then make hooks" in hooks.stdout and "fatal" not in hooks.stderr
+    git("init", "--quiet", cwd=project)
+    assert make("hooks").returncode == 0
+
+
+def features(project):
+    return next(project.glob("src/[!l]*/features.py")).read_text(encoding="utf-8")
+
 
 def generated(project, name):
     return runpy.run_path(str(next(project.glob(f"src/[!l]*/{name}.py"))))
@@ -341,6 +353,18 @@ def test_the_columns_of_a_table_are_described_by_what_they_hold(bake, tmp_path):
     assert all(value in (0.8, -0.8) for value in found["simulate"]["effects"].values())
 
 
+def test_decimal_commas_are_numbers_where_the_comma_divides_nothing_else(bake, tmp_path):
+    rows = ["1,5;7;0,1;1,5;x", "2,5;-2,25;007,5;word;y"]
+    (tmp_path / "a.csv").write_text("\n".join(["all;mixed;code;words;y", *rows]))
+    (tmp_path / "quoted.csv").write_text('all,y\n"1,5",x\n"2,5",y\n')
+    kinds = {}
+    for name in ("a", "quoted"):
+        found = charter(bake(data_source="file", data_path=str(tmp_path / f"{name}.csv"), target="y"))
+        kinds[name] = {name: told.get("type") for name, told in found["sources"][0]["columns"].items()}
+    assert kinds["a"] == {"all": "number", "mixed": "number", "code": None, "words": None, "y": "category"}
+    assert kinds["quoted"] == {"all": None, "y": "category"}
+
+
 def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, projects, run, tmp_path):
     name = "a column with a name so long that no line of code would hold it beside its values, " * 2
     rows = [f"C{n},{n},C-secret,{n},2026-01-{n % 28 + 1:02d},{['early', 'late'][n > 30]}" for n in range(60)]
@@ -365,6 +389,9 @@ def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, pro
 def test_features_never_look_at_the_target_the_identifier_or_the_time(projects):
     inputs = generated(projects["hostile"], "features")["INPUTS"]
     assert inputs == ("líne\nbreak", "a\\b", "{{ cookiecutter.x }} {% if", '"')
+    said = {branch: features(projects[branch]) for branch in ("hostile", "regression")}
+    assert "to be left out: the target, the identifier, the time of recording.\nINPUTS" in said["hostile"]
+    assert "to be left out: the target.\n# A column that names the case does not belong here" in said["regression"]
     add_features = generated(projects["sql"], "features")["add_features"]
     assert add_features(pd.DataFrame({"a": [None, 1], "y": [None, None]}))["missing_answers"].tolist() == [1, 0]
 
@@ -377,8 +404,6 @@ def test_features_never_look_at_the_target_the_identifier_or_the_time(projects):
         ("pipes.txt", "a|b|y\n1|2|no\n2|x|yes\n"),
         ("latin.csv", "a,b,y\n1,é,no\n2,x,yes\n".encode("latin-1")),
         ("two rows.csv", "a,b,y\n1,1,no\n2,2,yes\n"),
-        ("header only.csv", "a,b,y\n"),
-        ("one class.csv", "a,b,y\n1,2,no\n"),
         ("ragged.csv", "a,b,y\n1,2\n1,2,3,4\n2,3,yes\n"),
         ("twice.csv", "a,a,y\n1,2,yes\n3,4,no\n"),
         ("alone.csv", "y\n1\n2\n"),
@@ -482,6 +507,14 @@ def test_an_unknown_column_is_refused_with_the_ones_that_are_there(bake, tmp_pat
     assert f"{field}=visits" in message
 
 
+def test_a_column_that_is_proposed_can_be_typed(bake, run, repository, tmp_path):
+    (tmp_path / "orders.csv").write_text("Order No, late ,x\n1,yes,2\n2,no,1\n")
+    words = ["--no-input", repository, "data_source=file", "data_path=orders.csv"]
+    for typed, fix in (("late", "target=' late '"), ("' late ' id_column=order_no", "id_column='Order No'")):
+        done = run("cookiecutter", *words, *shlex.split(f"target={typed}"), cwd=tmp_path)
+        assert done.stderr.splitlines()[-1].removeprefix("  fix:").strip() == fix
+
+
 def test_a_regression_on_text_is_refused(bake, tmp_path, tables):
     answers = {"data_source": "file", "data_path": f"{tables}/hostile.csv", "target": TARGET}
     assert "problem_type:" in refusal(bake, tmp_path / "out", **answers, problem_type="regression")
@@ -493,6 +526,86 @@ def test_a_file_that_is_no_table_is_refused(bake, tmp_path, content):
     path.write_bytes(content)
     message = refusal(bake, tmp_path / "out", data_source="file", data_path=str(path), target="y")
     assert "data_path: this file cannot be read as a table" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fix"),
+    [
+        ("old.xls", b"\xd0\xcf\x11\xe0", "save it as .xlsx or CSV"),
+        ("a.json", b"{}", "export it as CSV or Parquet"),
+        ("nothing", b"a,y\n1,2\n", "export it as CSV or Parquet"),
+        ("sheet.csv", b"PK\x03\x04" + b"x" * 99, "rename it to end in .xlsx"),
+        ("columns.TXT", b"PAR1" + b"x" * 99, "rename it to end in .parquet"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(bake, tmp_path, name, content, fix):
+    (tmp_path / name).write_bytes(content)
+    message = refusal(bake, tmp_path / "out", data_source="file", data_path=str(tmp_path / name), target="y")
+    assert message.strip().startswith("data_path: ")
+    assert fix in message
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.XLSX", "a.db", "a.duckdb", "folder"])
+def test_what_only_the_project_can_read_is_taken_as_it_is(bake, tmp_path, name):
+    (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).touch()
+    bake(data_source="file", data_path=str(tmp_path / name), target="y")
+
+
+@pytest.mark.parametrize(
+    ("answers", "content", "field", "said"),
+    [
+        ({}, "a,b,y\n", "data_path", "a header and no rows"),
+        ({}, "a,b,y\n1,2,no\n", "target", "the same value in every row"),
+        ({}, "a,b,y\n1,2,1\n1,2,1.0\n1,2,\n", "target", "the same value in every row"),
+        ({}, "a,b,y\n1,2,NA\n1,2,\n", "target", "empty in every row"),
+        ({"problem_type": "regression"}, "a,b,y\n1,2,NA\n1,2,\n", "target", "empty in every row"),
+        ({}, "a,b,y\n" + "".join(f"1,2,{n}\n" for n in range(21)), "target", "problem_type=regression"),
+        ({}, "a,b,y\n" + "".join(f"1,2,c{n}\n" for n in range(21)), "target", "fewer classes"),
+        ({"positive_class": "Layte"}, "a,b,y\n1,2,late\n1,2,in time\n", "positive_class", "positive_class=late"),
+        ({"positive_class": "2"}, "a,b,y\n1,2,1\n1,2,0\n", "positive_class", "one of 1, 0"),
+        ({"id_column": "y"}, "a,b,y\n1,2,no\n2,2,yes\n", "id_column", "to be predicted"),
+        ({"time_column": "y"}, "a,b,y\n1,2,no\n2,2,yes\n", "time_column", "to be predicted"),
+        ({"time_column": "y", "data_source": "simulate", "data_path": ""}, "", "time_column", "to be predicted"),
+    ],
+)
+def test_a_table_without_anything_to_learn_is_refused(bake, tmp_path, answers, content, field, said):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    given = {"data_source": "file", "data_path": str(path), "target": "y"} | answers
+    message = refusal(bake, tmp_path / "out", **given)
+    assert message.strip().startswith(f"{field}: ")
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["1,none", "2,some"],  # a word that stands for nothing in other files
+        ["1,no"] * 5000 + ["1,yes", "2,yes"],  # not in a sample of the rows
+        ["1,0", "2,1"],  # said in another word
+        ["1,no", "1,2,yes"],  # a line that the look at the table leaves out
+        ["x" * 100_000 + ",no"] * 210 + ["1,yes"],  # behind what is looked at
+    ],
+)
+def test_a_class_that_a_look_at_the_table_may_have_missed_is_no_reason_to_refuse(bake, tmp_path, rows):
+    (tmp_path / "a.csv").write_text("\n".join(["a,y", *rows]))
+    positive = "none" if "none" in rows[0] else "yes"
+    bake(data_source="file", data_path=str(tmp_path / "a.csv"), target="y", positive_class=positive)
+
+
+def test_a_class_missing_from_all_of_many_rows_is_noticed(bake, tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join(["a,y", *["1,no", "2,yes"] * 5000]))
+    answers = {"data_source": "file", "data_path": str(tmp_path / "a.csv"), "target": "y"}
+    assert "one of no, yes" in refusal(bake, tmp_path / "out", **answers, positive_class="maybe")
+
+
+def test_a_bake_reads_files_as_the_project_will():
+    from lab2live.eda.silos import delimited, opening
+
+    table = runpy.run_path(str(ROOT / "template/lab2live_template_table.py"))
+    assert table["TEXT_FILES"] == delimited.SUFFIXES
+    assert table["OTHER_FILES"] == (".parquet", *opening.EXCEL, *opening.SQLITE, *opening.DUCKDB)
+    assert list(table["BLANK"]) == delimited.NULLS
 
 
 def test_data_that_nobody_would_read_are_refused(bake, tmp_path, tables):
@@ -538,10 +651,26 @@ def test_a_mistyped_question_on_the_command_line_is_refused(repository, run, tmp
     done = run("cookiecutter", "--no-input", "--output-dir", "a=b", repository, "traget=y", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip().startswith("traget: this answers no question")
-    assert "target=..." in done.stderr
+    assert "target=y\n" in done.stderr
     assert list((tmp_path / "a=b").iterdir()) == []
+    done = run("cookiecutter", "--no-input", repository, "DATA_SOURCE=my file", cwd=tmp_path)
+    assert "data_source='my file'\n" in done.stderr
     done = run("cookiecutter", "--no-input", "--output-dir", "a=b", repository, "author=x=y", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_at_its_end_it_says_what_to_type_next(repository, run, tables, tmp_path):
+    folder = tmp_path / "é's"
+    words = ["data_source=file", f"data_path={tables}/kinds.csv", "target=kind"]
+    for answers, asks in (([], False), ([*words, "project_slug=mine"], True)):
+        done = run("cookiecutter", "--no-input", "-o", folder, repository, *answers, cwd=tmp_path, PYTHONUTF8="1")
+        assert done.returncode == 0, done.stderr
+        _, step, then, *more = done.stdout.splitlines()
+        assert shlex.split(step) == ["cd", str(folder / ("mine" if asks else "telecom-churn"))]
+        assert then.strip() == "make run"
+        assert ["lab2live charter" in line for line in more] == [True] * asks
+    latin = run(*("cookiecutter", "--no-input", "-f", "-o", folder, repository), cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert latin.returncode == 0, latin.stderr
 
 
 def test_a_folder_that_exists_is_not_touched(repository, run, tmp_path):

@@ -1,12 +1,15 @@
 """Living with the template: what `cruft update` does to notebooks that somebody works in."""
 
 import json
+import re
+import shlex
 import shutil
 
 import nbformat
 import pytest
+import yaml
 
-from .conftest import commit, git
+from .conftest import ROOT, commit, git
 
 NOTEBOOK = "notebooks/01_eda.ipynb"
 CLEANING = "python3 src/lab2live/stripping.py -"
@@ -57,11 +60,32 @@ def move_on(template, cell=0):
 def update(run, project):
     done = run("cruft", "update", "--skip-apply-ask", cwd=project)
     assert done.returncode == 0, done.stderr
+    assert "make run" not in done.stdout  # which is said once, when the project is made
     return done.stdout + done.stderr
 
 
 def unmerged(project):
     return [line[3:] for line in git("status", "--porcelain", cwd=project).splitlines() if line.startswith("UU")]
+
+
+def test_the_answers_of_the_documentation_give_a_project(template, run, tmp_path):
+    page = (ROOT / "docs/howto-update.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    words = shlex.split(re.search(r"^\$ (cruft create .*)$", page, re.M)[1])
+    words[words.index("https://example.org/lab2live.git")] = template
+    rows = [f"{n},2026-01-{n % 28 + 1:02d},{n % 7},{['no', 'yes'][n % 2]}" for n in range(60)]
+    (tmp_path / "visits.csv").write_text("\n".join(["visit,day,age,frequent", *rows]))
+    assert run(*words, cwd=tmp_path).returncode == 0
+    project = tmp_path / re.search(r"^\$ cd (.*)$", page, re.M)[1]
+    used = json.loads((project / ".cruft.json").read_text())["context"]["cookiecutter"]
+    said = json.loads(words[words.index("--extra-context") + 1])
+    assert {key: used.get(key) for key in said} == said | {"data_path": (tmp_path / "visits.csv").as_posix()}
+
+
+def test_the_hash_of_the_template_is_not_taken_for_a_secret(project):
+    described = yaml.safe_load((project / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (secrets,) = (hook for hook in described["repos"][0]["hooks"] if hook["id"] == "secrets")
+    left_out = [path.name for path in project.iterdir() if re.search(secrets["exclude"], path.name)]
+    assert left_out == [".cruft.json"]
 
 
 def test_a_notebook_that_only_the_template_changed_is_renewed(template, project, run):

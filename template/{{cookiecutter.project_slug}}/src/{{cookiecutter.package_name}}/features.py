@@ -7,7 +7,12 @@ import pandas as pd
 
 {% set inputs = columns(cookiecutter) -%}
 {% if inputs -%}
-# The columns a case is described by. The target and the identifier are not among them, and must not be.
+# The columns a case is described by. Left out, and to be left out: the target
+{%- if cookiecutter.id_column %}, the identifier{% endif %}
+{%- if cookiecutter.time_column %}, the time of recording{% endif %}.
+{%- if not cookiecutter.id_column %}
+# A column that names the case does not belong here either.
+{%- endif %}
 INPUTS = {{ inputs | python_tuple }}
 {%- else -%}
 # The columns that are no inputs: a feature made from the target would know the answer.
