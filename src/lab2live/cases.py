@@ -157,7 +157,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
             where=where,
             found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
             expected="2 to 20",
-            fix="choose another target, or set prediction.problem_type: regression",
+            fix=_fix(labels, classes),
         )
     if len(classes) == 2:
         rarer = str(min(classes, key=lambda name: (counts[name], name)))
@@ -172,6 +172,14 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
             )
         classes.sort(key=lambda name: name == wanted)
     return labels.map({name: code for code, name in enumerate(classes)}).to_numpy(dtype=int), tuple(classes)
+
+
+def _fix(labels: pd.Series, classes: Sequence[str]) -> str:
+    if len(classes) < 2:
+        return "choose another target, or add cases with another outcome: there is nothing to tell apart"
+    if np.isfinite(as_numbers(labels)).all():
+        return "set prediction.problem_type: regression, or choose another target"
+    return "choose another target, or one with fewer classes: put those together that lead to the same decision"
 
 
 def _same_class(wanted: str, classes: Sequence[str]) -> str | None:

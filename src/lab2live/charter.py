@@ -27,12 +27,32 @@ KINDS = {
     "dict_type": "a block of `name: value` lines",
     "model_type": "a block of `name: value` lines",
     "finite_number": "a number",
+    "float_parsing": "a number, with a point: 0.5",
+    "int_parsing": "a whole number",
+    "date_from_datetime_parsing": "a date: YYYY-MM-DD",
+    "date_parsing": "a date: YYYY-MM-DD",
     "invalid_key": 'a name; a number or date that is meant as a name needs "quotes"',
 }
 
 
+class Twice(yaml.constructor.ConstructorError):
+    """A name that stands in one block twice: all but the last would go unnoticed."""
+
+
 class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's idea of true and false: `on:` is a join key and `yes` a class, as whoever wrote them meant."""
+    """YAML 1.2's idea of true and false: `on:` is a join key and `yes` a class, as whoever wrote them meant.
+
+    A name that stands in one block twice is refused, as the specification demands and PyYAML does not.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in names:
+                    raise Twice(None, None, f"`{key.value}` stands in this block twice", key.start_mark)
+                names.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Yaml.yaml_implicit_resolvers = {
@@ -191,6 +211,13 @@ def read(path: Path, folder: Path | None = None) -> Charter:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if isinstance(error, Twice):
+            raise UserError(
+                "A field of the charter is filled in twice.",
+                where=f"{path}{line}",
+                found=error.problem,
+                fix="keep one of them",
+            ) from None
         raise UserError(
             "The charter is not valid YAML.",
             where=f"{path}{line}",
@@ -241,7 +268,7 @@ def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserErr
         end = "" if message.endswith("?") else "."
         return UserError(f"The charter contradicts itself{more}: {message}{end}", where=where, fix=fix)
     found = first["input"] if not isinstance(first["input"], dict | list) else None
-    expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ")
+    expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").partition(", unable")[0]
     return UserError(
         f"A field of the charter cannot be used{more}.", where=where, found=found, expected=expected, fix=fix
     )

@@ -30,6 +30,8 @@ class Line:
     text: str
 
 
+# What the charter calls a column of days or moments.
+DATES = ("date", "datetime", "timestamp")
 BUSINESS = {
     "customer_experience": ("B1", "Does it enhance customer experience? How is that measured?"),
     "return_on_investment": ("B2", "Does it add value and justify the return on investment?"),
@@ -47,6 +49,8 @@ def unanswered(charter: Charter) -> list[Question]:
             found.append(Question(requirement, text, f"business.{name}: {', '.join(gaps)}"))
     value, prediction = charter.business.value, charter.prediction
     has_money = value.per_case or value.cost_matrix or value.cost_per_unit_under is not None
+    dated = [name for source in charter.sources for name, column in source.columns.items() if column.type in DATES]
+    undecided = [name for name in dated if name not in prediction.immutable]
     checks: list[tuple[object, str, str, str]] = [
         (has_money, "B2", "What is a right and a wrong prediction worth?", "business.value"),
         (value.cases_per_month, "B3", "How many cases are decided per month?", "business.value.cases_per_month"),
@@ -54,6 +58,12 @@ def unanswered(charter: Charter) -> list[Question]:
         (charter.feasibility.skills, "B4", "Which skills does it take?", "feasibility.skills"),
         (prediction.required_score is not None, "P1", "Which score would be good enough?", "prediction.required_score"),
         (charter.fallback, "L1", "What answers when the model cannot?", "fallback"),
+        (
+            prediction.time_column or not undecided,
+            "L2",
+            f"Does {' or '.join(undecided)} say when a case was recorded, so that the model is tested on the future?",
+            "prediction.time_column (or immutable, if not)",
+        ),
         (
             any(source.critical for source in charter.sources),
             "L4a",

@@ -9,7 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -28,11 +28,10 @@ Access = Literal["granted", "requested", "refused", "simulated"]
 
 
 def _filled(value: Any) -> Any:
-    """Leave out what a block, or a block in it, does not fill in; lists are kept as they are."""
+    """Leave out what is not filled in; lists are kept as they are, and blocks inside do the same for themselves."""
     if not isinstance(value, dict):
         return value
-    kept = {key: _filled(item) for key, item in value.items() if item is not None}
-    return {key: item for key, item in kept.items() if not isinstance(item, str) or item}
+    return {key: item for key, item in value.items() if item is not None and item != ""}
 
 
 class Block(BaseModel):
@@ -44,7 +43,13 @@ class Block(BaseModel):
     @classmethod
     def _drop_empty(cls, value: Any) -> Any:
         """Treat `field:` with nothing behind it like a field that is not there: a commented-out block leaves one."""
-        return {} if value is None else _filled(value)
+        if not isinstance(value, dict):
+            return {} if value is None else value
+        # a field nobody knows is kept, and refused: it is a typo, filled in or not
+        unknown = {key: item for key, item in value.items() if key not in cls.model_fields}
+        mappings = {name for name, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
+        kept = {key: _filled(item) if key in mappings else item for key, item in _filled(value).items()}
+        return kept | unknown
 
 
 class Project(Block):
@@ -360,6 +365,9 @@ class Charter(Block):
         if metric and metrics.METRICS[metric].problem_type != kind:
             fitting = ", ".join(name for name, known in metrics.METRICS.items() if known.problem_type == kind)
             raise ValueError(f"prediction.metric `{metric}` is not for {kind}: use one of {fitting}")
+        required = self.prediction.required_score
+        if metric not in metrics.ERRORS and required is not None and required > 1:
+            raise ValueError(f"prediction.required_score is {required:g}, and no score is above 1: 75 % is 0.75")
         return self
 
     @property

@@ -42,7 +42,7 @@ def split(charter: Charter, data: Dataset, seed: int) -> Split:
     Raises
     ------
     UserError
-        If there are too few cases, or one side would lack a class.
+        If there are too few cases, one side would lack a class, or nothing says what came first.
     """
     found = _split(charter, data, seed)
     if not _usable(data, found.train, found.test):
@@ -64,7 +64,7 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     rows = np.arange(len(data.outcome))
     prediction = charter.prediction
     if prediction.time_column in data.raw:
-        times = moments(data.raw[prediction.time_column])
+        times = moments(_times(charter, data.raw[prediction.time_column]))
         order = np.argsort(times, kind="stable")
         cut = _between_moments(times[order], int(len(rows) * (1 - TEST_SHARE)))
         how = f"the last {1 - cut / max(len(rows), 1):.0%} by {prediction.time_column}"
@@ -91,6 +91,21 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
     how = "at random, classes in equal shares" if stratify is not None else "at random"
     return Split(np.sort(train), np.sort(test), how, in_shares)
+
+
+def _times(charter: Charter, column: pd.Series) -> pd.Series:
+    """Refuse texts that follow each other in the alphabet alone, such as the days of the week."""
+    texts = column.dropna()
+    timed = pd.api.types.is_numeric_dtype(column) or np.isfinite(as_days(texts)).any()
+    if not timed and not texts.map(str).str.contains(r"\d").all():
+        raise UserError(
+            "The time column holds nothing that says what came first.",
+            where=f"{charter.file}, field `prediction.time_column`",
+            found=", ".join(sorted(texts.map(str).unique())[:5]),
+            expected="dates such as 2026-08-31, numbers, or texts such as 2026-Q3 that follow each other in time",
+            fix="name the column that says when a case was recorded, or leave time_column empty",
+        )
+    return column
 
 
 def _between_moments(ordered: np.ndarray, cut: int) -> int:

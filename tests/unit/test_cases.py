@@ -94,6 +94,21 @@ BROKEN: dict[str, tuple[str, list[Any], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        (["a"] * 9, "nothing to tell apart"),
+        ([f"kind {number}" for number in range(40)], "fewer classes"),
+        ([str(number) for number in range(40)], "problem_type: regression"),
+    ],
+)
+def test_what_is_proposed_for_a_target_without_classes_fits_it(charter_of: Any, values: list[str], fix: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cases.dataset(charter_of(), table(values))
+    assert fix in caught.value.details["fix"]
+    assert ("regression" in caught.value.details["fix"]) is (values[0] == "0")
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_target_that_cannot_be_learnt_says_what_was_found(charter_of: Any, kind: str) -> None:
     problem, values, found = BROKEN[kind]

@@ -359,6 +359,22 @@ WRONG = {
         "did you mean `min`?",
     ),
     "a field of ours": (MINIMAL + "folder: /etc\n", "field `folder`", "nobody knows"),
+    "a typo that is not filled in": (MINIMAL + "bussiness:\n", "field `bussiness`", "did you mean `business`?"),
+    "an empty typo deep down": (
+        MINIMAL.replace("target: left", "target: left, time_colum: "),
+        "prediction.time_colum",
+        "did you mean `time_column`?",
+    ),
+    "filled in twice": (
+        MINIMAL.replace("target: left", "target: left, target: right"),
+        "line 1, column",
+        "`target` stands in this block twice",
+    ),
+    "a score in percent": (
+        MINIMAL.replace("target: left", "target: left, required_score: 75"),
+        "project.yaml",
+        "no score is above 1: 75 % is 0.75",
+    ),
     "nothing like it": (MINIMAL + "zzz: 1\n", "field `zzz`", "known are project, business"),
     "a missing field": (MINIMAL.replace(", target: left", ""), "prediction.target", "add `prediction.target:`"),
     "a missing block": ("sources: [{name: crm, uri: crm.csv}]\n", "field `prediction`", "add `prediction:`"),

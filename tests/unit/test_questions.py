@@ -38,6 +38,19 @@ def test_half_an_answer_says_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prediction", "asked"),
+    [({}, True), ({"time_column": "ordered at"}, False), ({"immutable": ["ordered at"]}, False)],
+)
+def test_a_column_of_dates_may_be_the_time_of_a_case(prediction: dict[str, Any], asked: bool) -> None:
+    columns = {"ordered at": {"type": "date"}, "amount": {"type": "number"}}
+    charter = make(
+        prediction={"problem_type": "regression", "target": "y", **prediction},
+        sources=[{"name": "s", "uri": "s.csv", "columns": columns}],
+    )
+    assert any("Does ordered at say when" in one.text for one in questions.unanswered(charter)) is asked
+
+
+@pytest.mark.parametrize(
     ("blocks", "requirement", "field"),
     [
         ({"prediction": {"problem_type": "regression", "target": "y", "required_score": 0}}, "P1", "required_score"),

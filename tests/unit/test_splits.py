@@ -145,3 +145,24 @@ def test_one_group_cannot_be_split() -> None:
     charter, data = prepared(["a", "b"] * 50, group=["only"] * 100)
     with pytest.raises(UserError, match="too few cases"):
         splits.split(charter, data, 0)
+
+
+@pytest.mark.parametrize(
+    ("times", "sound"),
+    [
+        (["Mon", "Tue", "Wed", "Thu"], False),
+        (["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"], True),
+        (["2026-01-31", "2026-02-28", "unknown", None], True),
+        ([1, 2, 3, 4], True),
+        ([None] * 4, True),
+    ],
+)
+def test_a_time_column_has_to_say_what_came_first(times: list[Any], sound: bool) -> None:
+    charter, data = prepared(["a", "b", "b", "a"] * 30, time=times * 30)
+    if sound:
+        splits._split(charter, data, 0)
+        return
+    with pytest.raises(UserError) as caught:
+        splits.split(charter, data, 0)
+    assert "prediction.time_column" in caught.value.details["where"]
+    assert caught.value.details["found"] == "Mon, Thu, Tue, Wed"
