@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,6 +121,8 @@ def run(
     found = charters.find(project)
     if stage is not None and stage not in STAGES:
         raise UserError("There is no such stage.", where="--stage", found=stage, expected=", ".join(STAGES))
+    if not Path.cwd().resolve().is_relative_to(found.folder):
+        console.print(f"Project: {escape(found.project.name)}, in {escape(str(found.folder))}")
     with ConsoleProgress(errors) as progress:
         folder = journey.run(
             found,
@@ -177,9 +180,10 @@ def sign_off(
 ) -> None:
     """Check that what is signed is still what lies in a run; exit code 1 names what has changed."""
     from lab2live import runs
+    from lab2live.handoff.named import followed
     from lab2live.handoff.people import sign_off as signing
 
-    folder = run or runs.latest(charters.find(project))
+    folder = followed(run) if run else runs.latest(charters.find(project))
     if folder is None:
         raise UserError("There is no run yet.", fix="start one: lab2live run")
     console.print(escape(signing.check(folder)))
@@ -195,7 +199,7 @@ def record(project: ProjectOption = None) -> None:
     with ConsoleProgress(errors) as progress:
         for path in references.record(charters.find(project), progress):
             console.print(f"recorded {escape(str(path))}")
-    console.print("Look at the difference before you commit it: git diff")
+    console.print("Look at what is new or different before you commit it: git status, git diff")
 
 
 @app.command()
@@ -287,9 +291,16 @@ def score(
     """Answer about every case of a file; given again after a stop, it goes on where it was."""
     from lab2live.handoff import batch
 
-    with Progress(TextColumn("{task.completed:,} cases"), TimeElapsedColumn(), console=errors) as bar:
-        task = bar.add_task("score", total=None)
-        done = batch.score(_bundle(bundle, None), source, target, lambda rows: bar.update(task, completed=rows))
+    bar = Progress(TextColumn("{task.completed:,} cases"), TimeElapsedColumn(), console=errors)
+    task = bar.add_task("score", total=None)
+    with ExitStack() as shown:
+
+        def told(rows: int) -> None:
+            if not bar.live.is_started:  # with the first cases: an error before them stands alone
+                shown.enter_context(bar)
+            bar.update(task, completed=rows)
+
+        done = batch.score(_bundle(bundle, None), source, target, told)
     if done.kept:
         console.print(f"{done.kept} pieces of an earlier run were kept.")
     console.print(escape(done.sentence))
@@ -314,6 +325,9 @@ def mlflow(
 def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
     if folder is not None:
+        from lab2live.handoff.named import followed
+
+        folder = followed(folder)
         if not folder.exists():
             raise UserError(
                 "There is no such bundle.",
@@ -388,7 +402,9 @@ def show(content: Mapping[str, Any]) -> None:
             console.print(f"\n[bold red]{record['title']} broke[/]{escape(where)}: {escape(error['name'])}")
             console.print(escape(error["message"]), style="red")
             console.print("Everything computed before is kept; mend it and run again to continue.")
-    console.print(f"\nDecision: {DECISIONS[content['decision']]}")
+    broken = any(record["error"] for record in content["run"]["stages"])
+    so_far = " so far, as an error stopped the run" if broken else ""
+    console.print(f"\nDecision{so_far}: {DECISIONS[content['decision']]}")
     for reason in content["reasons"]:
         console.print(f"  - {escape(reason)}")
 

@@ -77,7 +77,7 @@ def run(
     progress = progress or Progress()
     home = notebooks_of(charter)
     parameters = graph.parameters(home, smoke, overrides or {})
-    folder = runs.choose(charter, run_dir, home, continues=only is not None, force=force)
+    folder = runs.choose(charter, run_dir, home, continues=only is not None, smoke=smoke, force=force)
     with runs.claim(folder):
         _run(charter, folder, home, parameters, only, smoke, force, keep_going, progress)
     return folder

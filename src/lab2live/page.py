@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lab2live import files
 from lab2live.report import HERE, banner, href
@@ -105,13 +105,15 @@ def write_index(run_dir: Path) -> Path:
     verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     run, gates = verdict["run"], verdict["gates"]
     symbol, word, sentence = ANSWERS[verdict["decision"]]
-    if any(stage["status"] == "failed" for stage in run["stages"]):
-        sentence = "An error stopped the run before everything was judged."
+    broken = any(stage["status"] == "failed" for stage in run["stages"])
+    if broken:
+        sentence = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
+        symbol, word = "✖", "Stopped by an error"
     environment = _environment(_exists_in(run_dir))
     page = environment.get_template("index.html.j2").render(
         title=f"{word}: {run['project']}",
         css=_css(),
-        decision=verdict["decision"],
+        decision="no-go" if broken else verdict["decision"],
         answer={"symbol": symbol, "word": word, "sentence": sentence},
         reasons=verdict["reasons"],
         run=run,
@@ -147,6 +149,11 @@ def _notes(run: Mapping[str, Any]) -> Iterable[Markup]:
         yield _note("Stand-in data", f"Not the real data: {', '.join(run['stand_ins'])}.", "demo")
     if run["smoke"]:
         yield _note("Smoke run", "Small samples and few repetitions: it shows that things work, not how well.", "warn")
+
+
+def marked(text: str) -> Markup:
+    """Escape a text, and show what stands in backticks, names of fields and commands, as code."""
+    return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _note(title: str, text: str, kind: Any) -> Markup:
@@ -239,7 +246,9 @@ def _environment(exists: Callable[[object], bool] = bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters.update(href=href, measure=measure, status=status, duration=duration, exists=exists)
+    environment.filters.update(
+        href=href, measure=measure, status=status, duration=duration, exists=exists, marked=marked
+    )
     environment.tests["exists"] = exists
     return environment
 

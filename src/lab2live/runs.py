@@ -19,7 +19,7 @@ LATEST = "latest"
 LOCK = ".lock"
 
 
-def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: bool, force: bool) -> Path:
+def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: bool, smoke: bool, force: bool) -> Path:
     """Give the folder for a run: the one asked for, the newest if there is something to continue, else a new one.
 
     Parameters
@@ -32,6 +32,8 @@ def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: boo
         Where the notebooks lie, which must not be overwritten.
     continues
         Whether a finished run may be continued, too: one stage of it is executed again.
+    smoke
+        Whether it is on small samples: such results never go into the folder of a full run, nor the other way round.
     force
         Whether everything is executed anyway, so that there is nothing to continue.
 
@@ -50,7 +52,7 @@ def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: boo
                 where=folder,
                 fix="name another --run-dir",
             )
-    elif newest is not None and (continues or not force) and _can_continue(charter, newest, continues):
+    elif newest is not None and (continues or not force) and _can_continue(charter, newest, smoke, continues):
         # whoever works there now has not finished it: start another one, unless that very run is meant
         folder = newest if continues or not _is_busy(newest) else _new(runs)
     else:
@@ -133,12 +135,18 @@ def before(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _can_continue(charter: Charter, folder: Path, finished_too: bool) -> bool:
-    """Say whether a run is this project's and has something left to do."""
+def _can_continue(charter: Charter, folder: Path, smoke: bool, finished_too: bool) -> bool:
+    """Say whether a run is this project's, about the same kind of data, and has something left to do."""
     facts = before(folder).get("run")
     if facts is None:
         return True
-    if (facts.get("project"), facts.get("demo")) != (charter.project.name, charter.is_demo):
+    wanted = {
+        "project": charter.project.name,
+        "demo": charter.is_demo,
+        "stand_ins": charter.stand_ins,
+        "smoke": smoke,
+    }
+    if any(facts.get(name, value) != value for name, value in wanted.items()):
         return False
     return finished_too or any(record["status"] in ("failed", "not run") for record in facts["stages"])
 

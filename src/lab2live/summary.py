@@ -30,7 +30,9 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 def _decision(content: Mapping[str, Any]) -> Iterator[str]:
     facts = content["run"]
-    yield f"## {_plain(facts['project'])}: {content['decision'].upper()}"
+    broken = any(record["error"] for record in facts["stages"])
+    decided = f"stopped by an error (so far: {content['decision']})" if broken else content["decision"].upper()
+    yield f"## {_plain(facts['project'])}: {decided}"
     yield ""
     if facts.get("question"):
         yield _plain(facts["question"])

@@ -15,7 +15,7 @@ from lab2live.errors import UserError
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips import telling_flips
 from lab2live.explainability.flips.search import search
-from lab2live.handoff import answering, bundle, form
+from lab2live.handoff import answering, bundle, contract, form, schemas
 from lab2live.handoff.answering import Answering, Refused
 from lab2live.handoff.deciding import Deciding
 
@@ -133,6 +133,38 @@ def test_what_breaks_the_contract_is_refused_at_the_field_and_the_fallback_answe
     assert [(one["field"], one["message"].startswith(says)) for one in found.problems] == [(field, True)]
     assert found.fallback["would"] and found.fallback["answer"] == "review"
     assert "A person decides" in found.fallback["words"] and "much" not in str(found)
+
+
+def test_where_nothing_is_settled_the_page_says_what_a_batch_does(bundled: Any) -> None:
+    made = bundled("binary")
+    loaded = bundle.load(made.folder)
+    loaded.contract["fallback"]["policy"].clear()  # type: ignore[index]
+    asked = answering.ready(loaded)
+    typical = asked.form["cases"][0]["values"]
+    refused, strange, drifted = (
+        asked.explain({}),
+        asked.explain({**typical, "bill": 5_000}),
+        asked.explain(typical, "drift"),
+    )
+    assert isinstance(refused, Refused) and isinstance(strange, dict) and isinstance(drifted, dict)
+    for found in (refused.fallback, drifted["fallback"]):
+        assert found["would"] and found["answer"] == "review" and found["words"].endswith("So a person has to decide.")
+    assert not strange["fallback"]["would"]
+    assert strange["fallback"]["words"].endswith("So the model answers all the same.")
+    rows = pd.DataFrame([{}, {**typical, "bill": 5_000.0}])
+    assert list(Deciding.of(loaded).decide(rows)["source"]) == ["review", "model"]
+
+
+@pytest.mark.parametrize("own_code", [True, False])
+def test_what_is_computed_is_marked_and_nobody_has_to_send_it(bundled: Any, own_code: bool) -> None:
+    made = bundled("binary", own_code=own_code)
+    agreed = bundle.load(made.folder).contract
+    computed = {entry["name"] for entry in agreed["inputs"] if entry["computed"]}
+    assert computed == {"yearly", *(("double", "silent") if own_code else ())}
+    case = schemas.case_schema(made.form, list(made.explainer.unasked))
+    assert not computed & set(case["required"]) and not {"double", "silent"} & set(case["properties"])
+    shown = contract.table(dict(agreed)).set_index("column")["may be empty"]
+    assert shown["yearly"] == contract.COMPUTED and shown["bill"] is True and shown["age"] is False
 
 
 def test_each_trigger_is_answered_by_who_the_charter_names(bundled: Any) -> None:

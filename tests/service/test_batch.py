@@ -13,6 +13,7 @@ from lab2live import cli
 from lab2live.errors import UserError
 from lab2live.handoff import batch, bundle
 from lab2live.handoff.deciding import Deciding
+from lab2live.handoff.monitoring import reading, running
 
 
 @pytest.fixture
@@ -133,6 +134,8 @@ def test_bad_rows_are_listed_with_their_numbers_and_nothing_of_them(bundled: Any
         ("in.csv", b"bill,lines\n", "no case in the file"),
         ("in.csv", b"bill,lines\n1,2,3\n", "cannot be read"),
         ("in.parquet", b"PAR1", "cannot be read"),
+        ("in.csv", b"PK\x03\x04\x14\x00,bill\n", "This is no text file"),
+        ("in.csv", b"PAR1\x15\x04,bill\n", "This is no text file"),
     ],
 )
 def test_what_cannot_be_scored_is_said(
@@ -145,9 +148,27 @@ def test_what_cannot_be_scored_is_said(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_spreadsheet_called_csv_is_no_batch_for_the_monitoring_either(tmp_path: Path) -> None:
+    batch_file = tmp_path / "in.csv"
+    batch_file.write_bytes(b"PK\x03\x04\x14\x00,bill\n")
+    nothing: Any = None
+    with pytest.raises(UserError, match="no text file"):
+        reading.read(batch_file, nothing, nothing, None, 0)
+    with pytest.raises(UserError, match="no text file"):
+        running.run(tmp_path, batch_file, tmp_path / "out", None, None, lambda *_: None)
+
+
+def test_nothing_is_printed_before_an_error_that_comes_before_the_first_case(
+    bundled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="nothing to score"):
+        cli.score(bundled("binary").folder, tmp_path / "none.csv", tmp_path / "out.csv")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_command_says_what_was_done(bundled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = bundled("regression")
     written(made, tmp_path / "in.parquet")
     cli.score(made.folder, tmp_path / "in.parquet", tmp_path / "out.parquet")
-    printed = capsys.readouterr().out
-    assert "200 cases answered" in printed and "out.parquet" in printed
+    printed = capsys.readouterr()
+    assert "200 cases answered" in printed.out and "out.parquet" in printed.out and "200 cases" in printed.err

@@ -11,7 +11,7 @@ import pytest
 from lab2live import gates
 from lab2live.errors import UserError
 from lab2live.handoff import drill
-from lab2live.handoff.fallback import TRIGGERS
+from lab2live.handoff.fallback import NOT_SETTLED, TRIGGERS
 
 from .conftest import put
 
@@ -24,7 +24,7 @@ def test_every_trigger_ends_with_whom_the_charter_names(bundled: Any, problem: s
     done = drill.exercise(made.folder, made.table)
     assert [one.trigger for one in done] == list(TRIGGERS)
     by = {one.trigger: (one.wanted, one.answered) for one in done}
-    assert by["invalid_input"] == ("review", "review") and by["drift"] == ("review", "review")
+    assert by["invalid_input"] == ("review", "review") and by["drift"] == ("not settled", "review")
     # without a rule of its own the project cannot keep what its charter promises, and that is found
     rule = "rule" if own_code else "baseline"
     assert by["out_of_distribution"] == by["model_error"] == ("rule", rule)
@@ -32,6 +32,7 @@ def test_every_trigger_ends_with_whom_the_charter_names(bundled: Any, problem: s
         assert by["low_confidence"] == ("baseline", "baseline")
     judged = gates.judge("handoff.drill", *drill.failed(done))
     assert judged.status == ("pass" if own_code else "fail"), judged.message
+    assert "The charter settles 4 of 7 triggers; not judged: time_out, integrity, drift." in judged.message
     assert len(drill.table(done)) == len(TRIGGERS)
 
 
@@ -50,6 +51,33 @@ def test_what_cannot_be_set_off_is_no_pass() -> None:
     some = [*nothing, drill.Exercise("time_out", "x", "rule", "rule", "y")]
     count, says = drill.failed(some)
     assert count == 0 and "Not set off" in says and "drift" in says
+
+
+def exercised(wanted: str, answered: str = "review") -> list[drill.Exercise]:
+    return [drill.Exercise(name, when, wanted, answered, "sent") for name, when in TRIGGERS.items()]
+
+
+def test_where_the_charter_names_nobody_nothing_is_judged_and_what_answered_is_shown() -> None:
+    done = exercised(NOT_SETTLED)
+    judged = gates.judge("handoff.drill", *drill.failed(done))
+    assert judged.status == "skip" and "settles no fallback at all" in judged.message
+    shown = drill.table(done)
+    assert set(shown["has to answer"]) == {"not settled"} and set(shown["works"]) == {"not judged"}
+    assert set(shown["answered"]) == {"review"}
+
+
+def test_of_some_triggers_those_that_are_settled_are_judged() -> None:
+    some = [*exercised("review")[:2], *exercised(NOT_SETTLED, "model")[2:]]
+    count, says = drill.failed(some)
+    assert count == 0 and "all 2 triggers that are settled" in says and "settles 2 of 7" in says
+    count, says = drill.failed([*exercised("rule")[:2], *some[2:]])
+    assert count == 2 and "invalid_input: review instead of rule" in says and "settles 2 of 7" in says
+    unset = [*exercised("rule", "")[:2], *some[2:]]
+    assert drill.failed(unset) == (None, "No trigger that is settled could be set off.")
+    assert drill.failed(exercised("review")) == (
+        0,
+        "In a running service all 7 triggers end with whom the charter names.",
+    )
 
 
 def test_a_service_that_does_not_start_is_said(tmp_path: Path) -> None:

@@ -171,3 +171,8 @@ def test_a_bundle_is_found_by_its_run_and_its_lack_is_said(bundled: Any, tmp_pat
     assert cli._bundle(folder, None) == folder and cli._bundle(run, None) == run
     (run / "artefacts" / "bundle").symlink_to(folder)
     assert cli._bundle(run, None) == run / "artefacts" / "bundle"
+    (tmp_path / "latest").write_text("run\n")
+    assert cli._bundle(tmp_path / "latest", None) == run / "artefacts" / "bundle"
+    (tmp_path / "latest").write_text("gone\n")
+    with pytest.raises(UserError, match="There is no such bundle"):
+        cli._bundle(tmp_path / "latest", None)

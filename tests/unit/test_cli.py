@@ -194,7 +194,7 @@ def test_a_verdict_is_printed_and_gives_the_exit_code(
 ) -> None:
     assert main(monkeypatch, "verdict", str(made_up(project / "runs" / "one", status, broke))) == code
     said = capsys.readouterr().out
-    assert f"Decision: {word}" in said
+    assert (f"Decision so far, as an error stopped the run: {word}" if broke else f"Decision: {word}") in said
     assert "eda.sources*" in said
     assert ("list [/red] is empty" in said) is broke, "and data is no markup"
 

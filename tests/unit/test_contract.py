@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,33 @@ def test_the_contract_names_problem_classes_line_and_baseline(generate: Any, pro
     assert by_name["colour"]["categories"] == ["blue", "green", "red"]
     seen = data.inputs["x2"].iloc[split.train]
     assert (by_name["x2"]["min"], by_name["x2"]["max"]) == (seen.min(), seen.max())
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("frame.assign(twice=2 * frame['x'])", {"twice"}),
+        ("frame.assign(x=frame['x'].fillna(0), twice=1.0 * frame['x'].isna())", {"twice"}),
+        ("frame.reindex(columns=['x', 'z']).assign(twice=2 * frame.get('x', 0))", {"twice"}),  # all it misses is empty
+        ("frame.assign(z=frame.get('z', 5.0), twice=2 * frame['x'])", {"twice"}),  # the charter states z
+    ],
+)
+def test_what_the_projects_features_make_is_found_whatever_they_do_to_the_rest(
+    charter_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: set[str]
+) -> None:
+    package = f"own_{tmp_path.name}"  # Python remembers what it has imported under a name
+    home = tmp_path / "src" / package
+    home.mkdir(parents=True)
+    (home / "__init__.py").touch()
+    (home / "rules.py").write_text("def score(frame):\n    return frame['z']\n")
+    (home / "features.py").write_text(f"def add_features(frame):\n    return {code}\n")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    frame = pd.DataFrame({"x": [1.5, 2.5, None, 4.0] * 10, "z": [3.0, 1.0] * 20, "y": ["a", "b"] * 20})
+    sources = [{"name": "s", "uri": "never-read.csv", "columns": {"z": {"type": "number"}}}]
+    charter = charter_of(tmp_path, project={"name": "P", "package": package}, sources=sources)
+    data = cases.dataset(charter, frame)
+    found = contract.describe(charter, data, Split(np.arange(20), np.arange(20, 40), ""), Policy(data.problem, 0.5))
+    assert {entry["name"] for entry in found["inputs"] if entry["computed"]} == expected
 
 
 def test_dates_are_shown_as_dates_and_what_was_never_seen_as_nothing(charter_of: Any) -> None:

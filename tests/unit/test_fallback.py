@@ -71,6 +71,13 @@ def test_triggers_that_the_charter_forgets_are_counted(charter_of: Any) -> None:
     assert fallback.table(plans)["who answers"].tolist().count("not settled") == 5
 
 
+def test_what_becomes_of_a_case_is_said_where_nothing_is_settled(charter_of: Any) -> None:
+    notes = {plan.trigger: plan.note for plan in fallback.plans(charter_of(), bundle_with(), RAW)}
+    model = {name for name, note in notes.items() if note.endswith("the model answers all the same")}
+    person = {name for name, note in notes.items() if note.endswith("a person has to decide")}
+    assert model == {"out_of_distribution", "low_confidence"} and person == set(fallback.TRIGGERS) - model
+
+
 def test_no_fallback_at_all_is_an_open_question_and_no_pass(charter_of: Any) -> None:
     charter = charter_of()
     value, why = fallback.unsettled(charter, fallback.plans(charter, bundle_with(), RAW))

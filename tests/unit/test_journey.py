@@ -447,6 +447,18 @@ def test_a_finished_run_is_followed_by_a_new_one(tiny: Charter, here: Here) -> N
     assert runs.latest(tiny) == second
 
 
+@pytest.mark.parametrize("other", ["a smoke run", "on stand-ins"])
+def test_one_stage_on_other_data_never_goes_into_a_run_that_is_there(tiny: Charter, here: Here, other: str) -> None:
+    real = journey.run(tiny)
+    before = (real / "results" / "eda.json").read_bytes()
+    simulated = [source.model_copy(update={"access": "simulated"}) for source in tiny.sources]
+    changed = tiny.model_copy(update={"sources": simulated}) if other == "on stand-ins" else tiny
+    assert journey.run(changed, only="eda", smoke=other == "a smoke run") != real
+    assert (real / "results" / "eda.json").read_bytes() == before
+    runs_of_its_own = {path.name for path in real.parent.iterdir() if path.is_dir()}
+    assert journey.run(changed, only="eda", smoke=other == "a smoke run").name in runs_of_its_own
+
+
 def test_force_starts_anew_and_executes_everything(tiny: Charter, here: Here) -> None:
     first = journey.run(tiny, overrides={"poc": {"mood": "raises"}})
     assert journey.run(tiny, force=True) != first
@@ -761,12 +773,14 @@ def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() ->
 def test_two_runs_at_once_do_not_meet_in_one_folder(project: Charter, tmp_path: Path) -> None:
     mine = project.model_copy(update={"folder": tmp_path})
     home = project.folder / "notebooks"
-    first = runs.choose(mine, None, home, continues=False, force=False)
+    first = runs.choose(mine, None, home, continues=False, smoke=False, force=False)
     with runs.claim(first):
-        second = runs.choose(mine, None, home, continues=False, force=False)
+        second = runs.choose(mine, None, home, continues=False, smoke=False, force=False)
         assert second != first, "the newest run is unfinished because somebody is at work there"
         with pytest.raises(UserError, match="Another process"), runs.claim(first):
             pass
     with runs.claim(first):
         pass  # free again
-    assert runs.choose(mine, None, home, continues=False, force=False) == second, "nobody is there any more"
+    assert runs.choose(mine, None, home, continues=False, smoke=False, force=False) == second, (
+        "nobody is there any more"
+    )

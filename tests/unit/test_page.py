@@ -250,7 +250,12 @@ def test_a_failed_stage_names_cell_and_error(tmp_path: Path) -> None:
     error = {"cell": 7, "cell_id": "eda-07", "name": "KeyError", "message": "'tariff'", "source": "frame['tariff']"}
     html = index(tmp_path, "conditional", stages=[STAGE | {"status": "failed", "error": error}])
     assert "KeyError in cell 7" in html and "eda-07" in html and "frame[&#39;tariff&#39;]" in html
-    assert "An error stopped the run before everything was judged." in html
+    assert "Stopped by an error</h1>" in html and "the decision would be: conditional." in html
+
+
+def test_names_in_backticks_are_shown_as_code_and_markup_in_them_as_text(tmp_path: Path) -> None:
+    html = index(tmp_path, reasons=["fill in `<b>prediction</b>` in `project.yaml`"])
+    assert "<code>&lt;b&gt;prediction&lt;/b&gt;</code> in <code>project.yaml</code>" in html
 
 
 def test_broken_text_does_not_stop_the_page(tmp_path: Path) -> None:

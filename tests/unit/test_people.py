@@ -127,6 +127,24 @@ def test_a_picture_has_as_many_filled_dots_as_are_counted_and_says_so_in_words()
     assert 'role="img"' in drawn and "23 of 100 dots are filled" in drawn and "<b>" not in drawn
 
 
+def test_filled_dots_speak_for_the_model_in_every_picture() -> None:
+    wrong = icons.dots(Count("cases", "turn out 'no'", 23, 100, 0.1, 0.3, against=True))
+    assert wrong.count('class="hit"') == 77 and "77 of 100 dots are filled, they speak for the model" in wrong
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "regression", "level"])
+def test_the_first_count_is_of_what_speaks_against_the_model_and_the_second_is_not(generate: Any, problem: str) -> None:
+    kind = "regression" if problem == "level" else problem
+    charter, data = generate(kind, 400)
+    known = data.outcome[:200]
+    answers = np.eye(3)[known] * 0.8 + 0.1 if kind == "multiclass" else known.astype(float)
+    line = {"binary": 0.5, "level": 10.0}.get(problem)
+    asked = explainer_of(Sides(kind, data.classes, line), known, answers)  # type: ignore[arg-type]
+    found = counting.counts(charter, data, np.arange(200), answers, asked)
+    assert [one.against for one in found.main] == [True, False]
+    assert found.main[0].per_hundred == 0 and icons.dots(found.main[0]).count('class="hit"') == 100
+
+
 TEAM = {
     "product_manager": {"who": "Ada", "signs_off": True},
     "data_analyst": {"who": "Jonas"},
@@ -222,5 +240,6 @@ def test_the_decision_so_far_follows_the_rule_of_the_verdict(charter_of: Any) ->
 
 def test_a_dataclass_is_kept_as_data_and_not_as_the_text_of_its_code() -> None:
     count = Count("a", "b", 1, 2, float("nan"), 1.0)
-    assert files.plain([count]) == [{"of": "a", "says": "b", "hits": 1, "cases": 2, "low": None, "high": 1.0}]
+    kept = {"of": "a", "says": "b", "hits": 1, "cases": 2, "low": None, "high": 1.0, "against": False}
+    assert files.plain([count]) == [kept]
     assert files.plain(Count) == str(Count)

@@ -101,6 +101,25 @@ def test_a_brief_says_who_decides_until_when_and_what_is_open(charter_of: Any) -
     assert "Go on conditions" in text and "open questions of the charter" in text
     nobody = text_of(brief.page(found_of(charter_of()), COUNTED, case_of()))
     assert "Nobody is named who decides" in nobody and "no date is stated" in nobody
+    assert "nobody with signs_off." in nobody and ".." not in nobody
+
+
+def test_a_brief_tells_columns_of_the_sources_from_those_that_the_project_computes(charter_of: Any) -> None:
+    inputs = [{"name": "km"}, {"name": "items", "computed": False}, {"name": "missing_answers", "computed": True}]
+    found = found_of(charter_of(), handoff=result("handoff", contract={"inputs": inputs}))
+    text = text_of(brief.page(found, COUNTED, case_of()))
+    assert "It looks at 2 columns from s: km, items." in text
+    assert "It also looks at 1 column that the project computes from such: missing_answers." in text
+    assert "computes from such" not in text_of(brief.page(found_of(charter_of()), COUNTED, case_of()))
+
+
+def test_a_brief_says_what_happens_where_nothing_is_settled(charter_of: Any) -> None:
+    judged = [judge("explainability.unfamiliar", 0.1, "Some."), judge("poc.shift", 0.5, "A little.")]
+    stages = {name: result(name, gate) for name, gate in zip(("explainability", "poc"), judged, strict=True)}
+    text = text_of(brief.page(found_of(charter_of(), **stages), COUNTED, case_of()))
+    assert "Who decides then is not settled: the model answers all the same." in text
+    assert "Who decides then is not settled: a person has to decide." in text
+    assert "Who decides those is not settled: the model answers all the same." in text
 
 
 def test_a_no_go_is_said_and_nobody_is_asked_to_take_the_model_over(charter_of: Any) -> None:
@@ -251,6 +270,9 @@ def test_what_was_not_there_is_said_not_to_be_signed(run: Path, charter_of: Any)
 
 def test_the_command_says_what_fits_and_ends_with_1_where_it_does_not(run: Path, monkeypatch: Any, capsys: Any) -> None:
     assert CliRunner().invoke(cli.app, ["sign-off", str(run)]).exit_code == 0
+    files.write_text(run.parent / "latest", f"{run.name}\n")
+    assert CliRunner().invoke(cli.app, ["sign-off", str(run.parent / "latest")]).exit_code == 0
+    (run.parent / "latest").unlink()
     files.write_text(run / "artefacts" / "brief.html", "another brief")
     monkeypatch.setattr("sys.argv", ["lab2live", "sign-off", str(run)])
     assert cli.main() == 1

@@ -65,6 +65,19 @@ def test_what_was_not_measured_or_settled_is_said(charter_of: Any) -> None:
     assert "nobody has settled it" in runbook.markdown(charter_of(), CONTRACT, None, (), plans("not settled", None))
 
 
+def test_where_the_delay_of_outcomes_is_not_stated_the_sentence_still_is_one(charter_of: Any) -> None:
+    text = runbook.markdown(charter_of(), CONTRACT, None, (), [])
+    assert "the charter does not say (prediction.label_delay_days)." in text and "is known not" not in text
+    known = runbook.markdown(charter_of(prediction={"label_delay_days": 30}), CONTRACT, None, (), [])
+    assert "was right is known after 30 days: a model can only learn from cases older than that." in known
+
+
+def test_a_drill_that_judged_nothing_gives_no_point(charter_of: Any) -> None:
+    scored = readiness.score(Findings(charter_of(), stages_of("handoff.drill")))
+    concerned = {item.what for item in rubric.ITEMS if "handoff.drill" in item.gates}
+    assert len(concerned) == 4 and all(one.points == 0 for one in scored.items if one.what in concerned)
+
+
 def test_its_commands_and_addresses_are_those_that_there_are(charter_of: Any) -> None:
     text = runbook.markdown(charter_of(), CONTRACT, CAPACITY, MADE_UP, plans())
     known = get_command(cli.app).commands  # type: ignore[attr-defined]

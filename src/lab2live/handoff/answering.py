@@ -14,8 +14,8 @@ from lab2live.explainability.why import telling
 from lab2live.files import plain
 from lab2live.handoff import form
 from lab2live.handoff.bundle import Bundle
-from lab2live.handoff.deciding import instead
-from lab2live.handoff.fallback import TRIGGERS
+from lab2live.handoff.deciding import MODEL, instead, settled
+from lab2live.handoff.fallback import TRIGGERS, otherwise
 
 WHO = {"rule": "Today's business rule", "baseline": "The usual outcome", "review": "A person"}
 
@@ -122,10 +122,13 @@ class Answering:
         """Say who answers instead of the model, and what."""
         if not trigger:
             return {"would": False, "words": "The model answers; no fallback is needed."}
-        answer = self.bundle.contract.get("fallback", {}).get("policy", {}).get(trigger)
-        if answer is None:
-            words = f"Nothing is settled for this: {TRIGGERS[trigger]}. The model would answer all the same."
-            return {"would": False, "when": TRIGGERS[trigger], "words": words}
+        policy = self.bundle.contract.get("fallback", {}).get("policy", {})
+        answer = settled(policy, trigger)
+        if trigger not in policy:
+            words = f"Nothing is settled for this: {TRIGGERS[trigger]}. So {otherwise(trigger)}."
+            if answer == MODEL:
+                return {"would": False, "when": TRIGGERS[trigger], "words": words}
+            return {"would": True, "when": TRIGGERS[trigger], "answer": answer, "says": "", "words": words}
         says = self._says(answer, case)
         who = WHO[answer]
         words = f"The model would not decide here: {TRIGGERS[trigger]}. {who} decides" + (f": {says}." if says else ".")

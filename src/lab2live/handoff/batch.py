@@ -29,6 +29,11 @@ from lab2live.words import amount
 # Cases answered at once, and bytes of a CSV file read at once.
 PIECE, BLOCK = 50_000, 8_000_000
 KINDS = (".csv", ".parquet")
+# How files begin that are no text, and what to do about them.
+NO_TEXT = {
+    b"PK\x03\x04": ("an Excel or ZIP file", "save it as CSV, in UTF-8; another name alone changes nothing"),
+    b"PAR1": ("a Parquet file", "let its name end in .parquet"),
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def score(folder: Path, source: Path, target: Path, progress: Callable[[int], No
         raise UserError(
             "There is nothing to score.", where=source, found="no such file", expected="a CSV or Parquet file"
         )
+    check_text(source)
     loaded = bundles.load(folder)
     decides = Deciding.of(loaded)
     work = target.with_name(f"{target.name}.parts")
@@ -115,6 +121,23 @@ def check_kind(path: Path) -> None:
             expected=" or ".join(KINDS),
             fix="convert the file",
         )
+
+
+def check_text(path: Path) -> None:
+    """Refuse a file that its name calls a CSV and that is no text.
+
+    Raises
+    ------
+    UserError
+        With what it is, and what to do.
+    """
+    if path.suffix.lower() == ".parquet" or not path.is_file():
+        return
+    with path.open("rb") as content:
+        begins = content.read(4)
+    if begins in NO_TEXT:
+        found, fix = NO_TEXT[begins]
+        raise UserError("This is no text file.", where=path, found=found, expected="a CSV file, in UTF-8", fix=fix)
 
 
 def files_of(path: Path) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from lab2live import __version__
 from lab2live.cases import Dataset
-from lab2live.handoff.contract import bound
+from lab2live.handoff.contract import bound, sent
+from lab2live.handoff.fallback import TRIGGERS, otherwise
 from lab2live.metrics import METRICS
 from lab2live.schema import Charter
 from lab2live.splits import Split
@@ -63,18 +64,15 @@ def model_card(
     lines += ["", "## How it serves groups of people", "", *_groups(charter, poc)]
     lines += ["", "## How sure it is, and when it fails", "", *_limits(explainability)]
     lines += ["", "## What it needs", "", "| column | kind | may be empty | seen in training |", "|---|---|---|---|"]
-    lines += [
-        f"| {as_text(e['name'])} | {e['kind']} | {'yes' if e['nullable'] else 'no'} | {_seen(e)} |"
-        for e in contract["inputs"]
-    ]
+    lines += [f"| {as_text(e['name'])} | {e['kind']} | {plain(sent(e))} | {_seen(e)} |" for e in contract["inputs"]]
     lines += ["", "## What it does not use", ""]
     lines += [f"- {as_text(column)}: {as_text(reason)}" for column, reason in data.columns.left_out.items()] or [
         "- nothing left out"
     ]
     lines += ["", "## When it must not answer", ""]
-    lines += [f"- {trigger}: {answer}" for trigger, answer in charter.fallback.items()] or [
-        "- not settled in the charter"
-    ]
+    lines += [f"- {trigger}: {answer}" for trigger, answer in charter.fallback.items()]
+    open_ones = [trigger for trigger in TRIGGERS if trigger not in charter.fallback]
+    lines += [f"- {trigger}: not settled in the charter: {otherwise(trigger)}" for trigger in open_ones]
     lines += ["", "## What this card belongs to", "", f"- lab2live {__version__}"]
     lines += [f"- {as_text(name)}: SHA-256 {as_code(digest)}" for name, digest in (hashes or {}).items()]
     return "\n".join(lines) + "\n"

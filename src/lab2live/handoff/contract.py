@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab2live import user_code, words
 from lab2live.cases import Dataset
+from lab2live.errors import UserError
 from lab2live.inputs import MISSING, day
 from lab2live.poc.worth import value
 from lab2live.poc.worth.value import Policy
@@ -18,6 +19,9 @@ from lab2live.splits import Split
 
 # Milliseconds.
 LEAST_TIME_OUT = 500.0
+# Rows by which it is told whether the project computes a column.
+TRIED = 20
+COMPUTED = "computed by the project, not to be sent"
 
 
 def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> d
         "baseline": baseline,
         "fallback": {"policy": dict(charter.fallback), "rule_line": _rule_line(charter, data, split)},
         "limits": {"time_out_ms": time_out(charter)},
-        "inputs": _inputs(data, split.train),
+        "inputs": _inputs(charter, data, split.train),
     }
 
 
@@ -64,19 +68,44 @@ def _rule_line(charter: Charter, data: Dataset, split: Split) -> float | None:
     return value.learn_policy(charter, "binary", data.outcome[split.train], scores, probabilities=False).threshold
 
 
-def _inputs(data: Dataset, train: np.ndarray) -> list[dict[str, Any]]:
-    """Write the input contract: per column its kind, whether it may be empty, and what it was trained on."""
+def _inputs(charter: Charter, data: Dataset, train: np.ndarray) -> list[dict[str, Any]]:
+    """Write the input contract: per column its kind, who gives it, if it may be empty, and what it was trained on."""
     contract = []
-    seen = data.inputs.iloc[train]
+    seen, computed = data.inputs.iloc[train], _computed(charter, data)
     for name, kind in data.columns.kinds.items():
         column = seen[name]
-        entry: dict[str, Any] = {"name": name, "kind": kind}
+        entry: dict[str, Any] = {"name": name, "kind": kind, "computed": name in computed}
         if kind == "category":
             entry |= {"nullable": bool((column == MISSING).any()), "categories": list(data.columns.levels[name])}
         else:
             entry |= {"nullable": bool(column.isna().any()), "min": float(column.min()), "max": float(column.max())}
         contract.append(entry)
     return contract
+
+
+def _computed(charter: Charter, data: Dataset) -> set[str]:
+    """Name the inputs that come from no source: the project's features make them, or an expression of the charter.
+
+    Only the function knows what it makes, so it is tried: its columns are there again after they were taken away.
+    """
+    made = set(charter.prediction.derived)
+    if user_code.module(charter, "features") is None:
+        return made
+    stated = {name for source in charter.sources for name in source.columns}
+    for name in data.columns.kinds.keys() - stated:
+        rows = data.raw.iloc[np.flatnonzero(data.raw[name].notna())[:TRIED]]
+        try:
+            again = user_code.add_features(charter, rows.drop(columns=name))
+        except UserError:  # it needs the column
+            continue
+        if name in again and again[name].notna().any():
+            made.add(name)
+    return made
+
+
+def sent(entry: Mapping[str, Any]) -> bool | str:
+    """Say whether an input may be sent empty, or that it is not to be sent at all."""
+    return COMPUTED if entry.get("computed") else bool(entry["nullable"])
 
 
 def table(contract: dict[str, Any]) -> pd.DataFrame:
@@ -86,7 +115,7 @@ def table(contract: dict[str, Any]) -> pd.DataFrame:
             {
                 "column": entry["name"],
                 "kind": entry["kind"],
-                "may be empty": entry["nullable"],
+                "may be empty": sent(entry),
                 "from": bound(entry, "min"),
                 "to": bound(entry, "max"),
                 "categories": ", ".join(entry.get("categories", [])),

@@ -24,8 +24,8 @@ import pandas as pd
 
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
-from lab2live.handoff.deciding import Deciding, settled
-from lab2live.handoff.fallback import TRIGGERS
+from lab2live.handoff.deciding import Deciding
+from lab2live.handoff.fallback import NOT_SETTLED, NOTHING_SETTLED, TRIGGERS
 from lab2live.handoff.form import written
 
 # Seconds that a service may take to start.
@@ -51,7 +51,7 @@ class Exercise:
     trigger, when
         Which, and in words.
     wanted
-        Who has to answer.
+        Who has to answer; `not settled` where the charter says nothing: then nothing is judged.
     answered
         Who did; empty where it could not be set off.
     note
@@ -66,7 +66,7 @@ class Exercise:
 
     @property
     def works(self) -> bool | None:
-        return self.answered == self.wanted if self.answered else None
+        return self.answered == self.wanted if self.answered and self.wanted != NOT_SETTLED else None
 
 
 def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
@@ -92,7 +92,7 @@ def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
     done: list[Exercise] = []
 
     def note(trigger: str, answer: Mapping[str, Any] | None, how: str) -> None:
-        wanted = settled(policy, trigger)
+        wanted = policy.get(trigger, NOT_SETTLED)
         found = "" if answer is None else str(answer["source"])
         if answer is not None and answer["reason"] != trigger:
             found = f"{found} ({answer['reason'] or 'no reason given'})"
@@ -239,25 +239,38 @@ def serving(folder: Path, state: Path) -> Iterator[Asking]:
 
 def table(done: Sequence[Exercise]) -> pd.DataFrame:
     """Show what was exercised, one trigger a line."""
-    words = {True: "yes", False: "no", None: "not tried"}
+    words: dict[bool | None, str] = {True: "yes", False: "no"}
     return pd.DataFrame(
         [
-            {"when": one.when, "has to answer": one.wanted, "answered": one.answered, "works": words[one.works],
-             "how": one.note}
+            {
+                "when": one.when,
+                "has to answer": one.wanted,
+                "answered": one.answered,
+                "works": words.get(one.works, "not judged" if one.answered else "not tried"),
+                "how": one.note,
+            }
             for one in done
         ]
-    )  # fmt: skip
+    )
 
 
 def failed(done: Sequence[Exercise]) -> tuple[int | None, str]:
-    """Count the triggers that ended otherwise than the charter wants, as `Stage.gate` takes them."""
-    tried = [one for one in done if one.works is not None]
+    """Count the settled triggers that ended otherwise than the charter wants, as `Stage.gate` takes them."""
+    settled = [one for one in done if one.wanted != NOT_SETTLED]
+    if not settled:
+        return None, f"{NOTHING_SETTLED}: who answered is shown, and nothing was there to hold it against."
+    tried = [one for one in settled if one.works is not None]
+    some = len(settled) < len(done)
     if not tried:
-        return None, "No trigger could be set off."
+        return None, f"No trigger {'that is settled ' if some else ''}could be set off."
     wrong = [one for one in tried if not one.works]
-    left = [one.trigger for one in done if one.works is None]
+    left = [one.trigger for one in settled if one.works is None]
     beside = f" Not set off, since no such case could be made: {', '.join(left)}." if left else ""
+    if some:
+        others = ", ".join(one.trigger for one in done if one.wanted == NOT_SETTLED)
+        beside += f" The charter settles {len(settled)} of {len(done)} triggers; not judged: {others}."
     if wrong:
         named = "; ".join(f"{one.trigger}: {one.answered} instead of {one.wanted}" for one in wrong)
         return len(wrong), f"{named}.{beside}"
-    return 0, f"In a running service all {len(tried)} triggers end with whom the charter names.{beside}"
+    which = f"{len(tried)} triggers that are settled" if some else f"{len(tried)} triggers"
+    return 0, f"In a running service all {which} end with whom the charter names.{beside}"

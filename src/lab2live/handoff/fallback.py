@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.handoff.bundle import Bundle
+from lab2live.handoff.deciding import MODEL, settled
 from lab2live.schema import Charter, Trigger
 
 TRIGGERS: dict[str, str] = {
@@ -22,6 +23,8 @@ TRIGGERS: dict[str, str] = {
     "drift": "the data are declared to have drifted",
 }
 assert set(TRIGGERS) == set(get_args(Trigger))
+NOT_SETTLED = "not settled"
+NOTHING_SETTLED = "The charter settles no fallback at all"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Plan:
     answer: str
     works: bool | None
     note: str
+
+
+def otherwise(trigger: str) -> str:
+    """Say what becomes of a case after a trigger for which the charter settles nothing."""
+    return "the model answers all the same" if settled({}, trigger) == MODEL else "a person has to decide"
 
 
 def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
@@ -53,7 +61,7 @@ def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
     for trigger, when in TRIGGERS.items():
         answer = charter.fallback.get(trigger)  # type: ignore[call-overload]
         if answer is None:
-            found.append(Plan(trigger, when, "not settled", None, "the charter says nothing"))
+            found.append(Plan(trigger, when, NOT_SETTLED, None, f"the charter says nothing: {otherwise(trigger)}"))
         elif answer == "review":
             found.append(Plan(trigger, when, answer, None, "a person decides"))
         elif answer == "baseline":
@@ -88,8 +96,8 @@ def table(plans: Sequence[Plan]) -> pd.DataFrame:
 def unsettled(charter: Charter, plans: Sequence[Plan]) -> tuple[int | None, str]:
     """Count the triggers for which nothing is settled, or what is settled does not work."""
     if not charter.fallback:
-        return None, "The charter settles no fallback at all."
-    broken = [plan for plan in plans if plan.works is False or plan.answer == "not settled"]
+        return None, f"{NOTHING_SETTLED}."
+    broken = [plan for plan in plans if plan.works is False or plan.answer == NOT_SETTLED]
     if not broken:
         return 0, f"Settled for all {len(plans)} moments, and the rule answers every case it was tried on."
     return len(broken), "; ".join(f"{plan.trigger}: {plan.answer}, {plan.note}" for plan in broken)

@@ -43,6 +43,7 @@ def read(path: Path, decides: Deciding, base: Baseline, most: int | None, seed: 
         raise UserError(
             "There is no such batch.", where=path, found="no such file", expected="a CSV or Parquet file with cases"
         )
+    batch.check_text(path)
     prediction = base.charter.prediction
     kinds = batch.fields(decides)
     more = [name for name in (prediction.target, prediction.time_column) if name is not None and name not in kinds]

@@ -38,7 +38,7 @@ def run(
     UserError
         If a file is not there, or the notebook breaks.
     """
-    from lab2live.handoff.batch import check_kind
+    from lab2live.handoff.batch import check_kind, check_text
 
     notebook = (home or PACKAGE_FOLDER.parents[1]) / "notebooks" / NOTEBOOK
     if home is None and not notebook.is_file():  # installed from the wheel of a bundle, which brings it here
@@ -49,6 +49,7 @@ def run(
     for place in (bundle, batch):
         if not place.exists():
             raise UserError("There is no such file or folder.", where=place, fix="check the path")
+    check_text(batch)
     given = {"bundle": str(bundle.resolve()), "batch": str(batch.resolve())}
     if metrics is not None:
         given["metrics"] = metrics if "://" in metrics else str(Path(metrics).resolve())

@@ -96,7 +96,7 @@ def signers(found: Findings) -> str:
     named = [f"{who} ({roles.title(role)})" for role, who in roles.signers(found.charter) if who]
     unnamed = [roles.title(role) for role, who in roles.signers(found.charter) if not who]
     if not named and not unnamed:
-        return "Nobody is named who decides: the charter's team has nobody with signs_off."
+        return "Nobody is named who decides: the charter's team has nobody with signs_off"
     also = f"; nobody is named yet as {', '.join(unnamed)}" if unnamed else ""
     return f"{', '.join(named) or 'Nobody'}{also}"
 

@@ -34,6 +34,8 @@ class Count:
         As counted.
     low, high
         The 95 % interval of the share.
+    against
+        Whether those that are counted speak against the model: it is wrong about them.
     """
 
     of: str
@@ -42,6 +44,7 @@ class Count:
     cases: int
     low: float
     high: float
+    against: bool = False
 
     @property
     def per_hundred(self) -> int:
@@ -125,7 +128,7 @@ def counts(charter: Charter, data: Dataset, rows: np.ndarray, answers: np.ndarra
     single = count.of(everyone, sure.single(answers), *_sure_words(sure))
     if data.problem == "multiclass":
         codes = sure.sides.code(answers)
-        wrong = count.of(everyone, codes != known, "answers of the model", "are wrong")
+        wrong = count.of(everyone, codes != known, "answers of the model", "are wrong", against=True)
         named = tuple(
             (name, *_about(count, codes == code, known == code, name)) for code, name in enumerate(data.classes)
         )
@@ -150,6 +153,7 @@ def counts(charter: Charter, data: Dataset, rows: np.ndarray, answers: np.ndarra
             ~closer,
             "cases",
             f"are no closer to the truth with the model than with {always}, the usual number",
+            against=True,
         ),
         count.of(everyone, kept, "cases", f"end within the range that the model gives at {sure.promise.level:.0%}"),
     )
@@ -166,7 +170,13 @@ def _about(count: _Counting, called: np.ndarray, there: np.ndarray, name: str, o
     """Count wrong ones among the cases called by a name, and found ones among those that are so."""
     turn_out = f"turn out '{other}'" if other else "turn out otherwise"
     return (
-        count.of(called, ~there, f"cases that the model calls '{name}'", f"{turn_out}: the model is wrong about them"),
+        count.of(
+            called,
+            ~there,
+            f"cases that the model calls '{name}'",
+            f"{turn_out}: the model is wrong about them",
+            against=True,
+        ),
         count.of(there, called, f"cases that turn out '{name}'", "are found by the model"),
     )
 
@@ -174,7 +184,7 @@ def _about(count: _Counting, called: np.ndarray, there: np.ndarray, name: str, o
 def _beyond(count: _Counting, called: np.ndarray, there: np.ndarray, level: str) -> tuple[Count, Count]:
     wrong = "end below it: the model is wrong about them"
     return (
-        count.of(called, ~there, f"cases that the model puts at {level} or more", wrong),
+        count.of(called, ~there, f"cases that the model puts at {level} or more", wrong, against=True),
         count.of(there, called, f"cases that end at {level} or more", "are found by the model"),
     )
 
@@ -209,15 +219,15 @@ class _Counting:
 
     groups: np.ndarray | None
 
-    def of(self, among: np.ndarray, hit: np.ndarray, of: str, says: str) -> Count:
+    def of(self, among: np.ndarray, hit: np.ndarray, of: str, says: str, against: bool = False) -> Count:
         hits, cases = int((hit & among).sum()), int(among.sum())
         if not cases:
-            return Count(of, says, 0, 0, 0.0, 1.0)
+            return Count(of, says, 0, 0, 0.0, 1.0, against)
         if self.groups is None:
             low, high = wilson(np.array(hits), np.array(cases))
-            return Count(of, says, hits, cases, float(low), float(high))
+            return Count(of, says, hits, cases, float(low), float(high), against)
         place = np.unique(self.groups, return_inverse=True)[1]
         per_group = np.array([np.bincount(place, weights=part) for part in (hit & among, among)])
         drawn_hits, drawn = per_group @ redraw(0, per_group.shape[1], DRAWS).T
         low, high = np.quantile(drawn_hits[drawn > 0] / drawn[drawn > 0], EDGES)
-        return Count(of, says, hits, cases, float(low), float(high))
+        return Count(of, says, hits, cases, float(low), float(high), against)

@@ -11,7 +11,7 @@ LINE, STEP = 20, 10
 
 
 def dots(count: Count) -> Markup:
-    """Draw a count: filled dots for those that are counted, rings for the others; nothing where there is no case.
+    """Draw a count: filled dots for what speaks for the model, rings for the rest; nothing where there is no case.
 
     Returns
     -------
@@ -20,15 +20,15 @@ def dots(count: Count) -> Markup:
     """
     if not count.cases:
         return Markup("")
-    drawn = []
+    drawn, filled = [], 100 - count.per_hundred if count.against else count.per_hundred
     for number in range(100):
-        kind = "hit" if number < count.per_hundred else "rest"
+        kind = "hit" if number < filled else "rest"
         x, y = STEP * (number % LINE) + STEP // 2, STEP * (number // LINE) + STEP // 2
         drawn.append(
             Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(kind, x, y, 4 if kind == "hit" else 3)
         )
     size = Markup('viewBox="0 0 {} {}"').format(LINE * STEP, 100 // LINE * STEP)
-    words = f"{count.per_hundred} of 100 dots are filled: {count.sentence}"
+    words = f"{filled} of 100 dots are filled, they speak for the model. {count.sentence}"
     return Markup('<svg class="dots" {} role="img" aria-label="{}">{}</svg>').format(
         size, words, Markup("").join(drawn)
     )

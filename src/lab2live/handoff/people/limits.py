@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from lab2live.gates import Gate
 from lab2live.handoff.answering import WHO
+from lab2live.handoff.fallback import otherwise
 from lab2live.handoff.people.counting import Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.metrics import METRICS
 from lab2live.poc.change.staleness import Staleness
-from lab2live.words import agree, amount, short
+from lab2live.words import agree, amount, plain
 
 # Sentences of one kind that are told, and columns that are named.
 MOST, MOST_COLUMNS = 4, 12
@@ -95,9 +96,9 @@ def _instead(found: Findings, trigger: str) -> str:
     if not trigger:
         return ""
     answer = dict(found.charter.fallback).get(trigger)  # type: ignore[call-overload]
-    return (
-        f"Then the model does not decide: {WHO[answer].lower()} does." if answer else "Who decides then is not settled."
-    )
+    if answer:
+        return f"Then the model does not decide: {WHO[answer].lower()} does."
+    return f"Who decides then is not settled: {otherwise(trigger)}."
 
 
 def _unsure(found: Findings, counted: Counts | None) -> Point:
@@ -105,7 +106,8 @@ def _unsure(found: Findings, counted: Counts | None) -> Point:
     if counted is None:
         return Point(title, ("Not known: nothing was counted in this run.",), known=False)
     answer = dict(found.charter.fallback).get("low_confidence")
-    decides = f"{WHO[answer]} decides those." if answer else "Who decides those is not settled: the model answers them."
+    nobody = f"Who decides those is not settled: {otherwise('low_confidence')}."
+    decides = f"{WHO[answer]} decides those." if answer else nobody
     rest = 100 - counted.sure.per_hundred
     others = f"The other {rest} are not. {decides}" if rest else ""
     return Point(title, tuple(filter(None, (counted.sure.sentence, counted.sure.interval, others))))
@@ -169,8 +171,8 @@ def _reach(found: Findings) -> Point:
     return Point(
         title,
         (
-            f"How good it is, is measured as {metric.meaning}. With these data {short(band['low'])} to "
-            f"{short(band['high'])} is within reach of any model (95 % band); this one has {short(chosen['mean'])}. "
+            f"How good it is, is measured as {metric.meaning}. With these data {plain(band['low'])} to "
+            f"{plain(band['high'])} is within reach of any model (95 % band); this one has {plain(chosen['mean'])}. "
             "The rest is chance, or stands in no column.",
         ),
     )
@@ -180,13 +182,20 @@ def _columns(found: Findings) -> Point:
     title, agreed = "It sees only what stands in the data", found.found("handoff", "contract")
     if not isinstance(agreed, Mapping):
         return Point(title, ("What it sees is not known: the contract is not written yet.",), known=False)
-    names = [str(entry["name"]) for entry in agreed["inputs"]]
-    more = f" and {len(names) - MOST_COLUMNS} more" if len(names) > MOST_COLUMNS else ""
+    sent = [str(entry["name"]) for entry in agreed["inputs"] if not entry.get("computed")]
+    made = [str(entry["name"]) for entry in agreed["inputs"] if entry.get("computed")]
     sources = ", ".join(source.name for source in found.charter.sources)
+    computed = f"{amount(len(made), 'column')} that the project computes from such: {_some(made)}"
+    also = f" It also looks at {computed}." if made else ""
     return Point(
         title,
         (
-            f"It looks at {amount(len(names), 'column')} from {sources}: {', '.join(names[:MOST_COLUMNS])}{more}. "
+            f"It looks at {amount(len(sent), 'column')} from {sources}: {_some(sent)}.{also} "
             "Whatever else decides a case, it does not know.",
         ),
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_COLUMNS} more" if len(names) > MOST_COLUMNS else ""
+    return f"{', '.join(names[:MOST_COLUMNS])}{more}"

@@ -239,12 +239,17 @@ def _alerts(charter: Charter, alerts: Sequence[Alert]) -> list[str]:
 
 def _retraining(charter: Charter) -> list[str]:
     delay = charter.prediction.label_delay_days
-    known = "not stated in the charter" if delay is None else f"after {short(delay)} days"
+    known = (
+        "After how many days it is known whether an answer was right, the charter does not say "
+        "(prediction.label_delay_days). A model can only learn from cases of which it is known."
+        if delay is None
+        else f"Whether an answer was right is known after {short(delay)} days: a model can only learn from cases older "
+        "than that."
+    )
     return [
         "## Learn anew",
         "",
-        f"Whether an answer was right is known {known}: a model can only learn from cases older than that. In the "
-        "project, with the newest data in its sources:",
+        f"{known} In the project, with the newest data in its sources:",
         "",
         "```bash",
         "lab2live run",

@@ -106,7 +106,7 @@ def _flip(flips: Mapping[str, Any]) -> str:
 def _moves(part: Mapping[str, Any]) -> str:
     sign, size = part["text"][0], part["text"][1:]
     verb = {"+": "raises the answer by", "−": "lowers the answer by"}.get(sign)
-    return f"{verb} {size}" if verb else "hardly changes the answer"
+    return f"{verb} {size}" if verb else "no noticeable change"
 
 
 def _shown(value: Any, field: Mapping[str, Any]) -> str:
