@@ -7,6 +7,7 @@ are made without pyplot, so that nothing leaks between cells. Every figure carri
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -151,7 +152,14 @@ def intervals(
 
 
 def contributions(
-    names: Sequence[str], values: Sequence[float], base: float, total: float, title: str, xlabel: str
+    names: Sequence[str],
+    values: Sequence[float],
+    base: float,
+    total: float,
+    title: str,
+    xlabel: str,
+    said: tuple[str, str] | None = None,
+    note: str = "",
 ) -> Figure:
     """A waterfall from the base value to one prediction: what each reason adds or takes away.
 
@@ -165,7 +173,12 @@ def contributions(
         Where it ends (this prediction).
     title, xlabel
         The message of the chart; what is measured, with its unit.
+    said
+        How base and total are written, if not as numbers.
+    note
+        A remark on how to read it, below what is measured.
     """
+    first, final = said or (shown(base), shown(total))
     steps = [float(value) for value in values]
     labels = names_of(names)
     rest = total - base - sum(steps)
@@ -186,11 +199,15 @@ def contributions(
             value_label(axes, row, end, signed(step), leftwards=step < 0)
         axes.plot([total, total], [last - 0.7, last], color=QUIET, linewidth=0.8)
         axes.plot([base, total], [0, last], "D", color=INK, markersize=8, linestyle="none")
-        value_label(axes, 0, base, shown(base), leftwards=False, gap=9)
-        value_label(axes, last, total, shown(total), leftwards=False, gap=9)
+        middle = (min(reach) + max(reach)) / 2
+        for row, place, text in ((0, base, first), (last, total, final)):
+            # words are longer than numbers: they go where there is room
+            value_label(axes, row, place, text, leftwards=said is not None and place > middle, gap=9)
+        if note:
+            axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
         facts = [f"{name} {signed(step)}" for name, step in zip(labels, steps, strict=True)]
-        words = f"From the average {shown(base)}: {'; '.join(facts)}; this prediction {shown(total)}."
-        return finish(figure, f"{title}. {xlabel}. {words}")
+        words = f"From the average {first}: {'; '.join(facts)}; this prediction {final}."
+        return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
 
 
 def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Figure:

@@ -33,9 +33,14 @@ def plain(value: object, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> plain(1234), plain(0.12345), plain(98765.4), plain(True), plain(None)
-    ('1,234', '0.123', '98,765', 'yes', '–')
+    >>> plain(1234), plain(-0.12345), plain(98765.4), plain(True), plain(None)
+    ('1,234', '−0.123', '98,765', 'yes', '–')
     """
+    text = _text(value, digits)
+    return text if isinstance(value, str) else minus(text)
+
+
+def _text(value: object, digits: int) -> str:
     if is_missing(value):
         return _MISSING
     if _is_bool(value):
@@ -48,16 +53,67 @@ def plain(value: object, digits: int = 3) -> str:
 
 
 def short(value: object, digits: int = 3) -> str:
-    """As `plain`, without trailing zeros: for a number in a sentence or at a bar, where no column must line up.
+    """As `plain`, without trailing zeros, and with a hyphen that programs take for a minus: answers in files are so.
 
     Examples
     --------
-    >>> short(0.05), short(200.0), short(1234.5)
-    ('0.05', '200', '1,234')
+    >>> short(0.05), short(200.0), short(-1234.5)
+    ('0.05', '200', '-1,234')
     """
-    text = plain(value, digits)
+    text = _text(value, digits)
     fraction = isinstance(value, (Real, Decimal)) and "." in text and "e" not in text
     return text.rstrip("0").rstrip(".") if fraction else text
+
+
+def number(value: object, digits: int = 3) -> str:
+    """As `short`, for a number in a sentence or at a bar, where people read it and no column must line up.
+
+    Examples
+    --------
+    >>> number(0.05), number(-200.0)
+    ('0.05', '−200')
+    """
+    text = short(value, digits)
+    return text if isinstance(value, str) else minus(text)
+
+
+def minus(text: str) -> str:
+    """A number that a format has written, with a minus sign instead of a hyphen; an exponent keeps its own.
+
+    Examples
+    --------
+    >>> minus(f"{-0.5:+.3f}"), minus(f"{0.5:+.3f}"), minus(f"{-1e-9:g}")
+    ('−0.500', '+0.500', '−1e-09')
+    """
+    return f"−{text[1:]}" if text.startswith("-") else text
+
+
+def chance(probability: float, decimals: int = 0) -> str:
+    """The probability of a single case, in percent: what is nearly sure is never rounded to sure.
+
+    Examples
+    --------
+    >>> chance(0.923), chance(0.997), chance(0.003), chance(1), chance(0.9996, 1)
+    ('92 %', 'more than 99 %', 'less than 1 %', '100 %', 'more than 99.9 %')
+    """
+    text = f"{100 * probability:.{decimals}f}"
+    if probability < 1 and float(text) >= 100:
+        return f"more than {100 - 10**-decimals:.{decimals}f} %"
+    if probability > 0 and float(text) <= 0:
+        return f"less than {10**-decimals:.{decimals}f} %"
+    return f"{text} %"
+
+
+def ordinal(place: int) -> str:
+    """A place in an order.
+
+    Examples
+    --------
+    >>> [ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
+    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
+    """
+    teens = place % 100 in (11, 12, 13)
+    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
 
 
 def agree(number: float, one: str, several: str) -> str:
@@ -108,7 +164,7 @@ def measured(gate: Any) -> tuple[str, str]:
     value, limit = of(gate, "value"), of(gate, "threshold")
     if _by_findings(gate):
         return "" if is_missing(value) else SEVERITIES[int(value)], ""
-    return "" if is_missing(value) else short(value), "" if is_missing(limit) else short(limit)
+    return "" if is_missing(value) else number(value), "" if is_missing(limit) else number(limit)
 
 
 def _by_findings(gate: Any) -> bool:

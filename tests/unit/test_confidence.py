@@ -255,3 +255,10 @@ def test_predicted_levels_have_names() -> None:
     four = conformal.Conformal("regression", 0.9, ((-1.0, 1.0),) * 3, (10.0, 20.0), (99, 99, 99))
     assert coverage.names(four, ()) == ["below 10", "10 to 20", "from 20 on"]
     assert coverage.names(conformal.Conformal("regression", 0.9, ((-1.0, 1.0),), (), (99,)), ()) == ["every level"]
+
+
+def test_nearly_all_cases_like_this_are_not_called_all() -> None:
+    sides = Sides("binary", ("no", "yes"), 0.5)
+    for wrong, told in ((1, "more than 99 turned out 'yes'"), (0, "100 turned out 'yes'"), (299, "less than 1 turned")):
+        found = alike.Alike(((), ()), ((0,), (300,)), ((0,), (300 - wrong,)))
+        assert f"Of 100 cases like this, {told}" in alike.words(found, sides, 0.9, ("no", "yes"))

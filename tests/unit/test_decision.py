@@ -24,7 +24,8 @@ def test_the_rule_is_that_of_the_verdict(charter_of: Any, gate: str, value: floa
     assert found == decided and reasons
     said = decision.sentence(found, reasons)
     assert {"go": "it is a go:", "conditional": "on conditions", "no-go": "it is a no-go"}[decided] in said
-    assert len(decision.changes(judged)) == (decided != "go")
+    said = decision.changes(judged)["what would have to change"].tolist()
+    assert said == [decision.NOTHING if decided == "go" else decision.CHANGES[gate]]
 
 
 def test_what_the_data_stage_found_and_a_sample_count_too(charter_of: Any) -> None:
@@ -44,3 +45,17 @@ def test_what_decides_comes_first_among_the_changes() -> None:
 def test_only_what_says_something_is_kept_for_others() -> None:
     assert decision.kept(value="It pays.", some_shift="") == ["value: It pays."]
     assert decision.kept(some_shift="None.") == ["some shift: None."]
+
+
+def test_a_condition_that_nobody_has_answered_is_not_called_nothing() -> None:
+    judged = [
+        gates.judge("poc.fairness", None, "The charter names no sensitive column."),
+        gates.judge("poc.shift", 0.6, ""),
+        gates.judge("poc.required_score", None, "The charter states no required score."),
+    ]
+    assert decision.changes(judged)["what would have to change"].tolist() == [
+        "It has to be answered. The charter states no required score.",
+        decision.CHANGES["poc.shift"],
+    ]
+    said = decision.changes(judged[:1])["what would have to change"].tolist()
+    assert said == ["Nothing failed here. If conditions are named above, they remain."]

@@ -318,8 +318,9 @@ def test_the_unfamiliar_is_told_and_the_familiar_is_not(charter_of: Any) -> None
     data, frame, seen = learnt(charter_of)
     usual = unfamiliar.strange(seen, data.inputs.iloc[1_500:])
     assert np.mean([bool(one) for one in usual]) < 0.02
-    value, says = unfamiliar.verdict(usual, np.zeros(1_500))
+    value, says = unfamiliar.verdict(usual, np.zeros(1_500), unfamiliar.later(seen, data.inputs.iloc[1_500:]))
     assert judged("unfamiliar", value) == "pass" and "too few of them" in says
+    assert "Of the newest by born, " in says and "time_column" not in says
     case = frame.iloc[[1_600]].drop(columns="y")
     for column, other, wanted in (
         ("height", 999.0, "height is 999; what was learnt from lies between"),
@@ -341,9 +342,28 @@ def test_many_strange_cases_warn_and_their_error_is_told(charter_of: Any) -> Non
     mixed = data.inputs.assign(height=data.inputs["height"].to_numpy()[::-1])
     said = unfamiliar.strange(seen, mixed)
     flagged = np.array([bool(one) for one in said])
-    value, says = unfamiliar.verdict(said, flagged.astype(float))
+    value, says = unfamiliar.verdict(said, flagged.astype(float), {})
     assert judged("unfamiliar", value) == "warn" and "its mean error is 1 there and 0 elsewhere" in says
-    assert judged("unfamiliar", unfamiliar.verdict([], np.array([]))[0]) == "skip"
+    assert judged("unfamiliar", unfamiliar.verdict([], np.array([]), {})[0]) == "skip"
+
+
+@pytest.mark.parametrize("as_time", [False, True])
+def test_a_date_that_moves_on_makes_every_case_of_the_next_months_strange(charter_of: Any, as_time: bool) -> None:
+    random = np.random.default_rng(1)
+    moments = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(random.integers(0, 500, 2_000)), unit="D")
+    frame = pd.DataFrame({"ordered at": moments, "size": random.normal(size=2_000), "y": ["yes", "no"] * 1_000})
+    charter = charter_of(prediction={"time_column": "ordered at"} if as_time else {})
+    data = cases.dataset(charter, frame)
+    seen = unfamiliar.learn(data.inputs.iloc[::2], data.columns.without(charter.prediction.time_column), 0)
+    held_back = data.inputs.iloc[1::2]
+    said = unfamiliar.strange(seen, held_back)
+    value, says = unfamiliar.verdict(said, np.zeros(len(said)), unfamiliar.later(seen, held_back))
+    assert judged("unfamiliar", value) == ("pass" if as_time else "warn")
+    assert ("`prediction.time_column`" in says) is not as_time
+    # and so it comes: what the model is asked half a year later
+    coming = prepare(frame.assign(**{"ordered at": moments + pd.Timedelta(days=560)}), data.columns)
+    share = np.mean([bool(one) for one in unfamiliar.strange(seen, coming)])
+    assert share < 0.05 if as_time else share == 1
 
 
 def test_what_is_familiar_survives_json_and_few_cases_say_nothing_of_combinations(charter_of: Any) -> None:
@@ -353,3 +373,25 @@ def test_what_is_familiar_survives_json_and_few_cases_say_nothing_of_combination
     few = unfamiliar.learn(data.inputs.iloc[:50], data.columns, 0)
     assert np.isinf(few.limit) and unfamiliar.Familiar.from_dict(json.loads(json.dumps(few.to_dict()))) == few
     assert not any("combination" in text for one in unfamiliar.strange(few, data.inputs[:100]) for text in one)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_only_what_is_worse_is_listed_as_worse(problem: str) -> None:
+    known: Any = problem
+    seen = Evidence(np.arange(3), np.zeros(3), np.zeros(3), Sides(known), value.Policy(known))
+    kinds = [
+        failing.Failure(slices.Slice(text, (), np.arange(9), 0.1, 0.5, False), 9, happened, 0.2, 0.5, 0.37, None)
+        for text, happened in (("better", 0.35), ("worse", 0.40))
+    ]
+    assert telling_failures.table(kinds, seen)["cases in which"].tolist() == ["worse"]
+    assert len(telling_failures.table(kinds, seen, telling_failures.TILTED)) == 2
+
+
+def test_what_is_better_than_promised_is_no_failure_where_all_others_are_better_still() -> None:
+    values = np.where(np.arange(2_000) < 200, -0.05, -0.5)
+    measured = slices.Measured(
+        values, np.full(2_000, 0.01), lambda _, rows, n: np.zeros((n, len(rows))), values, values
+    )
+    half = np.ones(2_000, dtype=bool)
+    excess, chance = slices._by_chance(measured, np.arange(200), half, None, np.random.default_rng(0))
+    assert excess < 0 and chance == 1

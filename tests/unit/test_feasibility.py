@@ -80,3 +80,11 @@ def test_the_priority_is_what_its_table_says(charter_of: Any) -> None:
 def test_without_costs_there_is_no_priority(charter_of: Any, money: Any) -> None:
     steps, sentence = priority(charter_of(business={"value": money}), [], 100.0)
     assert steps.empty and sentence.startswith("No priority can be computed")
+
+
+def test_a_line_quotes_the_gate_that_decides_it(charter_of: Any) -> None:
+    said = {line.what: line.text for line in lines(charter_of(), judged(), TODAY)}
+    assert said["signal"] == "About eda.signal." and said["data"] == "About eda.target."
+    for worse in ({"leakage": "warn"}, {"leakage": "fail", "signal": "warn"}):
+        assert lines(charter_of(), judged(**worse), TODAY)[1].text == "About eda.leakage."
+    assert lines(charter_of(), judged(leakage="fail", signal="fail"), TODAY)[1].text == "About eda.signal."

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -524,3 +525,10 @@ def test_the_same_change_is_told_once_also_where_the_value_was_missing() -> None
     titles = [title for title, *_ in telling_flips.options(Flips(0.1, flip, twin, None, 1), decides)]
     assert titles == ["Smallest change"]
     assert len(telling_flips.options(Flips(0.1, flip, other, other, 1), decides)) == 3
+
+
+def test_an_average_that_reads_one_is_one_column() -> None:
+    room: Any = SimpleNamespace(sides=SimpleNamespace(nothing=""), moves=(1,))
+    for ones, said in ((99, "takes 1 column on average"), (2, "takes 1.3 columns on average")):
+        found: Any = [SimpleNamespace(smallest=SimpleNamespace(changes=[0] * count)) for count in [1] * ones + [2]]
+        assert said in telling_flips.found_share(room, found)[1]

@@ -113,6 +113,34 @@ def test_the_rows_to_review_hold_most_of_what_is_wrong(charter_of: Making) -> No
         assert (listed.merge(table, on="key")["y_x"] == listed.merge(table, on="key")["y_y"]).all()
 
 
+def test_without_an_identifier_the_row_of_the_file_is_listed(charter_of: Making, tmp_path: Path) -> None:
+    table, _ = flipped(world("binary"), 0.05)
+    table = table.drop(columns="key")
+    table["y"] = table["y"].mask(np.arange(len(table)) % 7 == 0)  # rows of the file that are no cases
+    table.to_csv(tmp_path / "orders.csv", index=False)
+    charter = charter_of(tmp_path, sources=[{"name": "orders", "uri": "orders.csv"}])
+    whole = sources.joined_table(charter, sources.read_all(charter))
+    listed, sentence = labels.review(charter, cases.dataset(charter, whole), whole)
+    assert list(listed)[:2] == ["row", "y"] and len(listed) > 5
+    lines = (tmp_path / "orders.csv").read_text().splitlines()[1:]
+    place = list(table).index("y")
+    assert [lines[row - 1].split(",")[place] for row in listed["row"]] == listed["y"].tolist()
+    assert sentence.endswith("`row` is the row in orders: 1 is the first one below the header.")
+    some = sources.joined_table(charter, sources.read_all(charter), 2_000)
+    assert "they are not those of orders" in labels.review(charter, cases.dataset(charter, some), some)[1]
+
+
+def test_keys_that_several_cases_share_do_not_replace_the_row(charter_of: Making) -> None:
+    table, _ = flipped(world("binary"), 0.05)
+    charter = charter_of(prediction={"id_column": "key"})
+    listed, _ = labels.review(charter, cases.dataset(charter, table), table)
+    assert "row" not in listed
+    table["key"] = table["key"].where(np.arange(len(table)) > 0, table["key"].iloc[1])
+    listed, _ = labels.review(charter, cases.dataset(charter, table), table)
+    assert list(listed)[:3] == ["row", "key", "y"]
+    assert (table["key"].to_numpy()[listed["row"] - 1] == listed["key"]).all()
+
+
 def test_too_few_cases_are_not_judged(charter_of: Making) -> None:
     _, skipped = look(charter_of, world(rows=120))
     assert "too few cases" in next(one.reason for one in skipped if one.check == "label.noise")

@@ -16,6 +16,7 @@ from lab2live.errors import UserError
 from lab2live.poc import business
 from lab2live.poc.comparison import chosen, ladder, reach, telling, tuning
 from lab2live.poc.worth import value
+from lab2live.poc.worth.returns import Returns
 from lab2live.schema import Answer, PerCase
 
 
@@ -86,7 +87,7 @@ def test_an_error_is_required_as_a_plain_number(generate: Any, quick: None, metr
         assert found.rung("linear").mean < 0
         share, message = telling.required(charter, found)
         assert share == found.reached and (found.reached > 0.9) == reached
-        assert message.startswith(f"-{required:g} is needed")
+        assert message.startswith(f"−{required:g} is needed")
 
 
 def test_a_metric_of_two_classes_is_refused_for_three(generate: Any) -> None:
@@ -450,3 +451,28 @@ def test_the_promises_show_what_is_open(charter_of: Any) -> None:
     shown = business.promises(charter_of(business={"customer_experience": "Happier."}))
     assert shown["answer"].tolist() == ["Happier.", "open", "open"]
     assert shown[""].tolist() == ["B1", "B2", "B3"]
+
+
+def laddered(*scores: float, chosen: str, best: str) -> ladder.Ladder:
+    """Make a ladder of a constant and so many models, whose scores on the parts differ a little."""
+    wobble = np.array([[0, 0, 0], [1, -1, 0], [0, 1, -1], [-1, 0, 1]]) / 1_000
+    names = ["constant", "linear", "additive", "boosting"][: len(scores)]
+    rungs = tuple(
+        ladder.Rung(name, name, name != "constant", mean, mean, mean, tuple(mean + parts), mean, mean, mean)
+        for name, mean, parts in zip(names, scores, wobble, strict=False)
+    )
+    return ladder.Ladder("roc_auc", rungs, chosen, best, "constant", 0.2, 0.1, 0.3, 1.0, 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("scores", "chosen", "best", "said"),
+    [
+        ((0.5, 0.7), "linear", "linear", "linear is the most complex model that was tried."),
+        ((0.5, 0.7, 0.71), "additive", "additive", "It scores +0.010 (+0.004 to +0.016) against 'linear'."),
+        ((0.5, 0.7, 0.69, 0.68), "linear", "linear", "no better: additive scores −0.010 (−0.016 to −0.004)"),
+        ((0.5, 0.7, 0.69, 0.701), "linear", "boosting", "boosting scores +0.001 (−0.005 to +0.007) against"),
+    ],
+)  # fmt: skip
+def test_what_more_complexity_brings_is_said_of_what_was_tried(scores: Any, chosen: str, best: str, said: str) -> None:
+    text = telling.complexity_sentence(laddered(*scores, chosen=chosen, best=best), Returns("EUR", "binary"), None)
+    assert said in text and "not on offer" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,33 @@ def test_hostile_tables_are_told_without_a_word_of_python(charter_of: Any) -> No
                 explained, group, data.inputs.iloc[rows], data.raw.iloc[rows], data.columns, scale, ""
             )
             assert effects.sentence(found, scale) and isinstance(effects.chart(found, scale), Figure)
+
+
+def test_what_was_rounded_to_sure_is_not_called_sure() -> None:
+    scale = telling.Scale(100, "points")
+    assert [scale.answer(*one) for one in ((100, 0), (0, 0), (100, 1), (99, 0))] == [
+        "more than 99 %", "less than 1 %", "more than 99.9 %", "99 %",
+    ]  # fmt: skip
+    assert scale.reason(1.0, 0) == "+1 point" and scale.reason(-2.0, 0) == "−2 points"
+    case = telling.Case("The highest answer", 50, 100, "yes", (("a is 1", 42.0), ("b is 2", 8.0)), 0)
+    assert telling.sentence(case, scale).startswith("more than 99 % yes, from 50 % when")
+    figure = telling.case_chart(case, scale)
+    assert charts.heading(figure) == "The highest answer: more than 99 % yes"
+    assert "From the average 50 %" in charts.alt(figure) and "this prediction more than 99 %" in charts.alt(figure)
+
+
+def test_large_reasons_do_not_round_a_probability_to_tens() -> None:
+    points = np.array([[1.2, -0.76]])
+    made: Any = SimpleNamespace(
+        points=pd.DataFrame(points, columns=["a", "b"]), start=np.array([0.52]), answer=np.array([0.96]), output=[1]
+    )
+    groups: Any = families.families(["a", "b"], {})
+    case = telling.case(made, 0, groups, {"a": 1, "b": 2}, {}, telling.Scale(100, "points"), ("no", "yes"))
+    assert telling.answered(case, telling.Scale(100, "points")) == "96 % yes"
+
+
+@pytest.mark.parametrize(("first", "noted"), [(60.0, True), (-60.0, True), (40.0, False), (50.0, False)])
+def test_a_waterfall_that_leaves_the_probabilities_says_how_to_read_it(first: float, noted: bool) -> None:
+    case = telling.Case("t", 50, 60, "yes", (("a", first), ("b", 10 - first)), 0)
+    assert (telling.BEYOND in charts.alt(telling.case_chart(case, telling.Scale(100, "points")))) == noted
+    assert telling.BEYOND not in charts.alt(telling.case_chart(case, telling.Scale(1, "EUR")))

@@ -201,3 +201,8 @@ def test_of_a_large_test_part_some_cases_are_disturbed_and_it_says_so(
     monkeypatch.setattr(subject, "MOST_ROWS", 60)
     found = run(charter_of)
     assert "Disturbed were 60 of" in found.sentence()
+
+
+def test_what_is_lost_is_said_with_a_minus_sign() -> None:
+    trial = Trial("dark", "a", 1.0, "a goes dark", True, 0.5, -0.25, -0.3, 0.01)
+    assert trial.said == "a goes dark (−0.250, −0.300 to +0.010)"

@@ -127,3 +127,8 @@ def test_a_refit_learns_from_a_part_that_keeps_the_rare_cases(generate: Any, mon
     assert len(sanity.drawn(data, np.arange(800), 0)) == 800
     monkeypatch.setattr(sanity, "MOST_CELLS", 600)  # as if the table were very wide
     assert len(sanity.drawn(data, np.arange(800), 0)) == sanity.FEWEST_LEARNT
+
+
+def test_the_place_of_pure_chance_is_an_ordinal_number() -> None:
+    ranking = pd.DataFrame({"column": ["a", "b", "c"], "weight": [1.0, 0.5, 0.2], "chance": [False, False, True]})
+    assert "comes 3rd of 3" in sanity._said(ranking, 0.2, (), 100)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lab2live.questions import BUSINESS
 from lab2live.schema import Answer, Charter
+from lab2live.words import minus
 
 
 def promises(charter: Charter) -> pd.DataFrame:
@@ -40,7 +41,7 @@ def completeness(answer: Answer) -> tuple[float | None, str]:
     if len(gaps) == len(parts):
         return None, "An open question: the charter does not answer it."
     if answer.current is not None and answer.current == answer.target:
-        return 0, f"The target is where things stand already ({answer.target:g}): nothing would be gained."
+        return 0, f"The target is where things stand already ({minus(f'{answer.target:g}')}): nothing would be gained."
     if gaps:
         return len(parts) - len(gaps), f"Not stated yet: {', '.join(gaps)}."
-    return len(parts), f"{answer.measure}: from {answer.current:g} to {answer.target:g}."
+    return len(parts), f"{answer.measure}: from {minus(f'{answer.current:g}')} to {minus(f'{answer.target:g}')}."

@@ -27,6 +27,8 @@ CHANGES = {
     "poc.shift": "Find out why the held-back cases differ; learn from cases like those that will come.",
     "poc.fairness": "Collect cases of the group that is served worst, or leave its decisions to people.",
 }
+# What stands in the way in other stages, or in the data themselves, stands among the reasons.
+NOTHING = "Nothing failed here. If conditions are named above, they remain."
 
 
 def as_things_stand(
@@ -55,15 +57,24 @@ def as_things_stand(
 
 
 def changes(gates: Sequence[Gate]) -> pd.DataFrame:
-    """List what would have to change, for every gate of this stage that objects; those that decide come first."""
-    objecting = [gate for gate in gates if gate.status in ("fail", "warn")]
-    objecting.sort(key=lambda gate: (gate.status != "fail", not gate.must_pass))
-    return pd.DataFrame(
-        [
-            {"": words.status(gate.status), "what": gate.question, "what would have to change": CHANGES[gate.id]}
-            for gate in objecting
-        ]
-    )
+    """List what would have to change: for every gate of this stage that objects, or that must pass and says nothing.
+
+    Those that decide come first. Where there are none, one line says that other stages may have conditions all the
+    same.
+    """
+    order = ["fail", "skip", "warn"]
+    objecting = [gate for gate in gates if gate.status in order and (gate.must_pass or gate.status != "skip")]
+    objecting.sort(key=lambda gate: (order.index(gate.status), not gate.must_pass))
+    lines = [
+        {"": words.status(gate.status), "what": gate.question, "what would have to change": _change(gate)}
+        for gate in objecting
+    ]
+    nothing = {"": words.status("pass"), "what": "This stage", "what would have to change": NOTHING}
+    return pd.DataFrame(lines or [nothing])
+
+
+def _change(gate: Gate) -> str:
+    return CHANGES[gate.id] if gate.status != "skip" else f"It has to be answered. {gate.message}"
 
 
 def sentence(decision: str, reasons: Sequence[str]) -> str:

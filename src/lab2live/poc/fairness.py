@@ -14,7 +14,7 @@ from lab2live.columns import as_numbers
 from lab2live.inputs import label
 from lab2live.schema import Charter
 from lab2live.uncertainty import Score
-from lab2live.words import agree, amount
+from lab2live.words import agree, amount, minus
 
 Worth = Callable[[np.ndarray, np.ndarray], float]
 
@@ -77,10 +77,10 @@ class Fairness:
         left = f" {amount(few, 'group')} {agree(few, 'is', 'are')} too small to be judged." if few else ""
         if worst.behind <= 0:
             return 0.0, f"No group is surely served worse than the others ({amount(len(judged), 'group')}).{left}"
+        score, low, high = (minus(f"{end:.3f}") for end in (worst.score, worst.low, worst.high))
         return worst.behind, (
-            f"Cases with {worst.column} {worst.level} are served worse: {worst.score:.3f} ({worst.low:.3f} to "
-            f"{worst.high:.3f}). Against the mean of all groups they surely miss {worst.behind:.0%} of what the model "
-            f"gains over a constant answer.{left}"
+            f"Cases with {worst.column} {worst.level} are served worse: {score} ({low} to {high}). Against the mean "
+            f"of all groups they surely miss {worst.behind:.0%} of what the model gains over a constant answer.{left}"
         )
 
     def table(self) -> pd.DataFrame:
@@ -223,8 +223,9 @@ def bands(column: pd.Series) -> np.ndarray:
         return column.map(label, na_action="ignore").fillna(UNKNOWN).astype(str).to_numpy(dtype=object)
     edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, BANDS + 1), method="nearest"))
     place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
+    ends = [minus(f"{edge:g}") for edge in edges]
     names = [
-        f"{low:g} to {high:g}" if last else f"{low:g} to below {high:g}"
-        for low, high, last in zip(edges[:-1], edges[1:], [False] * (len(edges) - 2) + [True], strict=True)
+        f"{low} to {high}" if last else f"{low} to below {high}"
+        for low, high, last in zip(ends[:-1], ends[1:], [False] * (len(edges) - 2) + [True], strict=True)
     ]
     return np.where(known, np.array(names, dtype=object)[place], UNKNOWN)

@@ -16,8 +16,8 @@ Status = Literal["pass", "warn", "fail", "skip"]
 # What a line is worth as confidence that the project comes to its end. Unknown is as good as doubtful.
 CONFIDENCE: dict[Status, float] = {"pass": 1.0, "warn": 0.5, "skip": 0.5, "fail": 0.0}
 SEVERITY: dict[Status, int] = {"pass": 0, "skip": 0, "warn": 1, "fail": 2}
-# Gates of the data stage that speak for each line.
-DATA = ("eda.sources", "eda.access", "eda.missing_critical", "eda.target")
+# Gates of the data stage that speak for each line, the most telling one first: of several that decide it is quoted.
+DATA = ("eda.target", "eda.sources", "eda.access", "eda.missing_critical")
 SIGNAL = ("eda.signal", "eda.leakage")
 # Less time than this for a project that is not in production yet is little.
 LITTLE_TIME = 30
@@ -64,8 +64,7 @@ def _gates(what: str, ids: Sequence[str], judged: Mapping[str, Mapping[str, Any]
         return Line(what, "skip", "nothing could be said")
     if worst["status"] in ("warn", "fail"):
         return Line(what, worst["status"], worst["message"])
-    passed = [gate for gate in known if gate["status"] == "pass"]
-    return Line(what, "pass", passed[-1]["message"])
+    return Line(what, "pass", next(gate["message"] for gate in known if gate["status"] == "pass"))
 
 
 def _skills(charter: Charter) -> Line:

@@ -13,7 +13,7 @@ from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.words import agree, amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,7 +152,7 @@ def carriers(charter: Charter, data: Dataset, seed: int = 0, repeats: int = 3) -
 
 def _rounded(value: float) -> str:
     """Write a loss with the decimals that can matter: what is smaller is none."""
-    return f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
+    return minus(f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}")
 
 
 def _losses(

@@ -13,7 +13,7 @@ from lab2live.cases import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.words import amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -241,4 +241,5 @@ def _estimate(gains: np.ndarray) -> Estimate:
 
 
 def _bracketed(estimate: Estimate) -> str:
-    return f"{estimate[0]:+.3f} ({estimate[1]:+.3f} to {estimate[2]:+.3f})"
+    middle, low, high = (minus(f"{end:+.3f}") for end in estimate)
+    return f"{middle} ({low} to {high})"

@@ -13,6 +13,7 @@ from lab2live.columns import as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import agreed, maturity, mislabelled, quick
+from lab2live.eda.silos import sources
 from lab2live.errors import UserError
 from lab2live.inputs import label
 from lab2live.schema import Charter
@@ -27,6 +28,8 @@ FEWEST_CHANGED = 3
 SAME_NUMBER = 1e-6
 # Rows to review: no more than somebody can look at.
 MOST_ROWS = 500
+# How the number of a row is called where nothing else names a case.
+ROW = "row"
 
 
 @quick.on_one_thread
@@ -159,18 +162,24 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
     Returns
     -------
     listed, sentence
-        Identifiers, the outcome, what was expected and how likely the outcome was (or how far off); the least expected
-        first, at most `MOST_ROWS`. The sentence says how many, or why there are none.
+        Identifiers (or, where these do not tell cases apart, the row as well), the outcome, what was expected and how
+        likely the outcome was (or how far off); the least expected first, at most `MOST_ROWS`. The sentence says how
+        many, or why there are none.
     """
     small = quick.drawn(charter, data, mislabelled.ROWS, seed)
-    columns, inputs = cases.labelled(charter, table).iloc[small.inputs.index], quick.matrix(small)
+    everyone, inputs = cases.labelled(charter, table), quick.matrix(small)
+    columns = everyone.iloc[small.inputs.index]
     learner = quick.learner(small, len(inputs), seed)
     try:
         said = quick.out_of_fold(charter, small, inputs, learner, mislabelled.FOLDS, seed)
     except UserError as error:
         return pd.DataFrame(), f"Nobody can say which outcomes are worth a second look: {error.problem}"
     target = charter.prediction.target
-    listed = columns[[name for name in charter.identifiers if name in columns]].reset_index(drop=True)
+    named = [name for name in charter.identifiers if name in columns]
+    listed, which = columns[named].reset_index(drop=True), ""
+    if not named or everyone[named].duplicated().any():
+        listed.insert(0, ROW, np.flatnonzero(table[target].notna())[small.inputs.index] + 1)
+        which = f" {_counted(charter, table)}"
     if small.classes:
         chances = np.column_stack([1 - said, said]) if said.shape[1] == 1 else said
         own = chances[np.arange(len(chances)), small.outcome]
@@ -195,5 +204,16 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
     return worst, (
         f"{len(rows):,} of {amount(len(small.outcome), 'case')} looked at {agree(len(rows), 'has', 'have')} an outcome "
         f"that {agree(len(rows), 'its', 'their')} columns do not suggest. Most are right all the same: the "
-        f"{len(worst):,} least expected are listed for somebody to look at."
+        f"{len(worst):,} least expected are listed for somebody to look at.{which}"
     )
+
+
+def _counted(charter: Charter, table: pd.DataFrame) -> str:
+    """Say what the rows of the joined table are: those of its base, unless it is a sample or something made others.
+
+    A left join keeps the rows of its base in their order, so that as many rows are the same ones.
+    """
+    same = not charter.base.aggregate and (charter.join is None or charter.join.how == "left")
+    if same and sources.read(charter, charter.base).rows == len(table):
+        return f"`{ROW}` is the row in {charter.base.name}: 1 is the first one below the header."
+    return f"`{ROW}` counts the rows of the joined table from 1: they are not those of {charter.base.name}."

@@ -11,7 +11,7 @@ import numpy as np
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.sides import Sides
 from lab2live.uncertainty import wilson
-from lab2live.words import amount
+from lab2live.words import amount, chance
 
 # Cases whose answers are alike: so many that a share is known to some ten points, and no more groups than tell apart.
 FEWEST_ALIKE, MOST_GROUPS = 100, 10
@@ -97,7 +97,8 @@ def words(alike: Alike, sides: Sides, answer: np.ndarray | float, classes: Seque
         return f"No case of known outcome got the output '{classes[code]}': nobody can say how often it is right."
     low, high = wilson(np.array(right), np.array(cases))
     few = "" if cases >= FEWEST_ALIKE else " These are few cases."
+    share = chance(right / cases).removesuffix(" %")
     return (
-        f"Of 100 cases like this, {100 * right / cases:.0f} turned out '{classes[code]}' as the model says "
+        f"Of 100 cases like this, {share} turned out '{classes[code]}' as the model says "
         f"(95 % interval {100 * low:.0f} to {100 * high:.0f}, from {amount(cases, 'case')}).{few}"
     )

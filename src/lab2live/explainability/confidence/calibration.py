@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live.cases import Problem
 from lab2live.uncertainty import CONFIDENCE, wilson
-from lab2live.words import amount, short
+from lab2live.words import amount, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ class Calibration:
             return None, f"There are fewer than {FEWEST_IN_BIN} cases to hold answers against."
         groups = f"{amount(len(self.curve), 'group')} of about {int(self.curve['cases'].median()):,} cases"
         if self.problem == "regression":
-            off, most, unit = short(self.error, 2), short(self.chance, 2), "of the spread of the outcome"
+            off, most, unit = number(self.error, 2), number(self.chance, 2), "of the spread of the outcome"
         else:
             off, most, unit = f"{100 * self.error:.1f}", f"{100 * self.chance:.1f}", "points of probability"
         beyond = max(0.0, self.error - self.chance)
@@ -77,7 +77,7 @@ class Calibration:
             return ""
         name = "The mean squared error" if self.problem == "regression" else "The Brier score"
         loss, spread, gained, lost = (
-            short(part, 3) for part in (self.loss, self.uncertainty, self.discrimination, self.miscalibration)
+            number(part, 3) for part in (self.loss, self.uncertainty, self.discrimination, self.miscalibration)
         )
         return (
             f"{name} is {loss} (0 would be perfect). Always saying the average gives {spread}; telling cases apart "
@@ -219,7 +219,7 @@ def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
         axes.set_xlabel(clean(f"what the model says: {what}"))
         axes.set_ylabel("what happened" + (" (share)" if percent else " (mean)"), color=QUIET)
         write_title(figure, title)
-        write = (lambda value: f"{value:.0%}") if percent else (lambda value: short(value))
+        write = (lambda value: f"{value:.0%}") if percent else (lambda value: number(value))
         facts = [
             f"said {write(row.said)}, happened {write(row.happened)} ({write(row.low)} to {write(row.high)})"
             for row in curve.itertuples()

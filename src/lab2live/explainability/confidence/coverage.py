@@ -14,7 +14,7 @@ from lab2live.explainability.confidence.conformal import Conformal
 from lab2live.poc.fairness import bands
 from lab2live.schema import Charter
 from lab2live.uncertainty import wilson
-from lab2live.words import agree, amount, short
+from lab2live.words import agree, amount, number
 
 # A group of fewer cases cannot be judged.
 FEWEST = 30
@@ -49,7 +49,7 @@ def names(conformal: Conformal, classes: Sequence[str]) -> list[str]:
     """Name the classes or the predicted levels of a promise."""
     if conformal.problem != "regression":
         return list(classes)
-    edges = [short(edge) for edge in conformal.edges]
+    edges = [number(edge) for edge in conformal.edges]
     if not edges:
         return ["every level"]
     between = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
@@ -108,7 +108,7 @@ def table(covered: Sequence[Covered], conformal: Conformal) -> pd.DataFrame:
                 "kept": f"{one.kept / one.cases:.1%}",
                 "from": f"{start:.1%}",
                 "to": f"{end:.1%}",
-                "mean width" if regression else "one outcome left": short(one.width)
+                "mean width" if regression else "one outcome left": number(one.width)
                 if regression
                 else f"{one.width:.0%}",
             }

@@ -12,7 +12,7 @@ from lab2live.explainability.confidence import alike, conformal
 from lab2live.explainability.confidence.alike import Alike
 from lab2live.explainability.confidence.conformal import Conformal
 from lab2live.explainability.sides import Sides
-from lab2live.words import short
+from lab2live.words import number
 
 # Digits of the ends of a range.
 DIGITS = 3
@@ -68,7 +68,7 @@ class Sure:
             if not np.isfinite([low, high]).all():
                 return f"With {level} nothing can be ruled out: too few cases were there to learn it from."
             of = f" {unit}" if unit else ""
-            return f"With {level} the outcome lies between {short(low, DIGITS)} and {short(high, DIGITS)}{of}."
+            return f"With {level} the outcome lies between {number(low, DIGITS)} and {number(high, DIGITS)}{of}."
         left = [f"'{name}'" for name in self.left(answer)]
         if not left:
             return f"With {level} every outcome could be ruled out: such answers were rare, whatever the outcome."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live import columns as roles
 from lab2live.inputs import MISSING, OTHER, Columns, day, label
-from lab2live.words import short
+from lab2live.words import number
 
 # Cuts of a number: at its tenths, and where a kind of cases is looked at closely. Conditions in all columns together,
 # since pairs of them are looked at: a table with hundreds of columns gets fewer cuts per column.
@@ -119,7 +119,7 @@ def _cut(name: str, numbers: np.ndarray, cuts: int, dates: bool, unit: str) -> l
     below, more = ("before", "or later") if dates else ("below", "or more")
 
     def said(edge: float) -> str:
-        return day(edge) if dates else f"{short(edge, 4)}{unit}"
+        return day(edge) if dates else f"{number(edge, 4)}{unit}"
 
     found = []
     with np.errstate(invalid="ignore"):

@@ -223,7 +223,7 @@ def _by_chance(
         return float("nan"), 1.0
     found, usual = float(measured.values[inside].mean()), float(measured.values[outside].mean())
     # it has to stand out from the others, and from what was to be expected: others may do better than that
-    usual = max(usual, 0.0) if found > 0 else min(usual, 0.0)
+    usual = max(usual, 0.0) if found > 0 or not measured.both else min(usual, 0.0)
     excess = found - usual
     margin = MARGIN * float(np.sqrt(measured.variance[half].mean()))
     beyond = (abs(excess) if measured.both else excess) - margin

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lab2live.explainability.failures.failing import FEWEST, Evidence, Failure
 from lab2live.schema import Charter
-from lab2live.words import agree, amount, short
+from lab2live.words import agree, amount, number
 
 WORSE = {"binary": "wrong", "multiclass": "wrong", "regression": "off by"}
 TILTED = {"binary": "came", "multiclass": "came", "regression": "outcome"}
@@ -21,7 +21,7 @@ def table(
     against: str = "expected",
     charter: Charter | None = None,
 ) -> pd.DataFrame:
-    """Show the kinds of cases that were put to the test.
+    """Show the kinds of cases that were put to the test: of those that looked worse, the ones that are.
 
     Parameters
     ----------
@@ -34,6 +34,9 @@ def table(
     """
     rows = []
     for one in found:
+        # what looked worse in the half that was searched may be better in the half that tests it
+        if what is not TILTED and not one.happened > one.expected:
+            continue
         row = {
             "cases in which": one.slice.text + (f" (or: {'; '.join(one.slice.also)})" if one.slice.also else ""),
             "cases": one.cases,
@@ -44,7 +47,7 @@ def table(
             "confirmed": "yes" if one.slice.confirmed else "no, may be chance",
         }
         if charter is not None and one.lost is not None:
-            row[f"lost per case ({charter.business.value.currency})"] = short(round(one.lost, 2))
+            row[f"lost per case ({charter.business.value.currency})"] = number(round(one.lost, 2))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -77,11 +80,11 @@ def verdict(found: Sequence[Failure], seen: Evidence, currency: str) -> tuple[fl
         is_so = f"off by {_said(worst.happened, seen)} where {_said(worst.expected, seen)} is usual"
     else:
         is_so = f"wrong in {_said(worst.happened, seen)} where {_said(worst.expected, seen)} were to be expected"
-    money = "" if worst.lost is None else f" That loses {short(round(worst.lost, 2))} {currency} more per case."
+    money = "" if worst.lost is None else f" That loses {number(round(worst.lost, 2))} {currency} more per case."
     also = f" {amount(more, 'more kind')} of cases {agree(more, 'is', 'are')} confirmed." if more else ""
     share = sum(one.cases for one in sure) / (len(seen.rows) / 2)
     return share, f"Where {worst.slice.text}, the model is {is_so} ({amount(worst.cases, 'case')}).{money}{also}"
 
 
 def _said(value: float, seen: Evidence) -> str:
-    return short(value) if seen.sides.problem == "regression" else f"{value:.0%}"
+    return number(value) if seen.sides.problem == "regression" else f"{value:.0%}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from lab2live.inputs import MISSING, OTHER, Columns, day
 from lab2live.uncertainty import wilson
-from lab2live.words import amount, short
+from lab2live.words import amount, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,10 @@ STEPS, MOST_PARTS = 41, 200
 EVEN = np.linspace(0, 1, STEPS)
 # A category that is rarer than this is left out of combinations: it alone makes no strange case, it did occur.
 RARE = 0.05
+# From this share of strange cases on, something is told about it.
+RATHER_MANY = 0.05
+# How far ahead is looked, in days: a model is used for some time before anybody trains it again.
+LATER = 90
 # Columns named as the ones that make a combination strange.
 NAMED = 3
 
@@ -190,7 +194,7 @@ def strange(seen: Familiar, inputs: pd.DataFrame | Mapping[str, np.ndarray]) -> 
 
     for name, (low, high) in seen.ranges.items():
         values = np.asarray(inputs[name], dtype=float)
-        write = day if name in seen.dates else short
+        write = day if name in seen.dates else number
         room = ROOM * (high - low)
         for row in np.flatnonzero((values < low - room) | (values > high + room)):
             between = f"what was learnt from lies between {write(low)} and {write(high)}"
@@ -222,7 +226,20 @@ def _named(seen: Familiar, each: np.ndarray) -> str:
     return ", ".join(ordered[:NAMED])
 
 
-def verdict(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:
+def later(seen: Familiar, inputs: pd.DataFrame) -> dict[str, list[bool]]:
+    """Say of the newest tenth by each date whether a case would be strange, if it came `LATER` days later.
+
+    Dates move on, all else stays: what a model meets that is used for some time, if a date is the time of the case.
+    """
+    found = {}
+    for name in seen.dates:
+        newest = inputs[inputs[name] >= inputs[name].quantile(0.9)]
+        moved = newest.assign(**{date: newest[date] + LATER for date in seen.dates})
+        found[name] = [bool(said) for said in strange(seen, moved)] if len(moved) else []
+    return found
+
+
+def verdict(said: list[list[str]], off: np.ndarray, afterwards: Mapping[str, list[bool]]) -> tuple[float | None, str]:
     """Give what the gate takes: the share of held-back cases that are surely strange at least, and a sentence.
 
     Parameters
@@ -231,7 +248,25 @@ def verdict(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:
         See `strange`.
     off
         How wrong the model was about each of them, shape (rows,).
+    afterwards
+        See `later`: where dates are inputs, the share is the largest one of now and then.
     """
+    share, says = _now(said, off)
+    flagged = {name: sum(newest) for name, newest in afterwards.items() if newest}
+    if share is None or not flagged:
+        return share, says
+    lows = {name: float(wilson(np.array(count), np.array(len(afterwards[name])))[0]) for name, count in flagged.items()}
+    worst = max(lows, key=lambda name: lows[name])
+    says += f" Of the newest by {worst}, {flagged[worst]:,} of {len(afterwards[worst]):,} would be {LATER} days later."
+    if lows[worst] > max(share, RATHER_MANY):
+        says += (
+            f" If {worst} says when a case was recorded, name it as `prediction.time_column`; else let features.py "
+            "make an age of it, and leave it out."
+        )
+    return max(share, lows[worst]), says
+
+
+def _now(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:
     if not said:
         return None, "There is no held-back case to look at."
     flagged = np.array([bool(one) for one in said])
@@ -243,4 +278,4 @@ def verdict(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:
     if flagged.sum() < 20 or flagged.all():
         return low, f"{says}; too few of them, or of the others, to say whether it is worse there."
     there, else_ = float(off[flagged].mean()), float(off[~flagged].mean())
-    return low, f"{says}; its mean error is {short(there, 2)} there and {short(else_, 2)} elsewhere."
+    return low, f"{says}; its mean error is {number(there, 2)} there and {number(else_, 2)} elsewhere."

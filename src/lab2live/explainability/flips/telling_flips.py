@@ -16,7 +16,7 @@ from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips, search
 from lab2live.explainability.sides import Sides
 from lab2live.uncertainty import wilson
-from lab2live.words import agree, amount, is_missing, short
+from lab2live.words import agree, amount, is_missing, minus, number
 
 # Differences to a real case that are told: it differs in nearly every number a little.
 TOLD = 3
@@ -72,7 +72,7 @@ def table(found: Sequence[Flips], sides: Sides, names: Sequence[str]) -> list[di
     return [
         {
             "case": name,
-            "output now": sides.named(one.answer),
+            "output now": _output(one, sides),
             "smallest change": _cell(one.smallest, sides) or one.reason,
             "most typical change": (
                 "the same"
@@ -112,7 +112,8 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
     )
     if flipped:
         columns = sum(len(one.smallest.changes) for one in flipped if one.smallest is not None) / len(flipped)
-        says += f" The smallest one takes {short(columns, 2)} {agree(columns, 'column', 'columns')} on average."
+        average = number(columns, 2)  # as it is read: 1.02 reads 1
+        says += f" The smallest one takes {average} {agree(float(average), 'column', 'columns')} on average."
     return len(flipped) / len(found), says
 
 
@@ -122,8 +123,12 @@ def _changes(flip: Flip | None) -> list[tuple[str, Any]] | None:
 
 
 def _would_change(flips: Flips, flip: Flip, sides: Sides) -> str:
-    says = f"The model's output would change from {sides.named(flips.answer)} to {sides.named(flip.answer)}"
-    return says + (f", past {short(sides.line)}," if sides.problem == "regression" else "")
+    says = f"The model's output would change from {_output(flips, sides)} to {_output(flip, sides)}"
+    return says + (f", past {number(sides.line)}," if sides.problem == "regression" else "")
+
+
+def _output(one: Flip | Flips, sides: Sides) -> str:
+    return minus(sides.named(one.answer))
 
 
 def _if_were(changes: Sequence[Change]) -> str:
@@ -137,7 +142,7 @@ def _real(flip: Flip, sides: Sides) -> str:
         parts.append(f"{more} more")
     differs = f"differs in {_listed(parts)}" if parts else "does not differ in anything that can change"
     also = f"; it also differs in {_listed(list(flip.also))}, which cannot change" if flip.also else ""
-    return f"The nearest real case with another output, {sides.named(flip.answer)}, {differs}{also}."
+    return f"The nearest real case with another output, {_output(flip, sides)}, {differs}{also}."
 
 
 def _cell(flip: Flip | None, sides: Sides) -> str:
@@ -145,7 +150,7 @@ def _cell(flip: Flip | None, sides: Sides) -> str:
         return ""
     parts = [f"{one.column}: {said(one.before)} → {said(one.after)}" for one in flip.changes[:TOLD]]
     more = len(flip.changes) - TOLD
-    return f"{sides.named(flip.answer)}: {'; '.join(parts)}" + (f"; {more} more" if more > 0 else "")
+    return f"{_output(flip, sides)}: {'; '.join(parts)}" + (f"; {more} more" if more > 0 else "")
 
 
 def said(value: Any) -> str:
@@ -156,7 +161,7 @@ def said(value: Any) -> str:
         return value.date().isoformat()
     if isinstance(value, str):
         return f"'{value}'"
-    return short(value, DIGITS)
+    return number(value, DIGITS)
 
 
 def _listed(parts: Sequence[str]) -> str:

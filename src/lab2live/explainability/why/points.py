@@ -92,13 +92,17 @@ def path(start: np.ndarray, ends: np.ndarray, output: np.ndarray) -> np.ndarray:
     return closed
 
 
-def tally(start: float, parts: Sequence[float], end: float) -> tuple[float, list[float], float, int]:
+def tally(
+    start: float, parts: Sequence[float], end: float, fewest: float = -math.inf
+) -> tuple[float, list[float], float, int]:
     """Round a sum so that what is shown still adds up, to two digits of its largest part if that can be read.
 
     Parameters
     ----------
     start, parts, end
         ``start + sum(parts) == end``.
+    fewest
+        Decimals that are shown at least; without it tens or hundreds may be rounded.
 
     Returns
     -------
@@ -107,7 +111,8 @@ def tally(start: float, parts: Sequence[float], end: float) -> tuple[float, list
     """
     largest = max((abs(part) for part in parts), default=0.0) or abs(end) or 1.0
     reach = max(largest, abs(start), abs(end))
-    decimals = min(1 - math.floor(math.log10(largest)), DIGITS - 1 - math.floor(math.log10(reach)))
+    readable = min(1 - math.floor(math.log10(largest)), DIGITS - 1 - math.floor(math.log10(reach)))
+    decimals = int(max(fewest, readable))
     step = 10.0**-decimals
     first, last = round(start / step), round(end / step)
     exact = [part / step for part in parts]

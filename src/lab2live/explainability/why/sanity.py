@@ -19,7 +19,7 @@ from lab2live.explainability.why import reasons
 from lab2live.explainability.why.families import families
 from lab2live.explainability.why.reasons import Background, Reasons
 from lab2live.inputs import Columns
-from lab2live.words import amount
+from lab2live.words import amount, ordinal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -191,8 +191,8 @@ def probes(
 def _said(ranking: pd.DataFrame, share: float, weak: tuple[str, ...], learnt: int) -> str:
     place = int(ranking["chance"].to_numpy().argmax()) + 1
     said = (
-        f"The heaviest column of pure chance comes {place}. of {len(ranking)} and weighs {share:.0%} of the heaviest "
-        f"real one ({DRAWS} shuffles, {amount(learnt, 'case')})."
+        f"The heaviest column of pure chance comes {ordinal(place)} of {len(ranking)} and weighs {share:.0%} of the "
+        f"heaviest real one ({DRAWS} shuffles, {amount(learnt, 'case')})."
     )
     if not weak:
         return f"{said} Every real column weighs more."

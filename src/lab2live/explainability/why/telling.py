@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST = 40  # letters of a value, beyond which it is cut
+NEARLY = 1e-12
+# Of a waterfall of probabilities that leaves 0 to 100 % on its way, by more than floats are off.
+SLACK, BEYOND = 1e-6, "added up one by one: only their sum is a probability"
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,16 @@ class Scale:
         """Write a reason: `+12 points`."""
         text = f"{abs(value):,.{decimals}f}"
         sign = "±" if not float(text.replace(",", "")) else "+" if value > 0 else "−"
-        return f"{sign}{text}{f' {self.unit}' if self.unit else ''}"
+        unit = "point" if text == "1" and self.unit == "points" else self.unit
+        return f"{sign}{text}{f' {unit}' if unit else ''}"
 
     def answer(self, value: float, decimals: int) -> str:
         """Write an answer: `92 %`."""
-        text = f"{value:,.{decimals}f}".replace("-", "−")
-        unit = "%" if self.factor == 100 else self.unit
-        return f"{text} {unit}" if unit else text
+        if self.factor == 100:
+            # a model's probability is never quite 0 or 1: what stands there as one was rounded
+            return words.chance(min(max(value / 100, NEARLY), 1 - NEARLY), decimals)
+        text = words.minus(f"{value:,.{decimals}f}")
+        return f"{text} {self.unit}" if self.unit else text
 
     def alone(self, value: float) -> str:
         """Write a reason that stands alone, to two digits."""
@@ -108,11 +114,10 @@ def shown(value: object, unit: str = "") -> str:
         return "not known"
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
-    text = words.short(value)
+    text = words.number(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     if isinstance(value, str):
         return f"'{text}'"
-    text = text.replace("-", "−")
     return f"{text} {unit}" if unit else text
 
 
@@ -166,7 +171,8 @@ def case(
         lines.append(f"{len(order) - len(named)} others")
         values.append(float(parts[order[top:]].sum()))
     start, answer = scale.factor * float(reasons.start[number]), scale.factor * float(reasons.answer[number])
-    start, values, answer, decimals = tally(start, values, answer)
+    # probabilities are never told in tens, whatever the size of the reasons: 96 % would read 100
+    start, values, answer, decimals = tally(start, values, answer, 0) if classes else tally(start, values, answer)
     code = int(reasons.output[number]) if len(classes) > 2 else -1
     meaning = str(classes[code]) if len(classes) else ""
     return Case(title, start, answer, meaning, tuple(zip(lines, values, strict=True)), decimals)
@@ -208,4 +214,9 @@ def case_chart(case: Case, scale: Scale) -> Figure:
     names, values = zip(*case.reasons, strict=True)
     title = f"{case.title}: {answered(case, scale)}"
     xlabel = f"what each column adds, {scale.measured}"
-    return charts.contributions(names, values, case.start, case.answer, title, xlabel)
+    if scale.factor != 100:
+        return charts.contributions(names, values, case.start, case.answer, title, xlabel)
+    ends = (scale.answer(case.start, case.decimals), scale.answer(case.answer, case.decimals))
+    ways = case.start + np.cumsum(values)
+    note = BEYOND if ways.min() < -SLACK or ways.max() > 100 + SLACK else ""
+    return charts.contributions(names, values, case.start, case.answer, title, xlabel, ends, note)

@@ -20,7 +20,7 @@ from lab2live.poc.change.disturbances import Disturbance, Path
 from lab2live.schema import Charter
 from lab2live.splits import Split
 from lab2live.uncertainty import Score, redraw, scores
-from lab2live.words import short
+from lab2live.words import agree, amount, minus, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,8 @@ class Trial:
 
     @property
     def said(self) -> str:
-        return f"{self.title} ({self.change:+.3f}, {self.low:+.3f} to {self.high:+.3f})"
+        change, low, high = (minus(f"{end:+.3f}") for end in (self.change, self.low, self.high))
+        return f"{self.title} ({change}, {low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Robustness:
             return 0.0, f"None of {len(plausible)} plausible disturbances costs anything."
         return share, (
             f"{worst.said}: the worst of {len(plausible)} plausible disturbances takes {share:.0%} of the model's "
-            f"lead of {short(lead)} over the baseline."
+            f"lead of {number(lead)} over the baseline."
         )
 
     def table(self, most: int = 15) -> pd.DataFrame:
@@ -152,10 +153,11 @@ class Robustness:
 
     def sentence(self) -> str:
         """Say what hurts most, and what was not tried."""
-        said = [f"The score is {short(self.score)} undisturbed."]
+        said = [f"The score is {number(self.score)} undisturbed."]
         broken = [trial for trial in self.trials if trial.broken]
         if broken:
-            said.append(f"{len(broken)} disturbances break it, e.g. {broken[0].title}: {broken[0].broken}.")
+            count = f"{amount(len(broken), 'disturbance')} {agree(len(broken), 'breaks', 'break')} it"
+            said.append(f"{count}, e.g. {broken[0].title}: {broken[0].broken}.")
         hurting = [weakness.middle for weakness in self.weaknesses if (weakness.middle.high or 0.0) < 0]
         if hurting:
             said.append(f"What hurts most: {'; '.join(trial.said for trial in hurting[:3])}.")

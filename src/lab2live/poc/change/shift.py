@@ -50,7 +50,7 @@ class TrainLive:
 
     @property
     def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: the AUC where it is no accident, else no more than guessing."""
+        """Give what the gate takes: the AUC where it is no accident, else no more than guessing; and it in words."""
         return (None, self.problem) if self.auc is None else (self._value, self.sentence())
 
     @property
@@ -64,9 +64,12 @@ class TrainLive:
             return self.problem
         told = ", ".join(f"{name} ({auc:.2f} alone)" for name, auc in self.columns[:3])
         by = f" What tells most: {told}." if self._value > NOTABLE else ""
-        found = "cannot be told" if self._value <= 0.5 else "can be told"
+        found = "can be told" if self._value > 0.5 else "cannot be told"
+        # the gate shows what it counts as
+        guessing = ", which chance explains, and counts as 0.5" if self._value < self.auc else ""
+        auc = f"ROC AUC {self.auc:.2f}, p = {self.p:.2f}{guessing}"
         return (
-            f"{self.against} {found} from what was learnt from: ROC AUC {self.auc:.2f}, p = {self.p:.2f}.{by} "
+            f"{self.against} {found} from what was learnt from: {auc}.{by} "
             f"The limits {NOTABLE} and {ALARMING} are rules of thumb."
         )
 

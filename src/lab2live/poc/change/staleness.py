@@ -16,6 +16,7 @@ from lab2live.eda.signal import quick
 from lab2live.poc.change.robustness import REACH, RESAMPLES
 from lab2live.schema import Charter
 from lab2live.uncertainty import Score, redraw, scores
+from lab2live.words import amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,9 +57,10 @@ class Staleness:
             return self.problem
         last = self.ages[-1]
         verb = "loses" if last["to"] < 0 else "does not clearly lose"
+        change, low, high, anew = (minus(f"{last[key]:+.3f}") for key in ("change", "from", "to", "learnt anew"))
         return (
-            f"Left alone, the model {verb} score: {last['change']:+.3f} ({last['from']:+.3f} to {last['to']:+.3f}) "
-            f"after {last['age'] - 1:.0f} more periods of {self.period}; learnt anew {last['learnt anew']:+.3f}."
+            f"Left alone, the model {verb} score: {change} ({low} to {high}) after "
+            f"{amount(int(last['age']) - 1, 'more period')} of {self.period}; learnt anew {anew}."
         )
 
 

@@ -88,6 +88,8 @@ class Ladder:
         Why there is no rung for the business rule; empty if there is one.
     drawn
         On which part of many training cases the rungs were compared; empty where on all.
+    ratio
+        Cases that a score is of, per case learnt from: see `corrected_error`.
     """
 
     metric: str
@@ -103,6 +105,7 @@ class Ladder:
     reached: float | None
     no_rule: str = ""
     drawn: str = ""
+    ratio: float = 0.25
 
     def rung(self, name: str) -> Rung:
         return next(rung for rung in self.rungs if rung.name == name)
@@ -244,6 +247,7 @@ def climb(
         reached=None if required is None else float((boot[chosen.name] >= required).mean()),
         no_rule=no_rule,
         drawn=f"Compared on {len(rows):,} of {len(split.train):,} training cases, drawn at random." if some else "",
+        ratio=ratio,
     )
     known = data.outcome[split.train], data.outcome[split.test]
     everything = Answers(data.problem, known[0], held_out, known[1], answers, groups, split.in_shares)

@@ -14,6 +14,7 @@ from lab2live.poc.comparison.candidates import Candidate, ask
 from lab2live.poc.comparison.ladder import Ladder, compared
 from lab2live.schema import Charter
 from lab2live.uncertainty import corrected_error
+from lab2live.words import minus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,25 +61,26 @@ class Reach:
     def sentence(self, metric: str) -> str:
         """Say what is within reach."""
         label = metrics.METRICS[metric].label
-        return f"With these columns a {label} of {self.low:.3f} to {self.high:.3f} is within reach (a band of 95 %)."
+        low, high = minus(f"{self.low:.3f}"), minus(f"{self.high:.3f}")
+        return f"With these columns a {label} of {low} to {high} is within reach (a band of 95 %)."
 
     def verdict(self, required: float | None, metric: str) -> tuple[float | None, str]:
         """Give what the gate takes: by how much a required score lies above the band (0 if it does not)."""
         says = self.sentence(metric)
         if required is None:
             return None, f"{says} The charter states no required score (prediction.required_score)."
-        beyond = max(0.0, required - self.high)
+        beyond, needed = max(0.0, required - self.high), minus(f"{required:g}")
         if not beyond:
-            return 0.0, f"{says} The required {required:g} is not beyond it."
+            return 0.0, f"{says} The required {needed} is not beyond it."
         return beyond, (
-            f"{says} The required {required:g} is out of reach: no more tuning will help, only columns that know more."
+            f"{says} The required {needed} is out of reach: no more tuning will help, only columns that know more."
         )
 
     def figure(self, metric: str) -> Figure:
         """Draw the curve and the band."""
         labels = [f"{size:,} cases" for size in self.sizes] + ["with these columns at best"]
         middle = [*self.scores, self.expected]
-        title = f"{self.low:.2f} to {self.high:.2f} is what these columns allow"
+        title = f"{minus(f'{self.low:.2f}')} to {minus(f'{self.high:.2f}')} is what these columns allow"
         low, high = [*self.scores, self.low], [*self.scores, self.high]
         return charts.intervals(labels, middle, low, high, title, f"{metrics.METRICS[metric].label}, {self.model}")
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from lab2live import charts, files, metrics
 from lab2live.eda.simulation import demo_silos
-from lab2live.poc.comparison.ladder import Climb, Ladder, required_score
+from lab2live.poc.comparison.ladder import Climb, Ladder, Rung, required_score
 from lab2live.poc.comparison.tuning import Tuning
 from lab2live.poc.worth import telling_money
 from lab2live.poc.worth.returns import Returns
 from lab2live.schema import DEMO_SCHEME, Charter
+from lab2live.uncertainty import interval
+from lab2live.words import minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,37 +67,59 @@ def tuning_sentence(tuning: Tuning) -> str:
 
 
 def complexity_sentence(ladder: Ladder, chosen: Returns, best: Returns | None) -> str:
-    """Say what the best rung would have brought beyond the chosen one, in score and in money."""
+    """Say what more complexity than that of the chosen rung would have brought, in score and in money.
+
+    If the chosen rung has the highest score, money has no say: the next best of the more complex ones is told.
+    """
     top, own = ladder.rung(ladder.best), ladder.rung(ladder.chosen)
+    models = [rung for rung in ladder.rungs if rung.learns]
+    higher = models[models.index(own) + 1 :]
+    if not higher:
+        simpler = "" if own is models[0] else f" It scores {_more(own, models[models.index(own) - 1], ladder)}."
+        return f"{own.title} is the most complex model that was tried.{simpler}"
     if top is own:
-        return f"{own.title} is the best there is here: more complexity was not on offer."
-    text = f"{top.title} instead of {own.title[0].lower()}{own.title[1:]} would add {top.mean - own.mean:+.3f}"
+        tried = max(higher, key=lambda rung: rung.mean)
+        return f"More complexity was tried and is no better: {tried.title} scores {_more(tried, own, ladder)}."
+    text = f"{top.title} scores {_more(top, own, ladder)}, too little to be chosen"
     if best is None or chosen.gain_per_month is None or best.gain_per_month is None:
         return f"{text}; what that is worth cannot be said without money and volumes in the charter."
     middle = (best.gain_per_month.middle or 0.0) - (chosen.gain_per_month.middle or 0.0)
     width = (best.gain_per_month.high or 0.0) - (best.gain_per_month.low or 0.0)
-    return f"{text}, or {telling_money.rounded(middle, width):+,.0f} {chosen.currency} a month."
+    money = minus(f"{telling_money.rounded(middle, width):+,.0f}")
+    return f"{text}; in money {money} {chosen.currency} a month."
+
+
+def _more(one: Rung, other: Rung, ladder: Ladder) -> str:
+    """Write by how much one rung scores more than another, on the same cases, with the 95 % interval."""
+    found = interval(np.array(one.scores) - np.array(other.scores), ladder.ratio)
+    gain, low, high = (minus(f"{end:+.3f}") for end in found[:3])
+    return f"{gain} ({low} to {high}) against '{other.title}'"
 
 
 def sentence(ladder: Ladder) -> str:
     """Say what the ladder shows."""
     chosen, label = ladder.rung(ladder.chosen), metrics.METRICS[ladder.metric].label
     best = ladder.rung(ladder.best)
-    text = f"{chosen.title}: {label} {chosen.mean:.3f} ({chosen.low:.3f} to {chosen.high:.3f})."
+    text = f"{chosen.title}: {label} {_three(chosen.mean)} ({_three(chosen.low)} to {_three(chosen.high)})."
     if best is chosen:
         text = f"{text} No other candidate scores higher."
     else:
-        text = f"{text} {best.title} scores {best.mean:.3f}, which is no more than one standard error better."
+        text = f"{text} {best.title} scores {_three(best.mean)}, which is no more than one standard error better."
     return f"{text} {ladder.drawn}".strip()
+
+
+def _three(score: float) -> str:
+    return minus(f"{score:.3f}")
 
 
 def gain_sentence(ladder: Ladder) -> str:
     """Say by how much the model beats what needs no learning."""
     chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
     sure = "above 99.9%" if ladder.confidence > 0.999 else f"{ladder.confidence:.1%}"
+    gain, low, high = (minus(f"{end:+.3f}") for end in (ladder.gain, ladder.gain_low, ladder.gain_high))
     return (
-        f"{chosen} scores {ladder.gain:+.3f} ({ladder.gain_low:+.3f} to {ladder.gain_high:+.3f}) against "
-        f"'{baseline}'; cross-validated; confidence that this is no accident {sure}. {ladder.no_rule}"
+        f"{chosen} scores {gain} ({low} to {high}) against '{baseline}'; cross-validated; confidence that this is no "
+        f"accident {sure}. {ladder.no_rule}"
     ).strip()
 
 
@@ -103,9 +128,10 @@ def required(charter: Charter, ladder: Ladder) -> tuple[float | None, str]:
     score, chosen = required_score(charter, ladder.metric), ladder.rung(ladder.chosen)
     if score is None:
         return None, "The charter states no required score (prediction.required_score)."
+    shown, low, high = (_three(end) for end in (chosen.test, chosen.test_low, chosen.test_high))
     return ladder.reached, (
-        f"{score:g} is needed; the held-back part shows {chosen.test:.3f} ({chosen.test_low:.3f} to "
-        f"{chosen.test_high:.3f}), and {ladder.reached:.0%} of its resamples reach it."
+        f"{minus(f'{score:g}')} is needed; the held-back part shows {shown} ({low} to {high}), and "
+        f"{ladder.reached:.0%} of its resamples reach it."
     )
 
 
@@ -113,8 +139,8 @@ def optimism_sentence(ladder: Ladder) -> str:
     """Say how the held-back part compares with the cross-validation."""
     chosen = ladder.rung(ladder.chosen)
     return (
-        f"Cross-validated {chosen.mean:.3f}, on the held-back part {chosen.test:.3f}: {abs(ladder.optimism):.1f} "
-        f"standard errors {'lower' if ladder.optimism > 0 else 'higher'}."
+        f"Cross-validated {_three(chosen.mean)}, on the held-back part {_three(chosen.test)}: "
+        f"{abs(ladder.optimism):.1f} standard errors {'lower' if ladder.optimism > 0 else 'higher'}."
     )
 
 

@@ -15,7 +15,7 @@ from lab2live.poc.worth.alternatives import best_alternative, gain_over, split_p
 from lab2live.poc.worth.returns import Returns
 from lab2live.poc.worth.value import missing_volumes, no_money
 from lab2live.schema import Charter, PerCase
-from lab2live.words import short
+from lab2live.words import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,7 +116,7 @@ def sensitivity(charter: Charter, answers: Answers, chosen: str, found: Returns)
     """
     value, problem = charter.business.value, answers.problem
     if no_money(charter, problem) or found.gain_per_case is None:
-        return Sensitivity(value.currency, lacking=found.lacking or no_money(charter, problem))
+        return Sensitivity(value.currency, lacking="There is nothing to vary: what the model earns is not known.")
     learn, judge = split_parts(answers, chosen)
 
     def gain_of(varied: Charter) -> float:
@@ -149,7 +149,7 @@ def _measure(charter: Charter) -> str:
         return "gained per case"
     if missing_volumes(value):
         return "gained per month"
-    return f"left after {short(value.horizon_months)} months"
+    return f"left after {number(value.horizon_months)} months"
 
 
 def _left(charter: Charter, gain: float) -> float:
@@ -227,11 +227,11 @@ def _halve(outcome: Callable[[float], float], inner: float, outer: float, positi
 
 def _amount(found: Sensitivity, lever: Lever, value: float) -> str:
     money = lever.name not in (*VOLUMES, "horizon_months", "cost_matrix")
-    return f"{short(value)} {found.currency}" if money else short(value)
+    return f"{number(value)} {found.currency}" if money else number(value)
 
 
 def _row(lever: Lever) -> str:
-    return lever.label if lever.assumed is None else f"{lever.label} {short(lever.assumed)}"
+    return lever.label if lever.assumed is None else f"{lever.label} {number(lever.assumed)}"
 
 
 def headline(found: Sensitivity) -> str:
@@ -263,7 +263,7 @@ def tornado_table(found: Sensitivity) -> pd.DataFrame:
 def _zero(lever: Lever) -> str:
     if lever.assumed is None:
         return ""
-    return "never" if lever.break_even is None else short(lever.break_even)
+    return "never" if lever.break_even is None else number(lever.break_even)
 
 
 def _three(value: float) -> float:
@@ -273,7 +273,7 @@ def _three(value: float) -> float:
 def kill_sentence(found: Sensitivity, most: int = 3) -> str:
     """Say which assumptions would turn the return to zero, the ones nearest to what is assumed first."""
     if found.lacking:
-        return found.lacking
+        return "Which assumption would kill it cannot be said: what the model earns is not known."
     turning = [
         (lever.break_even / lever.assumed, lever)
         for lever in found.levers
@@ -283,7 +283,7 @@ def kill_sentence(found: Sensitivity, most: int = 3) -> str:
         return "No assumption by itself turns the return to zero, between nothing and ten times what is assumed."
     turning.sort(key=lambda pair: max(pair[0], 1 / max(pair[0], 1e-9)))
     said = [
-        f"'{lever.label}' at {_amount(found, lever, lever.break_even or 0.0)} ({short(lever.assumed)} assumed)"
+        f"'{lever.label}' at {_amount(found, lever, lever.break_even or 0.0)} ({number(lever.assumed)} assumed)"
         for _, lever in turning[:most]
     ]
     return f"The return turns zero with {', or '.join(said)}; each by itself, everything else as assumed."

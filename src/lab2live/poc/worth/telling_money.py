@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live.poc.worth.alternatives import ALL, CONSTANT, MODEL, NONE, RULE
 from lab2live.poc.worth.value import Policy
-from lab2live.words import short
+from lab2live.words import minus, number
 
 if TYPE_CHECKING:
     from lab2live.poc.worth.returns import Range, Returns
@@ -33,8 +33,8 @@ def rounded(value: float, width: float) -> float:
 
 def _number(value: float, width: float) -> str:
     value = rounded(value, width)
-    text = f"{value:,.0f}" if abs(value) >= 100 else short(value)
-    return text.replace("-", "−")
+    text = f"{value:,.0f}" if abs(value) >= 100 else number(value)
+    return minus(text)
 
 
 def about(found: Range, currency: str, per: str = "") -> str:
@@ -89,12 +89,12 @@ def decides(name: str, policies: Mapping[str, Policy]) -> str:
         if name == CONSTANT:
             return "for the number that costs least on average"
         shift = policies[name].shift
-        return f"its answer {'plus' if shift >= 0 else 'minus'} {short(abs(shift))}"
+        return f"its answer {'plus' if shift >= 0 else 'minus'} {number(abs(shift))}"
     policy = policies[name]
     if policy.line == np.inf:
         return "acts on nobody"
     score = "a probability" if name == MODEL else "a score"
-    words = "acts on everybody" if policy.line <= 0 else f"acts from {score} of {short(policy.line)} on"
+    words = "acts on everybody" if policy.line <= 0 else f"acts from {score} of {number(policy.line)} on"
     limit = "" if policy.share is None else f", at most on the highest {policy.share:.0%}"
     return words + limit
 
@@ -144,15 +144,15 @@ def headline(found: Returns) -> str:
 
 
 def returns_sentence(found: Returns) -> str:
-    """Say what the model earns, against what, and what that makes of the investment."""
+    """Say what the model earns, against what, and what that makes of the investment: before `break_even_sentence`."""
     gain = _gain(found)
     if gain is None:
-        return found.lacking
+        return "What the model earns is not known."  # the page has said why
     worth, per = gain
     parts = [f"Against '{found.option(found.against).title}' the model earns {about(worth, found.currency, per)} more."]
     if found.net is not None and found.horizon is not None and found.invested is not None:
         parts.append(
-            f"Over {short(found.horizon)} months, after {found.invested:,.0f} {found.currency} for building and "
+            f"Over {number(found.horizon)} months, after {found.invested:,.0f} {found.currency} for building and "
             f"running it, that leaves {about(found.net, found.currency)}."
         )
     if found.roi is not None and found.roi.low is not None and found.roi.high is not None:
@@ -165,7 +165,7 @@ def break_even_sentence(found: Returns) -> str:
     """Say when the model has paid for itself."""
     months = found.break_even
     if months is None:
-        return found.lacking
+        return "Nor is it known when building it is paid back."
     if months.low is None:
         return "The gain does not pay for running the model: building it is never paid back."
     if months.middle is None:
@@ -184,7 +184,7 @@ def break_even_sentence(found: Returns) -> str:
 
 
 def _month(months: float, unit: str = " months") -> str:
-    text = short(months, 2) if months < 10 else f"{months:,.0f}"
+    text = number(months, 2) if months < 10 else f"{months:,.0f}"
     return "1 month" if unit and text == "1" else text + unit
 
 
@@ -208,6 +208,6 @@ def verdict_sentence(found: Returns) -> str:
         return found.lacking
     sure = "above 99%" if found.positive > 0.99 else "below 1%" if found.positive < 0.01 else f"{found.positive:.0%}"
     return (
-        f"Over {short(found.horizon)} months and after all costs the model leaves {about(found.net, found.currency)}, "
+        f"Over {number(found.horizon)} months and after all costs the model leaves {about(found.net, found.currency)}, "
         f"compared with '{found.option(found.against).title}'; the probability of more than nothing is {sure}."
     )

@@ -10,6 +10,7 @@ from lab2live.cases import Problem
 from lab2live.errors import UserError
 from lab2live.poc.worth.ranking import pick_lines, pick_shifts, rank
 from lab2live.schema import Charter, PerCase, Value
+from lab2live.words import minus
 
 
 def cost_optimal_threshold(per_case: PerCase | None) -> float:
@@ -58,11 +59,11 @@ def threshold_sentence(charter: Charter, policy: Policy) -> str:
             charter.business.value.cost_per_unit_over or 0.0,
         )
         return (
-            f"{says} It is used with {policy.shift:+.3g}: so {under / (under + over):.0%} of the outcomes lie below "
-            "it, where too low and too high together cost least."
+            f"{says} It is used with {minus(f'{policy.shift:+.3g}')}: so {under / (under + over):.0%} of the outcomes "
+            "lie below it, where too low and too high together cost least."
         )
     if charter.business.value.per_case is None:
-        return "The charter puts no money on right and wrong answers, so the line is drawn at 50 %."
+        return "Without money in the charter the line is drawn at 50 %."
     usual = threshold(charter)
     says = f"With the money in the charter it pays to act from a probability of {usual:.0%} on."
     if np.isinf(policy.line) or np.isclose(policy.threshold, usual):
