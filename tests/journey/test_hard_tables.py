@@ -36,7 +36,7 @@ def with_gaps() -> pd.DataFrame:
 def wide() -> pd.DataFrame:
     frame, outcome = drawn()
     random = np.random.default_rng(2)
-    more = pd.DataFrame(random.normal(size=(ROWS, 300))).add_prefix("n")
+    more = pd.DataFrame(random.normal(size=(ROWS, 120))).add_prefix("n")
     shops = [f"shop {number}" for number in random.integers(0, 1000, ROWS)]
     return pd.concat([frame.assign(shop=shops, y=outcome), more], axis=1)
 

@@ -24,7 +24,7 @@ def test_a_typical_case_is_told_with_everything_that_belongs_to_it(bundled: Any,
         field["name"] for field in made.form["fields"] if "derived" not in field
     }
     assert told.like.cases > 0 and "confidence" in told.sure and told.decides
-    assert told.reasons and all(moves.startswith(("raises", "lowers", "hardly")) for _, moves in told.reasons)
+    assert told.reasons and all(moves.startswith(("raises", "lowers", "no noticeable")) for _, moves in told.reasons)
     assert told.flip.startswith("The model's output would change from")
     assert told == worked_case.worked(ready, known, answers)
     found = counting.counts(made.charter, made.data, rows, answers, made.explainer)
