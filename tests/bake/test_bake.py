@@ -380,6 +380,8 @@ def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, pro
 
     own = next(project.glob("src/[!l]*/features.py"))
     text = own.read_text(encoding="utf-8")
+    # and a column may be left out
+    text = text.replace('.sum(axis="columns"))', ".sum(axis=\"columns\")).drop(columns=['joined', 'word'])")
     more = "return frame.assign(older=pd.to_numeric(frame['age']) + 1, year=frame['joined'].str[:4], "
     own.write_text(text.replace("return frame.assign(", more), encoding="utf-8")
     done = run("python", "-m", "pytest", "-q", "tests/test_features.py", cwd=project, PYTHONPATH=project / "src")

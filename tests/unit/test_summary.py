@@ -45,6 +45,7 @@ def test_a_stage_that_broke_is_told_before_the_gates() -> None:
     error = {"name": "ValueError", "message": "a|b", "cell": 7}
     said = summary.markdown(verdict(error=error))
     assert "**Data broke** in cell 7: ValueError: a\\|b\n" in said
+    assert "stopped by an error (so far: " in said.splitlines()[0]
     assert "broke** in cell" not in summary.markdown(verdict(error={**error, "cell": None}))
 
 
