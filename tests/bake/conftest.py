@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -186,11 +187,14 @@ def run(config):
 
 
 def run_own_tests(run, projects, folder):
-    """Run the tests of many projects in one process: together they take as long as one alone."""
+    """Run the tests of many projects in one process: together they take as long as one alone.
+
+    Returns how many passed of each, which none may fail.
+    """
     (folder / "none.toml").touch()
     options = ["-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-c", folder / "none.toml", "--rootdir", "/"]
     files = [project / "tests" / f"test_{name}.py" for project in projects for name in ("features", "rules")]
     sources = os.pathsep.join(str(project / "src") for project in projects)
     done = run("python", "-m", "pytest", *options, *files, cwd=folder, PYTHONPATH=sources)
     assert done.returncode == 0, done.stdout
-    assert f"{11 * len(projects)} passed" in done.stdout
+    return int(re.search(r"(\d+) passed", done.stdout)[1]) / len(projects)

@@ -211,7 +211,7 @@ def test_the_generated_code_is_clean(projects, branch, run):
 
 
 def test_the_tests_of_every_project_pass_right_away(projects, run, tmp_path):
-    run_own_tests(run, list(projects.values()), tmp_path)
+    assert run_own_tests(run, list(projects.values()), tmp_path) == 11
 
 
 def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake, projects, run):
@@ -550,7 +550,9 @@ def test_a_file_of_another_kind_is_refused(bake, tmp_path, name, content, fix):
 @pytest.mark.parametrize("name", ["a.parquet", "a.XLSX", "a.db", "a.duckdb", "folder"])
 def test_what_only_the_project_can_read_is_taken_as_it_is(bake, tmp_path, name):
     (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).touch()
-    bake(data_source="file", data_path=str(tmp_path / name), target="y")
+    project = bake(data_source="file", data_path=str(tmp_path / name), target="y")
+    assert charter(project)["sources"][0]["uri"] == (tmp_path / name).as_posix()
+    assert "columns" not in charter(project)["sources"][0], "nothing is said of what was not read"
 
 
 @pytest.mark.parametrize(
@@ -592,7 +594,8 @@ def test_a_table_without_anything_to_learn_is_refused(bake, tmp_path, answers, c
 def test_a_class_that_a_look_at_the_table_may_have_missed_is_no_reason_to_refuse(bake, tmp_path, rows):
     (tmp_path / "a.csv").write_text("\n".join(["a,y", *rows]))
     positive = "none" if "none" in rows[0] else "yes"
-    bake(data_source="file", data_path=str(tmp_path / "a.csv"), target="y", positive_class=positive)
+    project = bake(data_source="file", data_path=str(tmp_path / "a.csv"), target="y", positive_class=positive)
+    assert charter(project)["prediction"]["positive_class"] == positive
 
 
 def test_a_class_missing_from_all_of_many_rows_is_noticed(bake, tmp_path):
