@@ -35,7 +35,7 @@ KINDS = {
 }
 
 
-class Twice(yaml.constructor.ConstructorError):
+class Twice(yaml.composer.ComposerError):
     """A name that stands in one block twice: all but the last would go unnoticed."""
 
 
@@ -45,14 +45,16 @@ class _Yaml(yaml.SafeLoader):
     A name that stands in one block twice is refused, as the specification demands and PyYAML does not.
     """
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names: set[str] = set()
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # here, while the block is as written: what `<<` brings in may be overridden
+        node = super().compose_mapping_node(anchor)
+        names: set[tuple[str, str]] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in names:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in names:
                     raise Twice(None, None, f"`{key.value}` stands in this block twice", key.start_mark)
-                names.add(key.value)
-        return super().construct_mapping(node, deep)
+                names.add((key.tag, key.value))
+        return node
 
 
 _Yaml.yaml_implicit_resolvers = {

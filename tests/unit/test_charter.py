@@ -221,6 +221,16 @@ join:
     )
 
 
+def test_what_is_merged_in_or_of_another_type_does_not_stand_there_twice() -> None:
+    text = "base: &base {x: 1}\ndeep: {a: &a {<<: *base, x: 2}}\nb: {<<: *a, x: 3}\nc: {1: one, '1': text}\n"
+    assert charter.load_yaml(text) == {
+        "base": {"x": 1},
+        "deep": {"a": {"x": 2}},
+        "b": {"x": 3},
+        "c": {1: "one", "1": "text"},
+    }
+
+
 def test_a_small_number_is_a_number(tmp_path: Path) -> None:
     text = MINIMAL.replace("uri: crm.csv", "uri: crm.csv, expected: {a: [1e-6, -2.5E+3, 1e, e1, 12]}")
     assert read(tmp_path, text).sources[0].expected == {"a": [1e-6, -2500.0, "1e", "e1", 12]}
