@@ -40,6 +40,8 @@ class Dataset:
         The part each column plays.
     unlabelled
         Number of rows left out because their outcome is not known.
+    computed
+        Columns that no source has: the user's features made them.
     """
 
     raw: pd.DataFrame
@@ -48,6 +50,7 @@ class Dataset:
     classes: tuple[str, ...]
     columns: Columns
     unlabelled: int
+    computed: frozenset[str] = frozenset()
 
     @property
     def problem(self) -> Problem:
@@ -124,7 +127,8 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
             expected="a column whose values differ and repeat, or a number or date, known before the outcome",
             fix="add a source that describes the cases, or make such a column in add_features (features.py)",
         )
-    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()))
+    computed = frozenset(raw.columns) - frozenset(table.columns)
+    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()), computed)
 
 
 def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:

@@ -36,12 +36,9 @@ def card(charter: Any, data: Any, poc: Any = None) -> str:
     return cards.model_card(charter, data, split, "linear", poc, agreed, "Leaves as onnx: the same.")
 
 
-def test_a_card_marks_what_the_project_computes_and_says_what_happens_where_nothing_is_settled(
-    generate: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_card_marks_what_the_project_computes_and_says_what_happens_where_nothing_is_settled(generate: Any) -> None:
     charter, data = generate("binary", 120, fallback={"drift": "baseline"})
-    monkeypatch.setattr(contract, "_computed", lambda *_: {"x3"})
-    text = card(charter, data)
+    text = card(charter, dataclasses.replace(data, computed=frozenset({"x3"})))
     assert "| x3 | number | computed by the project, not to be sent |" in text and "| x2 | number | no |" in text
     assert "- drift: baseline" in text and "- low_confidence: not settled in the charter: the model answers" in text
     assert "- model_error: not settled in the charter: a person has to decide" in text

@@ -10,7 +10,6 @@ import pandas as pd
 
 from lab2live import user_code, words
 from lab2live.cases import Dataset
-from lab2live.errors import UserError
 from lab2live.inputs import MISSING, day
 from lab2live.poc.worth import value
 from lab2live.poc.worth.value import Policy
@@ -19,8 +18,6 @@ from lab2live.splits import Split
 
 # Milliseconds.
 LEAST_TIME_OUT = 500.0
-# Rows by which it is told whether the project computes a column.
-TRIED = 20
 COMPUTED = "computed by the project, not to be sent"
 
 
@@ -71,7 +68,7 @@ def _rule_line(charter: Charter, data: Dataset, split: Split) -> float | None:
 def _inputs(charter: Charter, data: Dataset, train: np.ndarray) -> list[dict[str, Any]]:
     """Write the input contract: per column its kind, who gives it, if it may be empty, and what it was trained on."""
     contract = []
-    seen, computed = data.inputs.iloc[train], _computed(charter, data)
+    seen, computed = data.inputs.iloc[train], data.computed | charter.prediction.derived.keys()
     for name, kind in data.columns.kinds.items():
         column = seen[name]
         entry: dict[str, Any] = {"name": name, "kind": kind, "computed": name in computed}
@@ -81,26 +78,6 @@ def _inputs(charter: Charter, data: Dataset, train: np.ndarray) -> list[dict[str
             entry |= {"nullable": bool(column.isna().any()), "min": float(column.min()), "max": float(column.max())}
         contract.append(entry)
     return contract
-
-
-def _computed(charter: Charter, data: Dataset) -> set[str]:
-    """Name the inputs that come from no source: the project's features make them, or an expression of the charter.
-
-    Only the function knows what it makes, so it is tried: its columns are there again after they were taken away.
-    """
-    made = set(charter.prediction.derived)
-    if user_code.module(charter, "features") is None:
-        return made
-    stated = {name for source in charter.sources for name in source.columns}
-    for name in data.columns.kinds.keys() - stated:
-        rows = data.raw.iloc[np.flatnonzero(data.raw[name].notna())[:TRIED]]
-        try:
-            again = user_code.add_features(charter, rows.drop(columns=name))
-        except UserError:  # it needs the column
-            continue
-        if name in again and again[name].notna().any():
-            made.add(name)
-    return made
 
 
 def sent(entry: Mapping[str, Any]) -> bool | str:
