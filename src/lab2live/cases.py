@@ -19,6 +19,9 @@ from lab2live.words import agree, amount
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# A classification with more has to be another question.
+MOST_CLASSES = 20
+
 Problem = Literal["binary", "multiclass", "regression"]
 
 
@@ -155,12 +158,12 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
     labels = target.map(label)
     counts = labels.value_counts()
     classes = sorted(counts.index)
-    if len(classes) < 2 or len(classes) > 20:
+    if not 2 <= len(classes) <= MOST_CLASSES:
         raise UserError(
             "The target of a classification needs two classes or a few more.",
             where=where,
             found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
-            expected="2 to 20",
+            expected=f"2 to {MOST_CLASSES}",
             fix=_fix(labels, classes),
         )
     if len(classes) == 2:

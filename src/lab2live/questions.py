@@ -10,7 +10,7 @@ import yaml
 
 from lab2live.charter import load_yaml
 from lab2live.errors import UserError
-from lab2live.schema import Answer, Charter
+from lab2live.schema import TYPES, Answer, Charter
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,6 @@ class Line:
     text: str
 
 
-# What the charter calls a column of days or moments.
-DATES = ("date", "datetime", "timestamp")
 BUSINESS = {
     "customer_experience": ("B1", "Does it enhance customer experience? How is that measured?"),
     "return_on_investment": ("B2", "Does it add value and justify the return on investment?"),
@@ -49,7 +47,12 @@ def unanswered(charter: Charter) -> list[Question]:
             found.append(Question(requirement, text, f"business.{name}: {', '.join(gaps)}"))
     value, prediction = charter.business.value, charter.prediction
     has_money = value.per_case or value.cost_matrix or value.cost_per_unit_under is not None
-    dated = [name for source in charter.sources for name, column in source.columns.items() if column.type in DATES]
+    dated = [
+        name
+        for source in charter.sources
+        for name, column in source.columns.items()
+        if TYPES.get(column.type or "") == "date"
+    ]
     undecided = [name for name in dated if name not in prediction.immutable]
     checks: list[tuple[object, str, str, str]] = [
         (has_money, "B2", "What is a right and a wrong prediction worth?", "business.value"),

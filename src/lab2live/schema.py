@@ -21,6 +21,18 @@ DEMO_SCHEME = "demo://"
 SIMULATED_SCHEME = "simulated://"
 PUBLIC_SCHEME = "public://"
 
+# Types of columns, and other names under which people know them.
+ALIASES = {
+    "number": "number numeric float double decimal real money currency",
+    "integer": "integer int bigint smallint long count",
+    "category": "category categorical enum factor",
+    "text": "text string str varchar char",
+    "id": "id identifier key uuid",
+    "date": "date datetime timestamp",
+    "boolean": "boolean bool flag",
+}
+TYPES = {alias: kind for kind, aliases in ALIASES.items() for alias in aliases.split()}
+
 Trigger = Literal[
     "invalid_input", "out_of_distribution", "low_confidence", "model_error", "time_out", "integrity", "drift"
 ]

@@ -12,19 +12,8 @@ import pandas as pd
 
 from lab2live.errors import UserError
 from lab2live.inputs import label
-from lab2live.schema import Charter, Column, Source
+from lab2live.schema import ALIASES, TYPES, Charter, Column, Source
 
-# Other names under which people know the types.
-ALIASES = {
-    "number": "number numeric float double decimal real money currency",
-    "integer": "integer int bigint smallint long count",
-    "category": "category categorical enum factor",
-    "text": "text string str varchar char",
-    "id": "id identifier key uuid",
-    "date": "date datetime timestamp",
-    "boolean": "boolean bool flag",
-}
-TYPES = {alias: kind for kind, aliases in ALIASES.items() for alias in aliases.split()}
 # What a name tells about a column that is not described any further.
 HINTS = (
     (r"(^|_)age($|_)", Column(type="integer", min=18, max=90)),
