@@ -180,8 +180,8 @@ def sign_off(
 ) -> None:
     """Check that what is signed is still what lies in a run; exit code 1 names what has changed."""
     from lab2live import runs
-    from lab2live.handoff.named import followed
     from lab2live.handoff.people import sign_off as signing
+    from lab2live.latest import followed
 
     folder = followed(run) if run else runs.latest(charters.find(project))
     if folder is None:
@@ -325,7 +325,7 @@ def mlflow(
 def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
     if folder is not None:
-        from lab2live.handoff.named import followed
+        from lab2live.latest import followed
 
         folder = followed(folder)
         if not folder.exists():
@@ -402,8 +402,7 @@ def show(content: Mapping[str, Any]) -> None:
             console.print(f"\n[bold red]{record['title']} broke[/]{escape(where)}: {escape(error['name'])}")
             console.print(escape(error["message"]), style="red")
             console.print("Everything computed before is kept; mend it and run again to continue.")
-    broken = any(record["error"] for record in content["run"]["stages"])
-    so_far = " so far, as an error stopped the run" if broken else ""
+    so_far = " so far, as an error stopped the run" if verdict.is_broken(content) else ""
     console.print(f"\nDecision{so_far}: {DECISIONS[content['decision']]}")
     for reason in content["reasons"]:
         console.print(f"  - {escape(reason)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# As `runs.LATEST`, which a service is installed without.
 LATEST = "latest"
 
 

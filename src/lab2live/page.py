@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from lab2live import files
 from lab2live.report import HERE, banner, href
 from lab2live.sanitise import sanitise
+from lab2live.verdict import is_broken
 from lab2live.words import SYMBOLS, duration, measure, plain, status
 
 ANSWERS = {
@@ -105,7 +106,7 @@ def write_index(run_dir: Path) -> Path:
     verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     run, gates = verdict["run"], verdict["gates"]
     symbol, word, sentence = ANSWERS[verdict["decision"]]
-    broken = any(stage["status"] == "failed" for stage in run["stages"])
+    broken = is_broken(verdict)
     if broken:
         sentence = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
         symbol, word = "✖", "Stopped by an error"

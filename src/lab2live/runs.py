@@ -13,9 +13,9 @@ from lab2live import files, stage, verdict
 from lab2live.errors import UserError
 from lab2live.execution import source_cells
 from lab2live.graph import Node
+from lab2live.latest import LATEST, followed
 from lab2live.schema import Charter
 
-LATEST = "latest"
 LOCK = ".lock"
 
 
@@ -119,12 +119,8 @@ def latest(charter: Charter) -> Path | None:
 
 def newest_in(project: Path) -> Path | None:
     """Give the newest run in a project's folder, whether or not its charter can be read."""
-    pointer = project / "runs" / LATEST
-    if not pointer.is_file():
-        return None
-    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
-    folder = pointer.parent / name
-    return folder if name and folder.is_dir() else None
+    folder = followed(project / "runs" / LATEST)
+    return folder if folder.is_dir() else None
 
 
 def before(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lab2live.verdict import is_broken
 from lab2live.words import SYMBOLS, measured
 
 LONGEST = 400  # characters of one cell: a summary is read at a glance
@@ -30,8 +31,8 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 def _decision(content: Mapping[str, Any]) -> Iterator[str]:
     facts = content["run"]
-    broken = any(record["error"] for record in facts["stages"])
-    decided = f"stopped by an error (so far: {content['decision']})" if broken else content["decision"].upper()
+    so_far = f"stopped by an error (so far: {content['decision']})"
+    decided = so_far if is_broken(content) else content["decision"].upper()
     yield f"## {_plain(facts['project'])}: {decided}"
     yield ""
     if facts.get("question"):

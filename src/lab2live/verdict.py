@@ -144,8 +144,13 @@ def read(run: Path) -> dict[str, Any]:
     return content
 
 
+def is_broken(verdict: Mapping[str, Any]) -> bool:
+    """Whether an error stopped the run before everything was judged."""
+    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
+
+
 def exit_code(verdict: Mapping[str, Any]) -> int:
     """0 for go and conditional, 2 for no-go, 1 when a stage broke."""
-    if any(stage["status"] == "failed" for stage in verdict["run"]["stages"]):
+    if is_broken(verdict):
         return 1
     return 2 if verdict["decision"] == "no-go" else 0

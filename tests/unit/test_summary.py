@@ -19,7 +19,8 @@ def verdict(message: str = "All sources could be read.", **more: Any) -> dict[st
     gate = {"id": "eda.sources", "requirement": "G1", "stage": "eda", "must_pass": True, "status": "pass", "value": 0.0}
     gate |= {"threshold": None, "evidence": None, "message": message}
     other = {**gate, "id": "poc.beats_rule", "must_pass": False, "status": "skip", "value": None}
-    stages = [{"title": "Data", "error": more.pop("error", None)}]
+    error = more.pop("error", None)
+    stages = [{"title": "Data", "status": "failed" if error else "done", "error": error}]
     run = {"project": "Churn", "question": "Who leaves?", "stages": stages, **more}
     return {"decision": "no-go", "reasons": ["Too few rows."], "gates": [gate, other], "run": run}
 

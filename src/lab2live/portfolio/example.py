@@ -15,8 +15,9 @@ import numpy as np
 import yaml
 
 from lab2live import charter as charters
-from lab2live import files, gates, runs, stage, verdict
+from lab2live import files, gates, stage, verdict
 from lab2live.gates import STAGES
+from lab2live.latest import LATEST
 from lab2live.poc import feasibility
 
 TODAY = dt.date(2026, 11, 2)
@@ -179,7 +180,7 @@ def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
     found = verdict.compose(charter, results, why_not, _facts(made, results))
     files.write_json(run / verdict.FILE, found)
     files.write_text(run / verdict.LESSONS, verdict.lessons(found))
-    files.write_text(run.parent / runs.LATEST, run.name + "\n")
+    files.write_text(run.parent / LATEST, run.name + "\n")
     return folder
 
 
