@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from serving import write_bundle
 
-from lab2live import cases, charter
-from lab2live.eda.silos import sources
+from lab2live.charter import loading
+from lab2live.data import dataset
+from lab2live.data.sources import tables
 from lab2live.handoff.batch import PIECE
 
 MEMORY_MB = 1000.0
@@ -30,8 +31,8 @@ DRAWN = 200_000
 
 def write_cases(path: Path, rows: int) -> None:
     """Write that many cases, a piece at a time."""
-    demo = charter.find("demo")
-    table = cases.labelled(demo, sources.modelling_table(demo, None, 0))
+    demo = loading.find("demo")
+    table = dataset.labelled(demo, tables.modelling_table(demo, None, 0))
     random, writer = np.random.default_rng(0), None
     for first in range(0, rows, DRAWN):
         drawn = table.iloc[random.integers(len(table), size=min(DRAWN, rows - first))].reset_index(drop=True)

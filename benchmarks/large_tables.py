@@ -77,9 +77,9 @@ def files(rows: int) -> list[Path]:
 
 def check(addresses: list[str], tables: list[str | None]) -> dict[str, Any]:
     """Run all checks of notebook 01 on sources that share the key `id`; say how long which of them took."""
+    from lab2live.charter.schema import Charter
+    from lab2live.data.sources import tables as sources
     from lab2live.eda.checks import quality, survey
-    from lab2live.eda.silos import sources
-    from lab2live.schema import Charter
 
     spent: Counter[str] = Counter()
 
@@ -124,7 +124,7 @@ def summarize(paths: list[str]) -> dict[str, Any]:
     """Let DuckDB summarise the files, with the memory that the checks may use."""
     import duckdb
 
-    from lab2live.eda.silos.engine import MEMORY
+    from lab2live.data.sources.engine import MEMORY
 
     connection = duckdb.connect(config={"memory_limit": MEMORY})
     started = time.perf_counter()

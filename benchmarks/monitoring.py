@@ -18,19 +18,19 @@ import pandas as pd
 import trust_data
 from trust_confidence import answered
 
-from lab2live import cases, models
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models
+from lab2live.data.dataset import Dataset
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.handoff.checking import arrays
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.monitoring import alarms, baseline, judging, window
-from lab2live.handoff.monitoring.alerts import RATES, Judged
-from lab2live.handoff.monitoring.baseline import Baseline
-from lab2live.handoff.monitoring.window import Window
+from lab2live.monitoring import alarms, baseline, judging, window
+from lab2live.monitoring.alerts import RATES, Judged
+from lab2live.monitoring.baseline import Baseline
+from lab2live.monitoring.window import Window
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
-from lab2live.schema import Charter
 
 # Worlds that a model is learnt from, cases of each (a fifth is held back), windows of each, and cases of a window.
 SEEDS, ROWS, WINDOWS, SIZE, LARGE = 5, 10_000, 40, 500, 3000
@@ -47,13 +47,13 @@ class Watched:
         self.charter: Charter = trust_data.charter_of(problem_type)
         self.problem_type, self.seed = problem_type, seed
         table = self.draw(seed, ROWS)
-        data: Dataset = cases.dataset(self.charter, table)
+        data: Dataset = dataset.dataset(self.charter, table)
         split, held_out, _ = answered(self.charter, data, seed)
         model = models.fit(models.boosting(data, seed), data, split.train)
         policy = value.learn_policy(self.charter, data.problem, data.outcome[split.train], held_out)
         picked = Chosen("boosting", model, held_out, policy, True)
         asked_of = explainer.learn(self.charter, table, data, split, picked, seed)
-        labelled = cases.labelled(self.charter, table)
+        labelled = dataset.labelled(self.charter, table)
         described = form.describe(self.charter, labelled.iloc[split.train], held_out, asked_of)
         kind, content, _ = export.export(model, data, policy.threshold, rows=200)
         agreed = contract.describe(self.charter, data, split, policy)

@@ -20,10 +20,10 @@ import pandas as pd
 import planted_faults
 import worlds
 
-from lab2live import charter as charters
-from lab2live.eda.silos import sources
-from lab2live.eda.simulation.faults import KINDS
+from lab2live.charter import loading as charters
+from lab2live.data.sources import tables as sources
 from lab2live.errors import UserError
+from lab2live.synthesis.faults import KINDS
 
 Frames = Mapping[str, pd.DataFrame]
 # One complaint of a tool: table, column, rule.

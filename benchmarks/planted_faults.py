@@ -1,6 +1,6 @@
 """Do the checks of the data find what is wrong, name the right place, and keep silent when nothing is?
 
-Plants every kind of fault of `lab2live.eda.simulation.faults` in three simulated worlds, at several strengths and
+Plants every kind of fault of `lab2live.synthesis.faults` in three simulated worlds, at several strengths and
 seeds, and runs the checks that notebook 01 runs. See benchmarks/README.md.
 """
 
@@ -23,17 +23,17 @@ import domains
 import worlds
 from tally import CAN_WITHHOLD, Run, report
 
-from lab2live import cases
-from lab2live import charter as charters
+from lab2live.charter import loading as charters
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.sources import tables
+from lab2live.data.sources.tables import Reading
 from lab2live.eda.checks import quality
 from lab2live.eda.checks.findings import Finding, Skip
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import labels, leakage
-from lab2live.eda.silos import sources
-from lab2live.eda.silos.sources import Reading
-from lab2live.eda.simulation.faults import KINDS, STRENGTHS, plant
 from lab2live.errors import UserError
-from lab2live.schema import Charter
+from lab2live.synthesis.faults import KINDS, STRENGTHS, plant
 
 PROCESSES = 2
 # Planting kinds in chunks shares the clean run of a seed among them, and still keeps both processes busy to the end.
@@ -100,7 +100,7 @@ def look(
     path = worlds.write_charter(world, files, before if given.snapshot else {}, withheld, folder, labelers)
     charter = charters.read(path)
     start = time.perf_counter()
-    readings = sources.read_all(charter)
+    readings = tables.read_all(charter)
     checked, surveys = quality.check(charter, readings)
     seconds = time.perf_counter() - start
     found: list[Finding | Skip] = [*checked.findings, *checked.skipped]
@@ -120,9 +120,9 @@ def look(
 
 def modelled(charter: Charter, readings: Sequence[Reading], surveys: Sequence[Survey]) -> list[Finding | Skip]:
     """Run the checks on leakage and labels."""
-    table = sources.joined_table(charter, readings)
-    data = cases.dataset(charter, table)
-    found = leakage.leakage(charter, data, table, sources.origins(charter, readings))
+    table = tables.joined_table(charter, readings)
+    data = dataset.dataset(charter, table)
+    found = leakage.leakage(charter, data, table, tables.origins(charter, readings))
     return [*found, *labels.labels(charter, data, table, surveys)]
 
 

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import cases, columns, gates, metrics, models, splits, uncertainty, verdict
+from lab2live.charter import gates, metrics
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, feature_types, intervals, models, splits
+from lab2live.pipeline import decision as verdict
 from lab2live.poc.comparison import ladder, reach, telling
 from lab2live.poc.worth import returns, value
-from lab2live.schema import Charter
 
 POPULATION = 1_000_000
 CASES = 2_000
@@ -89,7 +91,7 @@ def run(world: str, seed: int, population: int) -> Run:
     charter = charter_of()
     frame, chance = draw(world, CASES, random)
     outcome = np.where(random.random(CASES) < chance, "yes", "no")
-    data = cases.dataset(charter, frame.assign(left=outcome))
+    data = dataset.dataset(charter, frame.assign(left=outcome))
     split = splits.split(charter, data, seed)
     climb = ladder.climb(charter, data, split, folds=5, repeats=1, budget=6, seed=seed)
     found = climb.ladder
@@ -99,7 +101,7 @@ def run(world: str, seed: int, population: int) -> Run:
               gates.judge("poc.optimism", found.optimism, "")]  # fmt: skip
     decision, _ = verdict.decide(judged)
     score = metrics.score(found.metric)
-    boot = uncertainty.bootstrap(climb.answers.test_known, {"": climb.answers.test[found.chosen]}, score, seed)[""]
+    boot = intervals.bootstrap(climb.answers.test_known, {"": climb.answers.test[found.chosen]}, score, seed)[""]
     told = Run(world, seed, found.chosen, decision, found.rung(found.chosen).test)
     told.score_low, told.score_high = (float(edge) for edge in np.quantile(boot, [0.05, 0.95]))
     if world != "noise":
@@ -124,7 +126,7 @@ def _look_up(
 ) -> None:
     """Ask the fitted model about a whole population; expected values over the outcomes, so that no luck is in them."""
     frame, chance = draw(told.world, population, random)
-    said = models.answer(climb.model, columns.prepare(frame, data.columns))
+    said = models.answer(climb.model, feature_types.prepare(frame, data.columns))
     known = (random.random(population) < chance).astype(int)
     told.score_true = float(metrics.score("roc_auc")(known, said))
     told.bayes = float(metrics.score("roc_auc")(known, chance))

@@ -29,8 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from lab2live import cases, charter, models, splits
-from lab2live.eda.silos import sources
+from lab2live.charter import loading
+from lab2live.data import dataset, models, splits
+from lab2live.data.sources import tables
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.poc.comparison.chosen import Chosen
@@ -90,13 +91,13 @@ mlflow.pyfunc.save_model(sys.argv[2], python_model=Model(), artifacts={"model": 
 """
 
 
-def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], cases.Dataset, Any]:
+def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], dataset.Dataset, Any]:
     """Learn from the demo's customers and write a bundle; gives a typical case, the data and the model."""
-    demo = charter.find("demo")
+    demo = loading.find("demo")
     if not with_features:
         demo = demo.model_copy(update={"project": demo.project.model_copy(update={"package": None})})
-    table = sources.modelling_table(demo, None, 0)
-    data = cases.dataset(demo, table)
+    table = tables.modelling_table(demo, None, 0)
+    data = dataset.dataset(demo, table)
     split = splits.split(demo, data, 0)
     made = models.boosting(data, 0)
     held_out = np.full(len(split.train), np.nan)
@@ -107,7 +108,7 @@ def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], cas
     model = models.fit(made, data, split.train)
     policy = value.learn_policy(demo, data.problem, data.outcome[split.train], held_out)
     asked_of = explainer.learn(demo, table, data, split, Chosen("boosting", model, held_out, policy, True), 0)
-    described = form.describe(demo, cases.labelled(demo, table).iloc[split.train], held_out, asked_of)
+    described = form.describe(demo, dataset.labelled(demo, table).iloc[split.train], held_out, asked_of)
     kind, content, _ = export.export(model, data, policy.threshold, rows=2000)
     assert kind == "onnx", "the comparison is about the same ONNX file"
     agreed = contract.describe(demo, data, split, policy)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab2live.eda.simulation.faults import KINDS
+from lab2live.synthesis.faults import KINDS
 
 # Bars, from the requirement.
 AT_FULL, LOWEST_KIND, AT_HALF, PLACE_RIGHT = 0.95, 0.7, 0.8, 0.95

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import trust_data
 
-from lab2live import cases, models, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
+from lab2live.data.dataset import Dataset
 from lab2live.explainability.confidence import calibration, conformal
-from lab2live.schema import Charter
 
 Bars = list[tuple[str, float, bool, str]]
 
@@ -85,7 +85,7 @@ def kept(name: str, problem_type: str, frames: list[pd.DataFrame], peer: str | N
     overall, parts, off, plain = [], [], [], []
     for seed, frame in enumerate(frames):
         print(f"{name}, seed {seed}", file=sys.stderr)
-        data = cases.dataset(charter, frame)
+        data = dataset.dataset(charter, frame)
         split, held_out, said = answered(charter, data, seed)
         known, old = data.outcome[split.test], data.outcome[split.train]
         promise = conformal.learn(data.problem, old, held_out)

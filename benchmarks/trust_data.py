@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lab2live.schema import Charter
+from lab2live.charter.schema import Charter
 
 ROWS = 20_000
 MONEY = {"true_positive": 120, "false_positive": -20, "false_negative": 0, "true_negative": 0}

@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 import trust_data
 
-from lab2live import cases, models, splits
-from lab2live.cases import Dataset
-from lab2live.columns import prepare
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.feature_types import prepare
 from lab2live.explainability.failures import failing, unfamiliar
 from lab2live.explainability.failures.failing import Evidence
 from lab2live.explainability.sides import Sides
 from lab2live.poc.worth import value
-from lab2live.schema import Charter
 
 Bars = list[tuple[str, float, bool, str]]
 
@@ -40,7 +40,7 @@ CATEGORIES = ("region", "contract", "payment", "lines")
 
 def judged(charter: Charter, data: Dataset, model: Any, frame: pd.DataFrame) -> tuple[Dataset, Evidence]:
     """Let a fitted model answer new cases."""
-    new = cases.dataset(charter, frame)
+    new = dataset.dataset(charter, frame)
     new = replace(new, columns=data.columns, inputs=prepare(new.raw, data.columns))
     line = value.threshold(charter) if data.classes else None
     sides = Sides(data.problem, data.classes, line)
@@ -75,7 +75,7 @@ def found(quick: bool) -> Bars:
         ("spend", "regression", trust_data.spend),
     ):
         charter = trust_data.charter_of(problem_type)
-        data = cases.dataset(charter, draw(0))
+        data = dataset.dataset(charter, draw(0))
         model = models.fit(models.boosting(data, 0), data, splits.split(charter, data, 0).train)
         hits, seconds, wrong, tilts = [], [], [], []
         for number in range(QUICK_PLANTED if quick else PLANTED):
@@ -109,9 +109,9 @@ def found(quick: bool) -> Bars:
 
 def strange(charter: Charter) -> Bars:
     """Look whether new cases are familiar, and cases with every column dealt out anew are not."""
-    data = cases.dataset(charter, trust_data.churn(0))
+    data = dataset.dataset(charter, trust_data.churn(0))
     seen = unfamiliar.learn(data.inputs.iloc[splits.split(charter, data, 0).train], data.columns, 0)
-    new = prepare(cases.labelled(charter, trust_data.churn(1, 4_000)), data.columns)
+    new = prepare(dataset.labelled(charter, trust_data.churn(1, 4_000)), data.columns)
     random = np.random.default_rng(0)
     dealt = new.assign(**{name: random.permutation(new[name].to_numpy()) for name in new})
     usual, mixed = (float(np.mean([bool(one) for one in unfamiliar.strange(seen, rows)])) for rows in (new, dealt))

@@ -25,9 +25,10 @@ import numpy as np
 import pandas as pd
 import trust_data
 
-from lab2live import cases, models, splits, user_code
-from lab2live.cases import Dataset
-from lab2live.columns import prepare
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.feature_types import prepare
 from lab2live.explainability.flips import asking
 from lab2live.explainability.flips import search as flips
 from lab2live.explainability.flips.changes import Changes
@@ -35,8 +36,8 @@ from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Flip, Flips
 from lab2live.explainability.flips.space import space
 from lab2live.explainability.sides import Sides
+from lab2live.pipeline import hooks
 from lab2live.poc.worth import value
-from lab2live.schema import Charter
 
 Bar = tuple[str, float, bool, str]
 
@@ -121,11 +122,11 @@ def world(name: str, frame: pd.DataFrame, **prediction: Any) -> World:
             )
         }
     )
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     split = splits.split(charter, data, 0)
     model = models.fit(models.boosting(data, 0), data, split.train)
-    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
-    return World(name, charter, cases.labelled(charter, frame), data, split.train, split.test, model, predict)
+    predict = asking.predictor(partial(hooks.add_features, charter), data.columns, model)
+    return World(name, charter, dataset.labelled(charter, frame), data, split.train, split.test, model, predict)
 
 
 def queries(this: World, most: int) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 import trust_data
 
-from lab2live import cases, models, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
+from lab2live.data.dataset import Dataset
 from lab2live.explainability.why import families, importance, reasons, sanity
-from lab2live.schema import Charter
 
 Bars = list[tuple[str, float, bool, str]]
 
@@ -71,7 +71,7 @@ def asked(name: str, charter: Charter, frame: pd.DataFrame, repeats: int) -> Bar
         warnings.simplefilter("ignore")
         import shap
 
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     split = splits.split(charter, data, 0)
     inputs, bars = data.inputs.iloc[split.test[:ROWS]], Bars()
     for kind, model in rungs(data, split.train).items():
@@ -103,7 +103,7 @@ def checked(quick: bool) -> Bars:
     found, idle, took = [], [], []
     for seed in seeds:
         print(f"checks, seed {seed}", file=sys.stderr)
-        data = cases.dataset(charter, trust_data.churn(seed))
+        data = dataset.dataset(charter, trust_data.churn(seed))
         split = splits.split(charter, data, seed)
         model = models.fit(models.boosting(data, seed), data, split.train)
         start = time.perf_counter()
@@ -141,7 +141,7 @@ def blind(model: Any, columns: Any, inputs: pd.DataFrame, background: Any) -> re
 def recovered() -> Bars:
     """Look whether the global picture ranks what carries above what does not."""
     charter = trust_data.charter_of()
-    data = cases.dataset(charter, trust_data.churn(0))
+    data = dataset.dataset(charter, trust_data.churn(0))
     split = splits.split(charter, data, 0)
     model = models.fit(models.boosting(data, 0), data, split.train)
     background = reasons.background(model, data.inputs.iloc[split.train])

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from lab2live.columns import storable
+from lab2live.data.feature_types import storable
 
 Frames = dict[str, pd.DataFrame]
 Place = tuple[str, str, dict[str, Any]]

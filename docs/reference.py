@@ -18,7 +18,8 @@ import typer
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from lab2live import cli, gates, schema
+from lab2live.charter import gates, schema
+from lab2live.cli import main as cli
 from lab2live.eda.checks.catalogue import CHECKS
 
 FOLDER = Path(__file__).resolve().parent

@@ -16,7 +16,7 @@ ANSWERS = json.loads(
     r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "updating": updating()} | tojson }}"""
 )
 ROOT = Path(ANSWERS["root"])
-stripped = runpy.run_path(str(ROOT / "src/lab2live/stripping.py"))["stripped"]
+stripped = runpy.run_path(str(ROOT / "src/lab2live/pipeline/stripping.py"))["stripped"]
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*")
 
 

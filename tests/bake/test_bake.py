@@ -153,7 +153,7 @@ def test_hostile_answers_come_through_unchanged(projects, tables):
 
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_every_charter_is_accepted_by_the_machinery(projects, branch):
-    from lab2live.charter import read
+    from lab2live.charter.loading import read
 
     assert (
         read(projects[branch] / "project.yaml").prediction.target == charter(projects[branch])["prediction"]["target"]
@@ -161,7 +161,7 @@ def test_every_charter_is_accepted_by_the_machinery(projects, branch):
 
 
 def test_unanswered_questions_stay_open(projects):
-    from lab2live.charter import read
+    from lab2live.charter.loading import read
 
     asked = read(projects["regression"] / "project.yaml")
     assert asked.business.customer_experience.answer is None
@@ -605,12 +605,12 @@ def test_a_class_missing_from_all_of_many_rows_is_noticed(bake, tmp_path):
 
 
 def test_a_bake_reads_files_as_the_project_will():
-    from lab2live.eda.silos import delimited, opening
+    from lab2live.data.sources import csv, readers
 
     table = runpy.run_path(str(ROOT / "template/lab2live_template_table.py"))
-    assert table["TEXT_FILES"] == delimited.SUFFIXES
-    assert table["OTHER_FILES"] == (".parquet", *opening.EXCEL, *opening.SQLITE, *opening.DUCKDB)
-    assert list(table["BLANK"]) == delimited.NULLS
+    assert table["TEXT_FILES"] == csv.SUFFIXES
+    assert table["OTHER_FILES"] == (".parquet", *readers.EXCEL, *readers.SQLITE, *readers.DUCKDB)
+    assert list(table["BLANK"]) == csv.NULLS
 
 
 def test_data_that_nobody_would_read_are_refused(bake, tmp_path, tables):

@@ -12,7 +12,7 @@ import yaml
 from .conftest import ROOT, commit, git
 
 NOTEBOOK = "notebooks/01_eda.ipynb"
-CLEANING = "python3 src/lab2live/stripping.py -"
+CLEANING = "python3 src/lab2live/pipeline/stripping.py -"
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lab2live import charts, page, report
+from lab2live.reporting import display, plots
+from lab2live.reporting import html as page
 
 # Every one of these would set window.hacked, load something, or break out of its element if it were not defused.
 HOSTILE = (
@@ -114,21 +115,21 @@ def figures(run: Path, name: str) -> list[dict[str, str]]:
     """The pictures of a stage, drawn with our own charts."""
     drawn = {
         "eda": {
-            "missing": charts.bars(
+            "missing": plots.bars(
                 ["tariff", "monthly_charge", "contract"], [0.23, 0.051, 0.002], "Tariff is missing for a quarter",
                 "share of rows", limit=0.1, limit_label="fails above", percent=True
             ),
-            "orphans": charts.bars(["support", "billing"], [310, 12], "310 tickets belong to nobody", "rows"),
+            "orphans": plots.bars(["support", "billing"], [310, 12], "310 tickets belong to nobody", "rows"),
         },
         "poc": {
-            "ladder": charts.intervals(
+            "ladder": plots.intervals(
                 ["constant", "business rule", "linear", "boosting"], [0.5, 0.612, 0.784, 0.781],
                 [0.49, 0.58, 0.76, 0.757], [0.51, 0.644, 0.808, 0.805], "Linear is enough", "ROC AUC, 5 folds",
                 chosen="linear", reference=0.83, reference_label="Bayes limit"
             )
         },
         "explainability": {
-            "reasons": charts.contributions(
+            "reasons": plots.contributions(
                 ["contract = monthly", "tickets_90d = 4", "tenure = 31"], [0.9, 0.45, -0.3], -1.2, -0.1,
                 "A monthly contract raises the risk most", "log-odds of churn"
             )
@@ -138,25 +139,25 @@ def figures(run: Path, name: str) -> list[dict[str, str]]:
     for key, figure in drawn.get(name, {}).items():
         path = run / "artefacts" / "figures" / f"{name}-{key}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(charts.png(figure))
-        found.append({"path": path.relative_to(run).as_posix(), "title": key.title(), "alt": charts.alt(figure)})
+        path.write_bytes(plots.png(figure))
+        found.append({"path": path.relative_to(run).as_posix(), "title": key.title(), "alt": plots.alt(figure)})
     return found
 
 
 def notebook(broken: bool = False, hostile: bool = False) -> Any:
     """An executed copy as papermill leaves it."""
     rows = [{"source": "crm", "rows": 20190, "missing": 0.0123}, {"source": "billing", "rows": 40380, "missing": None}]
-    picture = charts.show(charts.bars(["a", "b"], [3, 4], "Two bars", "rows"))
+    picture = plots.show(plots.bars(["a", "b"], [3, 4], "Two bars", "rows"))
     bundle, metadata = picture._repr_mimebundle_()
     pieces = [
-        report.style(), report.banner("Demo", "These numbers are about the simulated demo.", "demo"),
-        report.table(rows, "Rows per source"), report.gate(GATES["warn"]), report.gates(GATES.values()),
-        report.say("Every row of billing finds its customer."),
+        display.style(), display.banner("Demo", "These numbers are about the simulated demo.", "demo"),
+        display.table(rows, "Rows per source"), display.gate(GATES["warn"]), display.gates(GATES.values()),
+        display.say("Every row of billing finds its customer."),
     ]  # fmt: skip
     if hostile:
         frame = [{text: text for text in HOSTILE}]
-        pieces += [report.table(frame, HOSTILE[0]), *(report.banner(text, text) for text in HOSTILE)]
-        pieces += [report.gate({**GATES["fail"], "message": text, "question": text}) for text in HOSTILE]
+        pieces += [display.table(frame, HOSTILE[0]), *(display.banner(text, text) for text in HOSTILE)]
+        pieces += [display.gate({**GATES["fail"], "message": text, "question": text}) for text in HOSTILE]
     cells = [
         new_markdown_cell("# Data\n\nAnswers **L4a**, L4d. Reads `project.yaml`, costs $5 or $6."),
         new_code_cell("seed: int = 0", execution_count=1, metadata={"tags": ["parameters"]}),

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lab2live.gates import judge
+from lab2live.charter.gates import judge
+from lab2live.charter.schema import Charter
 from lab2live.handoff.people import brief, sign_off
 from lab2live.handoff.people.counting import Count, Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.worked_case import Worked
-from lab2live.schema import Charter
 
 from .conftest import HOSTILE
 from .test_pages import check

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from lab2live import page, report
+from lab2live.reporting import display, html
 
 from .conftest import GATES, HOSTILE, RUNS, notebook
 
@@ -131,7 +131,7 @@ def test_hostile_data_stays_text(runs: Any, visit: Any, tmp_path: Any) -> None:
         stage["figures"] += [{"path": text, "title": text, "alt": text}]
         stage["artefacts"] += [{"path": "../../../../etc/passwd", "title": text}]
     (run / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
-    page.write_index(run)
+    html.write_index(run)
     seen = visit(run / "index.html")
     check(seen)
     harmless(seen)
@@ -141,7 +141,7 @@ def test_hostile_data_stays_text(runs: Any, visit: Any, tmp_path: Any) -> None:
 
 def test_a_hostile_notebook_is_defused(tmp_path: Any, visit: Any) -> None:
     nbformat.write(notebook(hostile=True), tmp_path / "bad.ipynb")
-    page.export_notebook(tmp_path / "bad.ipynb", tmp_path / "bad.html", HOSTILE[0], back=HOSTILE[3])
+    html.export_notebook(tmp_path / "bad.ipynb", tmp_path / "bad.html", HOSTILE[0], back=HOSTILE[3])
     seen = visit(tmp_path / "bad.html")
     check(seen, pictures_load=False)
     harmless(seen)
@@ -179,9 +179,9 @@ def shade(seen: Any, selector: str, side: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_table_shows_at_which_side_there_is_more(visit: Any, tmp_path: Any, scheme: str) -> None:
-    wide = report.table([{f"column {number}": 1000 * number for number in range(14)}], "Wide").html
-    short = report.table([{"a": 1, "b": 2}], "Short").html
-    css = "".join((report.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
+    wide = display.table([{f"column {number}": 1000 * number for number in range(14)}], "Wide").html
+    short = display.table([{"a": 1, "b": 2}], "Short").html
+    css = "".join((display.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
     path = tmp_path / "page.html"
     path.write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style><main>{wide}{short}</main>")
     sign = 1 if scheme == "light" else -1
@@ -201,9 +201,9 @@ def test_a_table_of_many_columns_scrolls_before_its_texts_are_squeezed(visit: An
     text = "acts from a probability of 0.12 on, at most on the highest 31%"
     row = {"option": "Gradient boosting (chosen)", "decides": text}
     row |= {f"from (per month) {number}": 79_000 for number in range(6)}
-    css = "".join((report.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
+    css = "".join((display.HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css"))
     path = tmp_path / "page.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style><main>{report.table([row]).html}</main>")
+    path.write_text(f"<!doctype html><meta charset=utf-8><style>{css}</style><main>{display.table([row]).html}</main>")
     for width in (400, 900, 1100, 1600):
         cell = visit(path, width).page.locator("td").first
         assert cell.bounding_box()["height"] < 80, f"more than three lines at {width} px"

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab2live.schema import Charter
+from lab2live.charter.schema import Charter
 
 # Hard on purpose: it has to be quoted in an address, and would be seen wherever it leaks.
 PASSWORD = "Gehe1m/n!s@100%"

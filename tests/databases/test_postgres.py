@@ -19,10 +19,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from lab2live.columns import as_days, as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.feature_types import as_days, as_numbers
+from lab2live.data.sources import tables as sources
 from lab2live.eda.checks import quality, survey
-from lab2live.eda.silos import sources
-from lab2live.schema import Charter
 
 ROWS = 2000
 

@@ -12,16 +12,17 @@ from types import ModuleType
 import pytest
 import typer
 
-from lab2live import charter as charters
-from lab2live import cli, gates
-from lab2live.schema import Charter
+from lab2live.charter import gates
+from lab2live.charter import loading as charters
+from lab2live.charter.schema import Charter
+from lab2live.cli import main
 
 from .walking import NOT_HERE, PAGES, ROOT, blocks, commands, merge, unseen
 
 DOCS = ROOT / "docs"
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 FILLED_IN = "The packages of requirements.lock"
-COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

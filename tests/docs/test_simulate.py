@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab2live import charter as charters
+from lab2live.charter import loading as charters
+from lab2live.data.sources import tables
 from lab2live.eda.checks import quality
 from lab2live.eda.checks.catalogue import CHECKS
-from lab2live.eda.silos import sources
-from lab2live.eda.simulation import simulate
-from lab2live.eda.simulation.faults import KINDS
+from lab2live.synthesis import simulate
+from lab2live.synthesis.faults import KINDS
 
 from .walking import ROOT, Walk
 
@@ -31,13 +31,13 @@ def test_every_command_runs_and_every_fault_of_the_example_is_found(
     planted = simulate.read_truth(Path("faulty"))["faults"]
     assert {"kind", "checks", "source", "column", "places", "share", "rows", "positions", "examples"} <= {*planted[0]}
     charter = charters.find(".")
-    checked, _ = quality.check(charter, sources.read_all(charter))
+    checked, _ = quality.check(charter, tables.read_all(charter))
     loud = {(one.check, one.column) for one in checked.findings if one.severity != "info"}
     assert loud == {(check, fault["column"]) for fault in planted for check in fault["checks"]}
     # without the earlier extract nobody can see that every amount is in another unit
     blind = charters.read(Path("exam.yaml"))
     without = charter.model_copy(update={"sources": [charter.sources[0].model_copy(update={"snapshot": None})]})
-    checked, _ = quality.check(without, sources.read_all(without))
+    checked, _ = quality.check(without, tables.read_all(without))
     assert "bill" not in {one.column for one in checked.findings if one.severity != "info"}
     assert [fault.kind for fault in blind.simulate.faults] == ["outliers", "spelling", "unit_all"]
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import yaml
 
-from lab2live.charter import load_yaml
+from lab2live.charter.loading import load_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from lab2live import stage
 from lab2live.handoff import bundle, making
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.monitoring import alarms, baseline, reading
+from lab2live.monitoring import alarms, baseline, reading
+from lab2live.pipeline import context
 
 from .conftest import call
 
@@ -66,7 +66,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project")
     drawn(2500, 0).to_csv(project / "cases.csv", index=False)
     (project / "project.yaml").write_text(yaml.safe_dump(CHARTER), encoding="utf-8")
-    run = stage.begin("handoff", str(project), str(project / "run"))
+    run = context.begin("handoff", str(project), str(project / "run"))
     parts = making.parts(run)
     core = project / "core"
     making.core(run, parts, core, rows=200)

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, models, splits
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
-from lab2live.schema import Charter
 
 FEATURES = """
 def add_features(frame):
@@ -51,7 +51,7 @@ class Made:
     folder: Path
     charter: Charter
     table: pd.DataFrame
-    data: cases.Dataset
+    data: dataset.Dataset
     picked: Chosen
     explainer: explainer.Explainer
     form: dict[str, Any]
@@ -124,7 +124,7 @@ def _make(problem: str, home: Path, personal: bool = False, own_code: bool = Tru
         }
     )
     table = _table(problem)
-    data = cases.dataset(charter, table)
+    data = dataset.dataset(charter, table)
     split = splits.split(charter, data, 0)
     made = models.boosting(data, 0, {"max_iter": 30})
     held_out = np.full((len(split.train), *((len(data.classes),) if problem == "multiclass" else ())), np.nan)
@@ -136,7 +136,7 @@ def _make(problem: str, home: Path, personal: bool = False, own_code: bool = Tru
     policy = value.learn_policy(charter, data.problem, data.outcome[split.train], held_out)
     picked = Chosen("boosting", model, held_out, policy, True)
     asked_of = explainer.learn(charter, table, data, split, picked, 0)
-    labelled = cases.labelled(charter, table)
+    labelled = dataset.labelled(charter, table)
     described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of)
     exported, content, _ = export.export(model, data, policy.threshold, rows=200)
     agreed = contract.describe(charter, data, split, policy)

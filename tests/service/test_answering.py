@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import gates, models
+from lab2live.charter import gates
+from lab2live.data import models
 from lab2live.errors import UserError
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips import telling_flips

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cli
+from lab2live.cli import main
 from lab2live.errors import UserError
 from lab2live.handoff import batch, bundle
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.monitoring import reading, running
+from lab2live.monitoring import reading, running
 
 
 @pytest.fixture
@@ -162,13 +162,13 @@ def test_nothing_is_printed_before_an_error_that_comes_before_the_first_case(
     bundled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match="nothing to score"):
-        cli.score(bundled("binary").folder, tmp_path / "none.csv", tmp_path / "out.csv")
+        main.score(bundled("binary").folder, tmp_path / "none.csv", tmp_path / "out.csv")
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_command_says_what_was_done(bundled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = bundled("regression")
     written(made, tmp_path / "in.parquet")
-    cli.score(made.folder, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    main.score(made.folder, tmp_path / "in.parquet", tmp_path / "out.parquet")
     printed = capsys.readouterr()
     assert "200 cases answered" in printed.out and "out.parquet" in printed.out and "200 cases" in printed.err

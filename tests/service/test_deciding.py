@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import models
+from lab2live.data import models
 from lab2live.handoff import answering, bundle, form
 from lab2live.handoff.deciding import Deciding
 

@@ -21,8 +21,8 @@ from lab2live.handoff import bundle, drill, export
 from lab2live.handoff.deciding import Deciding
 from lab2live.handoff.deploying import archive, folder, locked, mlflow_model, validating, wheel
 from lab2live.handoff.deploying.capacity import Capacity, core_hash
-from lab2live.handoff.serving.live import Live
-from lab2live.handoff.serving.service import _written
+from lab2live.serving.live import Live
+from lab2live.serving.service import _written
 
 MEASURED = Capacity(1.5, 2.0, 4.0, 200.0, 300.0, 0.02, 0.001, "3.11.7")
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,7 +191,7 @@ def test_a_bundle_with_own_code_is_answered_by_the_fallback_where_its_packages_a
     needed = json.loads((made / bundle.MANIFEST).read_text())["needs"]
     assert any(pin.startswith("pandas==") for pin in needed["predict"]), "the manifest says so beforehand"
     code = (
-        "import json, sys; from pathlib import Path; from lab2live.handoff.serving.live import Live\n"
+        "import json, sys; from pathlib import Path; from lab2live.serving.live import Live\n"
         "live = Live.of(Path(sys.argv[1])); found = live.about([{'age': 30}])[1]\n"
         "print(json.dumps([live.now.problem, found.source[0], found.reason[0]]))"
     )
@@ -218,10 +218,10 @@ class Only:
 
 sys.meta_path.insert(0, Only())
 from pathlib import Path
-import lab2live.cli
+import lab2live.cli.main
 from lab2live.handoff import bundle
-from lab2live.handoff.serving import listening
-from lab2live.handoff.serving.live import Live
+from lab2live.serving import listening
+from lab2live.serving.live import Live
 live = Live.of(Path(folder))
 cases = [case["values"] for case in live.now.bundle.form()["cases"]]
 cases += [{**cases[0], "age": 200}, {**cases[0], "bill": None}]

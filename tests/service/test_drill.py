@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab2live import gates
+from lab2live.charter import gates
 from lab2live.errors import UserError
 from lab2live.handoff import drill
 from lab2live.handoff.fallback import NOT_SETTLED, TRIGGERS

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import gates
+from lab2live.charter import gates
 from lab2live.handoff import bundle, independence
 
 PEEKING: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {

@@ -19,9 +19,9 @@ from fastapi.testclient import TestClient
 
 from lab2live.handoff import bundle, schemas
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.serving import listening
-from lab2live.handoff.serving.review import Reviews
-from lab2live.handoff.serving.together import Together
+from lab2live.serving import listening
+from lab2live.serving.review import Reviews
+from lab2live.serving.together import Together
 
 from .conftest import put
 
@@ -391,7 +391,7 @@ def test_who_asks_too_often_waits(bundled: Any, start: Any) -> None:
 
 
 def test_a_page_from_elsewhere_cannot_reach_a_service_on_this_machine(bundled: Any, start: Any) -> None:
-    from lab2live.handoff.serving.guard import own_names
+    from lab2live.serving.guard import own_names
 
     client, _ = start(bundled("binary").folder, hosts=own_names("127.0.0.1"))
     for host, wanted in [("localhost:8000", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("evil.example:8000", 421)]:
@@ -425,7 +425,7 @@ def test_predicting_without_own_code_needs_neither_pandas_nor_scikit_learn(bundl
     script = (
         "import sys, json\n"
         "from pathlib import Path\n"
-        "from lab2live.handoff.serving.live import read\n"
+        "from lab2live.serving.live import read\n"
         "running = read(Path(sys.argv[1]))\n"
         "assert not running.problem, running.problem\n"
         "print(running.about([json.loads(sys.argv[2])]).output[0])\n"

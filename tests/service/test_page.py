@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from lab2live.handoff.serving import listening
+from lab2live.serving import listening
 
 CONTRAST = """() => {
   const light = (colour) => {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab2live.handoff.serving import listening
+from lab2live.serving import listening
 
 from .test_page import Running
 

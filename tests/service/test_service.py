@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from lab2live import cli
+from lab2live.cli import main
 from lab2live.errors import UserError
-from lab2live.handoff.serving import endpoints, listening
+from lab2live.serving import endpoints, listening
 
 JSON = {"Content-Type": "application/json"}
 
@@ -168,11 +168,11 @@ def test_a_bundle_is_found_by_its_run_and_its_lack_is_said(bundled: Any, tmp_pat
     folder = bundled("binary").folder
     run = tmp_path / "run"
     (run / "artefacts").mkdir(parents=True)
-    assert cli._bundle(folder, None) == folder and cli._bundle(run, None) == run
+    assert main._bundle(folder, None) == folder and main._bundle(run, None) == run
     (run / "artefacts" / "bundle").symlink_to(folder)
-    assert cli._bundle(run, None) == run / "artefacts" / "bundle"
+    assert main._bundle(run, None) == run / "artefacts" / "bundle"
     (tmp_path / "latest").write_text("run\n")
-    assert cli._bundle(tmp_path / "latest", None) == run / "artefacts" / "bundle"
+    assert main._bundle(tmp_path / "latest", None) == run / "artefacts" / "bundle"
     (tmp_path / "latest").write_text("gone\n")
     with pytest.raises(UserError, match="There is no such bundle"):
-        cli._bundle(tmp_path / "latest", None)
+        main._bundle(tmp_path / "latest", None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab2live import models, splits
+from lab2live.data import models, splits
 from lab2live.handoff import answering, bundle
 from lab2live.handoff.answering import Answering, Refused
 from lab2live.handoff.people import counting, worked_case

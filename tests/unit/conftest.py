@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, report
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.dataset import Dataset
+from lab2live.data.sources import tables as silos
 from lab2live.eda.checks.survey import Survey, survey_all
-from lab2live.eda.silos import sources as silos
-from lab2live.schema import Charter
+from lab2live.reporting import display
 
 Making = Callable[..., Charter]
 Generating = Callable[..., tuple[Charter, Dataset]]
@@ -57,13 +58,13 @@ def _generate(kind: str, rows: int = 400, seed: int = 0, **blocks: Any) -> tuple
     problem = "regression" if kind == "regression" else "classification"
     prediction = {"problem_type": problem, **blocks.pop("prediction", {})}
     charter = _charter(prediction=prediction, **blocks)
-    return charter, cases.dataset(charter, frame.assign(y=outcome))
+    return charter, dataset.dataset(charter, frame.assign(y=outcome))
 
 
 @pytest.fixture(autouse=True)
 def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take back behind every test what a stage wants all tables of its process to say."""
-    monkeypatch.setattr(report, "_mark", "")
+    monkeypatch.setattr(display, "_mark", "")
 
 
 @pytest.fixture(scope="session")

@@ -168,12 +168,12 @@ def test_a_source_that_stood_still_while_the_others_went_on(surveyed: Any) -> No
 
 
 def test_the_demo_has_arrived_completely(tmp_path: Any) -> None:
-    from lab2live import charter as charters
+    from lab2live.charter import loading as charters
+    from lab2live.data.sources import tables
     from lab2live.eda.checks.survey import survey_all
-    from lab2live.eda.silos import sources
 
     charter = charters.read(charters.DEMO_CHARTER, folder=tmp_path)
-    surveys, _ = survey_all(charter, sources.read_all(charter))
+    surveys, _ = survey_all(charter, tables.read_all(charter))
     assert [one for measured in surveys for one in late(charter, measured)] == []
     assert stale_across(charter, surveys) == []
 

@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 import skops.io
 
-from lab2live import cases, models, splits
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models, splits
 from lab2live.errors import UserError
 from lab2live.handoff import bundle, contract, export
 from lab2live.poc.worth.value import Policy
-from lab2live.schema import Charter
 
 FEATURES = """
 def add_features(frame):
@@ -42,7 +42,7 @@ class Made:
 
     charter: Charter
     table: pd.DataFrame
-    data: cases.Dataset
+    data: dataset.Dataset
     split: splits.Split
     model: Any
     code: Path
@@ -73,7 +73,7 @@ def made(charter_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     margin = 2 * table["x2"] + (table["colour"] == "red") + table["agreed"].map({True: 1, False: -1}).fillna(0)
     table["y"] = np.where(margin + random.logistic(size=rows) > 0, "yes", "no")
     path = list(sys.path)
-    data = cases.dataset(charter, table)
+    data = dataset.dataset(charter, table)
     split = splits.split(charter, data, 0)
     model = models.fit(models.linear(data), data, split.train)
     kind, content, _ = export.export(model, data, 0.5, rows=200)
@@ -112,7 +112,7 @@ def test_writing_again_leaves_nothing_of_the_earlier_bundle(made: Made, tmp_path
 
 def test_a_loaded_bundle_answers_like_the_tested_model(made: Made, tmp_path: Path) -> None:
     loaded = bundle.load(made.write(tmp_path / "b"))
-    raw = cases.labelled(made.charter, made.table)
+    raw = dataset.labelled(made.charter, made.table)
     before = raw.copy()
     tested = models.predict(made.model, made.data.inputs)
     assert export.compare(tested, loaded.predict(raw), made.data, 0.5).exact
@@ -128,7 +128,7 @@ def test_a_fresh_process_gives_the_same_answers_without_the_project(
 ) -> None:
     folder = made.write(tmp_path / "b")
     monkeypatch.setenv("PYTHONPATH", str(made.charter.folder / "src"))
-    raw = cases.labelled(made.charter, made.table).iloc[made.split.test]
+    raw = dataset.labelled(made.charter, made.table).iloc[made.split.test]
     tested = models.predict(made.model, made.data.inputs.iloc[made.split.test])
     assert export.compare(tested, bundle.ask_in_fresh_process(folder, raw), made.data, 0.5).exact
     # the same features, but they lean on the project: its folder is on this process's path, and not on the other's
@@ -152,7 +152,7 @@ def test_the_fresh_process_does_not_see_what_lies_beside_the_machinery(made: Mad
     manifest["files"]["code/features.py"] = hashlib.sha256(code).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError) as caught:
-        bundle.ask_in_fresh_process(folder, cases.labelled(made.charter, made.table))
+        bundle.ask_in_fresh_process(folder, dataset.labelled(made.charter, made.table))
     assert "lab2live.demo" in caught.value.details["found"]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from lab2live import cases, splits
+from lab2live.data import dataset, splits
+from lab2live.data.encoding import Columns
 from lab2live.handoff import cards, contract
-from lab2live.inputs import Columns
 from lab2live.poc.comparison import ladder
 from lab2live.poc.worth.value import Policy
 
@@ -56,7 +56,7 @@ def test_hostile_names_stay_text(generate: Any, name: str) -> None:
             "sources": [charter.sources[0].model_copy(update={"name": name, "access": "simulated"})],
         }
     )
-    data = dataclasses.replace(cases.dataset(charter, frame), classes=("no", name))
+    data = dataclasses.replace(dataset.dataset(charter, frame), classes=("no", name))
     text = card(charter, data)
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     for bad in ("<script", "<img", "<a ", "<em>", "<strong>Not", "onerror=alert(1)>"):

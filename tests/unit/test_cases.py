@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from lab2live import cases, user_code
+from lab2live.data import dataset
 from lab2live.errors import UserError
+from lab2live.pipeline import hooks
 
 
 def table(outcome: Any, **more: Any) -> pd.DataFrame:
@@ -48,15 +49,17 @@ def table(outcome: Any, **more: Any) -> pd.DataFrame:
 )
 def test_the_positive_class_is_found_by_any_spelling(charter_of: Any, values: Any, positive: Any, found: str) -> None:
     charter = charter_of(prediction={"positive_class": positive})
-    data = cases.dataset(charter, table(values))
+    data = dataset.dataset(charter, table(values))
     assert data.classes[1] == found
     known = [value for value in values if value is not None]
-    assert data.outcome.tolist() == [int(str(cases.label(value)) == found) for value in known]
+    assert data.outcome.tolist() == [int(str(dataset.label(value)) == found) for value in known]
 
 
 @pytest.mark.parametrize(("values", "positive"), [(["a", "b", "b"], "b"), (["a", "A", "a"], "a"), ([2, 1, 1], 2)])
 def test_a_class_as_it_is_written_wins_over_any_other_spelling(charter_of: Any, values: Any, positive: Any) -> None:
-    assert cases.dataset(charter_of(prediction={"positive_class": positive}), table(values)).classes[1] == str(positive)
+    assert dataset.dataset(charter_of(prediction={"positive_class": positive}), table(values)).classes[1] == str(
+        positive
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_a_class_as_it_is_written_wins_over_any_other_spelling(charter_of: Any, 
 def test_an_unknown_positive_class_names_the_field_and_the_classes(charter_of: Any, values: Any, positive: Any) -> None:
     charter = charter_of(Path("/target/place"), prediction={"positive_class": positive})
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter, table(values))
+        dataset.dataset(charter, table(values))
     assert caught.value.details["where"].endswith("field `prediction.positive_class`")
     assert "target" not in caught.value.details["where"].rpartition("field")[2]
     assert caught.value.details["found"] == str(positive)
@@ -73,12 +76,12 @@ def test_an_unknown_positive_class_names_the_field_and_the_classes(charter_of: A
 
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_the_rarer_class_is_the_positive_one_by_default(ones: int, twos: int) -> None:
-    from lab2live.schema import Charter
+    from lab2live.charter.schema import Charter
 
     charter = Charter.model_validate(
         {"prediction": {"problem_type": "classification", "target": "y"}, "sources": [{"name": "s", "uri": "s.csv"}]}
     )
-    data = cases.dataset(charter, table(["b"] * ones + ["a"] * twos))
+    data = dataset.dataset(charter, table(["b"] * ones + ["a"] * twos))
     assert data.classes == (("a", "b") if ones < twos else ("b", "a"))
     assert data.outcome.sum() == min(ones, twos)
 
@@ -104,7 +107,7 @@ BROKEN: dict[str, tuple[str, list[Any], str]] = {
 )
 def test_what_is_proposed_for_a_target_without_classes_fits_it(charter_of: Any, values: list[str], fix: str) -> None:
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter_of(), table(values))
+        dataset.dataset(charter_of(), table(values))
     assert fix in caught.value.details["fix"]
     assert ("regression" in caught.value.details["fix"]) is (values[0] == "0")
 
@@ -113,14 +116,14 @@ def test_what_is_proposed_for_a_target_without_classes_fits_it(charter_of: Any, 
 def test_a_target_that_cannot_be_learnt_says_what_was_found(charter_of: Any, kind: str) -> None:
     problem, values, found = BROKEN[kind]
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter_of(prediction={"problem_type": problem}), table(values))
+        dataset.dataset(charter_of(prediction={"problem_type": problem}), table(values))
     assert "prediction.target" in caught.value.details["where"]
     assert found in caught.value.details["found"]
 
 
 def test_a_target_that_is_not_there_lists_the_columns(charter_of: Any) -> None:
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter_of(prediction={"target": "churn"}), table([1, 0]))
+        dataset.dataset(charter_of(prediction={"target": "churn"}), table([1, 0]))
     assert caught.value.details["found"] == "churn"
     assert caught.value.details["expected"] == "one of x, y"
 
@@ -128,27 +131,27 @@ def test_a_target_that_is_not_there_lists_the_columns(charter_of: Any) -> None:
 @pytest.mark.parametrize("field", ["id_column", "time_column", "group_column"])
 def test_a_column_of_the_charter_that_is_not_there_is_not_passed_over_in_silence(charter_of: Any, field: str) -> None:
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter_of(prediction={field: "typo"}), table([1, 0]))
+        dataset.dataset(charter_of(prediction={field: "typo"}), table([1, 0]))
     assert f"prediction.{field}" in caught.value.details["where"]
 
 
 def test_a_table_with_nothing_to_predict_from_says_why(charter_of: Any) -> None:
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter_of(), pd.DataFrame({"x": [1, 1, 1], "y": [0, 1, 0]}))
+        dataset.dataset(charter_of(), pd.DataFrame({"x": [1, 1, 1], "y": [0, 1, 0]}))
     assert caught.value.details["found"] == "x: it has the same value everywhere"
 
 
 @pytest.mark.parametrize("values", [["1.5", "2", "3"], [Decimal("1.5"), 2, 3], [1.5, 2, 3], [True, False, True]])
 def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> None:
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), table(values))
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), table(values))
     assert data.problem == "regression"
     assert data.outcome.tolist() == [float(value) for value in values]
 
 
 def test_rows_without_an_outcome_are_left_out_and_counted(charter_of: Any) -> None:
-    data = cases.dataset(charter_of(), table(["a", None, "b", "b", None]))
+    data = dataset.dataset(charter_of(), table(["a", None, "b", "b", None]))
     assert (len(data.raw), len(data.inputs), len(data.outcome), data.unlabelled) == (3, 3, 3, 2)
-    assert cases.support(data) == (
+    assert dataset.support(data) == (
         1,
         "3 cases with a known outcome, 1 of them in the rarest class (a). "
         "2 cases have no known outcome and are left out.",
@@ -176,7 +179,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_target_never_reaches_the_users_features(charter_of: Any, tmp_path: Path, package: Any) -> None:
     code = "def add_features(frame):\n    assert 'y' not in frame\n    return frame.assign(seen=len(frame.columns))\n"
     charter = charter_of(tmp_path, project={"package": package(features=code)})
-    data = cases.dataset(charter, table([1, 0, 1, None]))
+    data = dataset.dataset(charter, table([1, 0, 1, None]))
     assert data.raw["seen"].tolist() == [1, 1, 1]
     assert "y" not in data.raw and "y" not in data.inputs
 
@@ -186,39 +189,39 @@ def test_features_that_return_nothing_or_drop_rows_are_refused(charter_of: Any, 
     charter = charter_of(tmp_path, project={"package": package(features=code)})
     for rows in (2, 3):
         with pytest.raises(UserError, match="add_features"):
-            user_code.add_features(charter, table([1] * rows))
+            hooks.add_features(charter, table([1] * rows))
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
 def test_the_parts_and_the_picture_name_every_column_and_class(generate: Any, problem: str) -> None:
     _, data = generate(problem)
     assert data.problem == problem
-    assert set(cases.parts(data)["column"]) == {"x1", "x2", "x3", "colour"}
-    assert isinstance(cases.outcome_chart(data, "y"), Figure)
+    assert set(dataset.parts(data)["column"]) == {"x1", "x2", "x3", "colour"}
+    assert isinstance(dataset.outcome_chart(data, "y"), Figure)
 
 
 def test_the_roles_do_not_look_at_the_outcome(charter_of: Any) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"x": random.normal(size=100), "c": random.choice(["a", "b"], 100)})
-    first = cases.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
-    second = cases.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
+    first = dataset.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
+    second = dataset.dataset(charter_of(), frame.assign(y=random.permutation([0, 1] * 50)))
     assert first.columns == second.columns
     pd.testing.assert_frame_equal(first.inputs, second.inputs)
 
 
 def test_gaps_are_shares_the_emptiest_first() -> None:
     table = pd.DataFrame({"a": [1, None], 2: [None, None], "c": [1, 2]})
-    assert cases.gaps(table).to_dict() == {"2": 1.0, "a": 0.5, "c": 0.0}
-    assert len(cases.gaps(table, most=1)) == 1
-    assert cases.headline(cases.gaps(table)) == "2 is missing in 100% of the rows"
-    assert cases.headline(cases.gaps(table[["c"]])) == "No value is missing"
+    assert dataset.gaps(table).to_dict() == {"2": 1.0, "a": 0.5, "c": 0.0}
+    assert len(dataset.gaps(table, most=1)) == 1
+    assert dataset.headline(dataset.gaps(table)) == "2 is missing in 100% of the rows"
+    assert dataset.headline(dataset.gaps(table[["c"]])) == "No value is missing"
 
 
 def test_a_table_without_anything_to_learn_from_says_what_to_add(charter_of: Any) -> None:
     charter = charter_of(Path("/place"), prediction={"id_column": "id"})
     frame = pd.DataFrame({"id": range(40), "same": "EUR", "y": ["yes", "no"] * 20})
     with pytest.raises(UserError) as caught:
-        cases.dataset(charter, frame)
+        dataset.dataset(charter, frame)
     assert caught.value.problem == "No column is left to predict from." and "same" in caught.value.details["found"]
     assert caught.value.details["where"].endswith("field `sources`")
     assert "known before the outcome" in caught.value.details["expected"]

@@ -13,9 +13,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lab2live import charter
+from lab2live.charter import loading
+from lab2live.charter.schema import Charter, Source, nearest
 from lab2live.errors import UserError
-from lab2live.schema import Charter, Source, nearest
 
 MINIMAL = """\
 prediction: {problem_type: classification, target: left}
@@ -37,7 +37,7 @@ def write(folder: Path, text: str = MINIMAL) -> Path:
 
 
 def read(folder: Path, text: str) -> Charter:
-    return charter.read(write(folder, text))
+    return loading.read(write(folder, text))
 
 
 def complaint(folder: Path, text: str) -> UserError:
@@ -58,8 +58,8 @@ def _nobody_said_which_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_a_folder_or_its_file_names_the_project(tmp_path: Path) -> None:
     path = write(tmp_path / "mine")
-    assert charter.find(tmp_path / "mine").folder == tmp_path / "mine"
-    assert charter.find(str(path)).file == path
+    assert loading.find(tmp_path / "mine").folder == tmp_path / "mine"
+    assert loading.find(str(path)).file == path
 
 
 def test_the_environment_variable_names_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,14 +67,14 @@ def test_the_environment_variable_names_the_project(tmp_path: Path, monkeypatch:
     write(tmp_path / "there")
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("LAB2LIVE_PROJECT", str(tmp_path / "there"))
-    assert charter.find().folder == tmp_path / "there"
-    assert charter.find(tmp_path / "here").folder == tmp_path / "here", "what is asked for by name comes first"
+    assert loading.find().folder == tmp_path / "there"
+    assert loading.find(tmp_path / "here").folder == tmp_path / "here", "what is asked for by name comes first"
 
 
 def test_an_empty_environment_variable_names_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.setenv("LAB2LIVE_PROJECT", "")
-    assert charter.find().folder == tmp_path
+    assert loading.find().folder == tmp_path
 
 
 def test_the_nearest_charter_above_the_working_directory_counts(
@@ -85,15 +85,15 @@ def test_the_nearest_charter_above_the_working_directory_counts(
     deep = tmp_path / "inner" / "notebooks" / "deeper"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert charter.find().folder == tmp_path / "inner"
+    assert loading.find().folder == tmp_path / "inner"
 
 
 def installed_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend that the package runs from a project's own `src`."""
     package = project / "src" / "lab2live"
-    shutil.copytree(charter.DEMO_CHARTER.parent, package / "demo")
-    monkeypatch.setattr(charter, "PACKAGE_FOLDER", package)
-    monkeypatch.setattr(charter, "DEMO_CHARTER", package / "demo" / "project.yaml")
+    shutil.copytree(loading.DEMO_CHARTER.parent, package / "demo")
+    monkeypatch.setattr(loading, "PACKAGE_FOLDER", package)
+    monkeypatch.setattr(loading, "DEMO_CHARTER", package / "demo" / "project.yaml")
 
 
 def test_the_project_that_the_package_belongs_to_is_found_from_anywhere(
@@ -103,7 +103,7 @@ def test_the_project_that_the_package_belongs_to_is_found_from_anywhere(
     installed_in(tmp_path / "baked", monkeypatch)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert charter.find().folder == tmp_path / "baked"
+    assert loading.find().folder == tmp_path / "baked"
 
 
 def test_inside_the_templates_own_checkout_the_demo_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_inside_the_templates_own_checkout_the_demo_is_meant(tmp_path: Path, mon
     (checkout / "template" / "cookiecutter.json").touch()
     installed_in(checkout, monkeypatch)
     monkeypatch.chdir(checkout / "template")
-    found = charter.find()
+    found = loading.find()
     assert found.is_demo
     assert found.folder == checkout
 
@@ -120,23 +120,23 @@ def test_inside_the_templates_own_checkout_the_demo_is_meant(tmp_path: Path, mon
 def test_the_demos_own_charter_is_never_the_nearest_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "baked")
     installed_in(tmp_path / "baked", monkeypatch)
-    monkeypatch.chdir(charter.DEMO_CHARTER.parent)
-    assert not charter.find().is_demo
+    monkeypatch.chdir(loading.DEMO_CHARTER.parent)
+    assert not loading.find().is_demo
 
 
 def test_demo_means_the_demo_even_inside_another_project(tmp_path: Path) -> None:
     write(tmp_path)
-    found = charter.find("demo")
+    found = loading.find("demo")
     assert found.is_demo
     assert found.folder == tmp_path, "its runs go to where the user stands"
-    assert found.file == charter.DEMO_CHARTER
+    assert found.file == loading.DEMO_CHARTER
 
 
 def test_without_any_charter_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site-packages" / "lab2live").mkdir(parents=True)
-    monkeypatch.setattr(charter, "PACKAGE_FOLDER", tmp_path / "site-packages" / "lab2live")
+    monkeypatch.setattr(loading, "PACKAGE_FOLDER", tmp_path / "site-packages" / "lab2live")
     with pytest.raises(UserError, match=r"No project\.yaml was found") as caught:
-        charter.find()
+        loading.find()
     assert "LAB2LIVE_PROJECT" in caught.value.details["fix"]
     assert str(tmp_path) in caught.value.details["where"]
 
@@ -145,7 +145,7 @@ def test_without_any_charter_the_message_says_what_to_do(tmp_path: Path, monkeyp
 def test_a_project_that_is_not_there_is_a_message(tmp_path: Path, named: str) -> None:
     (tmp_path / "a_file").touch()
     with pytest.raises(UserError) as caught:
-        charter.find(named)
+        loading.find(named)
     assert caught.value.details["where"]
     assert caught.value.details["fix"]
 
@@ -154,7 +154,7 @@ def test_a_project_with_its_own_copy_of_the_package_is_not_run_on_another(tmp_pa
     write(tmp_path)
     (tmp_path / "src" / "lab2live").mkdir(parents=True)
     with pytest.raises(UserError, match="own copy of lab2live") as caught:
-        charter.find(tmp_path)
+        loading.find(tmp_path)
     assert caught.value.details["expected"] == str(tmp_path / "src" / "lab2live")
     assert "PYTHONPATH=src" in caught.value.details["fix"]
 
@@ -162,8 +162,8 @@ def test_a_project_with_its_own_copy_of_the_package_is_not_run_on_another(tmp_pa
 def test_a_link_to_the_running_package_is_no_other_copy(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "lab2live").symlink_to(charter.PACKAGE_FOLDER, target_is_directory=True)
-    assert charter.find(tmp_path).folder == tmp_path
+    (tmp_path / "src" / "lab2live").symlink_to(loading.PACKAGE_FOLDER, target_is_directory=True)
+    assert loading.find(tmp_path).folder == tmp_path
 
 
 # reading it
@@ -223,7 +223,7 @@ join:
 
 def test_what_is_merged_in_or_of_another_type_does_not_stand_there_twice() -> None:
     text = "base: &base {x: 1}\ndeep: {a: &a {<<: *base, x: 2}}\nb: {<<: *a, x: 3}\nc: {1: one, '1': text}\n"
-    assert charter.load_yaml(text) == {
+    assert loading.load_yaml(text) == {
         "base": {"x": 1},
         "deep": {"a": {"x": 2}},
         "b": {"x": 3},
@@ -245,7 +245,7 @@ def test_an_answer_may_be_one_plain_sentence(tmp_path: Path) -> None:
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "project.yaml"
     path.write_text(MINIMAL, encoding="utf-8-sig")
-    assert charter.read(path).prediction.target == "left"
+    assert loading.read(path).prediction.target == "left"
 
 
 def test_demo_and_stand_ins_are_told_apart_from_the_real_thing(tmp_path: Path) -> None:
@@ -265,8 +265,8 @@ def test_demo_and_stand_ins_are_told_apart_from_the_real_thing(tmp_path: Path) -
     assert [source.address for source in found.sources] == ["a.csv", "b0.csv", "c0.csv", "d.csv", "e.csv"]
     assert found.stand_ins == ["waiting", "nowhere", "invented"]
     assert not found.is_demo
-    assert charter.find("demo").is_demo
-    assert charter.find("demo").stand_ins == []
+    assert loading.find("demo").is_demo
+    assert loading.find("demo").stand_ins == []
     assert found.base.name == "real"
     assert found.join_keys == ["id", "month"]
 
@@ -287,9 +287,9 @@ def test_where_the_data_cannot_be_reached_sources_are_drawn_from_their_descripti
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, ELSEWHERE)
-    assert charter.find().sources[0].address == "postgresql://host/sales"
+    assert loading.find().sources[0].address == "postgresql://host/sales"
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
-    found = charter.find()
+    found = loading.find()
     assert [source.address for source in found.sources] == ["simulated://", "simulated://", "public://doctor-visits"]
     assert found.stand_ins == ["ours", "waiting", "bought"]
     ours = found.sources[0]
@@ -300,25 +300,25 @@ def test_where_the_data_cannot_be_reached_sources_are_drawn_from_their_descripti
 
 def test_the_demo_is_the_demo_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
-    shutil.copy(charter.DEMO_CHARTER, tmp_path)
-    assert charter.find().is_demo
-    assert charter.find().stand_ins == []
+    shutil.copy(loading.DEMO_CHARTER, tmp_path)
+    assert loading.find().is_demo
+    assert loading.find().stand_ins == []
 
 
 def test_a_source_that_nobody_describes_cannot_be_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
     with pytest.raises(UserError, match=r"does not say which columns source `crm` has"):
-        charter.find()
+        loading.find()
 
 
 def test_sources_are_what_they_are_or_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.setenv("LAB2LIVE_SOURCES", "")
-    assert charter.find().sources[0].address == "crm.csv"
+    assert loading.find().sources[0].address == "crm.csv"
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulatd")
     with pytest.raises(UserError, match="LAB2LIVE_SOURCES") as caught:
-        charter.find()
+        loading.find()
     assert caught.value.details["found"] == "simulatd"
 
 
@@ -458,14 +458,14 @@ def test_a_typo_is_named_before_the_field_it_makes_missing(tmp_path: Path) -> No
 def test_a_file_that_is_no_text_is_a_message(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "project.yaml").write_bytes(content)
     with pytest.raises(UserError, match="charter") as caught:
-        charter.find(tmp_path)
+        loading.find(tmp_path)
     assert caught.value.details["fix"]
 
 
 def test_a_folder_called_like_the_charter_is_a_message(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").mkdir()
     with pytest.raises(UserError, match="cannot be read"):
-        charter.find(tmp_path)
+        loading.find(tmp_path)
 
 
 def test_nobody_sees_a_traceback_of_ours_on_the_terminal(tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ ANYTHING = st.recursive(
 def test_whatever_yaml_says_is_a_charter_or_a_message(tmp_path: Path, content: Any) -> None:
     text = yaml.safe_dump(content, allow_unicode=True)
     try:
-        found = charter.read(write(tmp_path, text))
+        found = loading.read(write(tmp_path, text))
     except UserError as error:
         assert error.details["where"]
         assert error.details["fix"]
@@ -522,11 +522,11 @@ def test_whatever_a_file_says_is_a_charter_or_a_message(tmp_path: Path, text: st
     path = tmp_path / "project.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(UserError):
-        charter.read(path)
+        loading.read(path)
 
 
 def test_the_demos_charter_answers_everything_it_is_asked() -> None:
-    found = charter.find("demo")
+    found = loading.find("demo")
     assert found.base.name == "crm"
     assert all(isinstance(source, Source) and source.critical for source in found.sources)
 

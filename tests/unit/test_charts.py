@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from lab2live import charts
+from lab2live.reporting import plots
 
 LABELS = ["tariff", "contract", "a very long name of a column that goes on and on and on"]
 
@@ -21,16 +21,16 @@ LABELS = ["tariff", "contract", "a very long name of a column that goes on and o
 def make(kind: str) -> Figure:
     rng = np.random.default_rng(0)
     if kind == "bars":
-        return charts.bars(LABELS, [0.23, 0.05, 0.0], "Tariff is missing", "share", 0.1, "fails above", percent=True)
+        return plots.bars(LABELS, [0.23, 0.05, 0.0], "Tariff is missing", "share", 0.1, "fails above", percent=True)
     if kind == "intervals":
         centre = np.array([0.5, 0.61, 0.78])
-        return charts.intervals(
+        return plots.intervals(
             LABELS, centre, centre - 0.02, centre + 0.02, "Linear is enough", "ROC AUC", "contract", 0.83, "Bayes limit"
         )
     if kind == "contributions":
-        return charts.contributions(LABELS, [0.9, -0.3, 0.1], -1.2, -0.4, "Contract matters", "log-odds")
+        return plots.contributions(LABELS, [0.9, -0.3, 0.1], -1.2, -0.4, "Contract matters", "log-odds")
     groups = {"stayed": rng.beta(2, 6, 2000), "left": rng.beta(5, 3, 600)}
-    return charts.histogram(groups, "Those who left scored higher", "probability")
+    return plots.histogram(groups, "Those who left scored higher", "probability")
 
 
 KINDS = ("bars", "intervals", "contributions", "histogram")
@@ -42,7 +42,7 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_figure_gives_the_same_small_png(kind: str) -> None:
-    first, second = charts.png(make(kind)), charts.png(make(kind))
+    first, second = plots.png(make(kind)), plots.png(make(kind))
     assert first == second
     assert first.startswith(b"\x89PNG")
     assert len(first) < 60_000
@@ -68,49 +68,49 @@ def test_nothing_is_cut_off(kind: str) -> None:
 def test_bars_say_values_and_the_limit() -> None:
     figure = make("bars")
     assert {"23 %", "5 %", "0 %", "fails above 10 %"} <= set(texts(figure))
-    assert charts.alt(figure).startswith("Tariff is missing. Bars of share: tariff 23 %; contract 5 %;")
-    assert charts.alt(figure).endswith("fails above: 10 %.")
+    assert plots.alt(figure).startswith("Tariff is missing. Bars of share: tariff 23 %; contract 5 %;")
+    assert plots.alt(figure).endswith("fails above: 10 %.")
 
 
 def test_the_chosen_row_is_marked_in_words_too() -> None:
     figure = make("intervals")
     assert "contract (chosen)" in texts(figure)
-    assert "contract (chosen) 0.610 (0.590 to 0.630)" in charts.alt(figure)
+    assert "contract (chosen) 0.610 (0.590 to 0.630)" in plots.alt(figure)
     assert "Bayes limit 0.83" in " ".join(texts(figure))
 
 
 def test_a_title_wraps_in_the_chart_but_not_in_a_caption() -> None:
     title = "A title of many words that says what the reader is to take away from this chart"
-    figure = charts.bars(["a"], [1], title, "x")
+    figure = plots.bars(["a"], [1], title, "x")
     assert "\n" in figure.get_suptitle()
-    assert charts.heading(figure) == title
+    assert plots.heading(figure) == title
 
 
 def test_contributions_add_up_and_say_what_is_left() -> None:
     figure = make("contributions")
     assert "all others" in texts(figure)
-    assert "all others +0.1;" in charts.alt(figure)
-    whole = charts.contributions(["a"], [0.5], 1.0, 1.5, "t", "x")
+    assert "all others +0.1;" in plots.alt(figure)
+    whole = plots.contributions(["a"], [0.5], 1.0, 1.5, "t", "x")
     assert "all others" not in texts(whole)
 
 
 def test_a_histogram_says_how_many_and_where() -> None:
-    assert "stayed: 2,000 values, median 0.23" in charts.alt(make("histogram"))
+    assert "stayed: 2,000 values, median 0.23" in plots.alt(make("histogram"))
 
 
 def test_nothing_to_show_is_said() -> None:
-    empty = [charts.bars([], [], "t", "x"), charts.intervals([], [], [], [], "t", "x")]
+    empty = [plots.bars([], [], "t", "x"), plots.intervals([], [], [], [], "t", "x")]
     assert all("nothing to show" in texts(figure) for figure in empty)
-    for figure in [*empty, charts.histogram({}, "t", "x"), charts.contributions([], [], 1, 1, "t", "x")]:
-        assert charts.png(figure)
+    for figure in [*empty, plots.histogram({}, "t", "x"), plots.contributions([], [], 1, 1, "t", "x")]:
+        assert plots.png(figure)
 
 
 def test_missing_and_infinite_values_do_not_break_a_chart() -> None:
     odd = [np.nan, np.inf, -np.inf, 1.0]
     names = list("abcd")
-    assert charts.png(charts.bars(names, odd, "t", "x", limit=2))
-    assert charts.png(charts.intervals(names, odd, odd, odd, "t", "x"))
-    assert charts.png(charts.histogram({"a": odd, "b": [], "c": [np.nan]}, "t", "x"))
+    assert plots.png(plots.bars(names, odd, "t", "x", limit=2))
+    assert plots.png(plots.intervals(names, odd, odd, odd, "t", "x"))
+    assert plots.png(plots.histogram({"a": odd, "b": [], "c": [np.nan]}, "t", "x"))
 
 
 @settings(max_examples=15, deadline=None)
@@ -119,13 +119,13 @@ def test_missing_and_infinite_values_do_not_break_a_chart() -> None:
 def test_any_text_can_stand_in_a_chart(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        figure = charts.bars([text, "$x_1$"], [1, 2], text, text, limit=1.5, limit_label=text)
-        assert charts.png(figure)
+        figure = plots.bars([text, "$x_1$"], [1, 2], text, text, limit=1.5, limit_label=text)
+        assert plots.png(figure)
     assert "$x_1$" in texts(figure)
 
 
 def test_a_cell_shows_an_image_with_its_description() -> None:
-    bundle, metadata = charts.show(make("bars"))._repr_mimebundle_()
+    bundle, metadata = plots.show(make("bars"))._repr_mimebundle_()
     assert set(bundle) == {"image/png", "text/plain"}
     assert metadata["alt"] == metadata["image/png"]["alt"] == bundle["text/plain"]
     assert "Tariff is missing" in bundle["text/plain"]
@@ -134,7 +134,7 @@ def test_a_cell_shows_an_image_with_its_description() -> None:
 def test_ipython_shows_a_picture(monkeypatch: Any) -> None:
     from IPython.core.formatters import DisplayFormatter
 
-    data, metadata = DisplayFormatter().format(charts.show(make("bars")))
+    data, metadata = DisplayFormatter().format(plots.show(make("bars")))
     assert data["text/plain"].startswith("Tariff is missing")
     assert metadata["image/png"]["alt"] == data["text/plain"]
 
@@ -142,12 +142,15 @@ def test_ipython_shows_a_picture(monkeypatch: Any) -> None:
 def test_charts_leave_no_trace_in_pyplot_or_its_settings() -> None:
     code = (
         "import matplotlib, sys; before = matplotlib.rcParams.copy();"
-        "from lab2live import charts; charts.png(charts.bars(['a'], [1], 't', 'x'));"
+        "from lab2live.reporting import plots, style; style.png(plots.bars(['a'], [1], 't', 'x'));"
         "assert matplotlib.rcParams.copy() == before; assert 'matplotlib.pyplot' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_report_and_page_do_without_matplotlib_and_pandas() -> None:
-    code = "import sys; from lab2live import report, page; assert not {'matplotlib', 'pandas'} & set(sys.modules)"
+    code = (
+        "import sys; from lab2live.reporting import display, html;"
+        "assert not {'matplotlib', 'pandas'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from lab2live import gates, models, splits, stage
+from lab2live.charter import gates
+from lab2live.data import models, splits
+from lab2live.pipeline import context
 from lab2live.poc.comparison import chosen, ladder
 from lab2live.poc.worth.value import Policy
 
@@ -28,7 +30,7 @@ def climbs(generate: Any, tmp_path: Path) -> Any:
     (tmp_path / "table.csv").write_text("y\n1\n")
     charter, data = generate("binary", 200)
     split = splits.split(charter, data, 0)
-    run = stage.begin("poc", str(tmp_path))
+    run = context.begin("poc", str(tmp_path))
     climb = ladder.climb(run.charter, data, split, folds=2, repeats=1, budget=0)
     chosen.save(run, climb)
     run.keep(ladder=climb.ladder.as_dict())
@@ -39,7 +41,7 @@ def climbs(generate: Any, tmp_path: Path) -> Any:
 def test_what_the_run_chose_is_taken_from_it(climbs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, data, split, climb = climbs
     monkeypatch.setattr(ladder, "climb", lambda *_, **__: pytest.fail("climbed again"))
-    picked = chosen.fitted(stage.begin("explainability", str(folder)), data, split)
+    picked = chosen.fitted(context.begin("explainability", str(folder)), data, split)
     assert picked.from_run and picked.name == climb.ladder.chosen and "the one this run chose" in picked.sentence
     assert (picked.out_of_fold == climb.answers.out_of_fold[picked.name]).all()
     own = models.answer(climb.model, data.inputs.iloc[split.test])
@@ -50,7 +52,7 @@ def test_what_the_run_chose_is_taken_from_it(climbs: Any, monkeypatch: pytest.Mo
 def test_what_is_not_there_any_more_is_found_again(climbs: Any, lost: str) -> None:
     folder, data, split, _ = climbs
     (folder / "runs" / "interactive" / lost).unlink()
-    picked = chosen.fitted(stage.begin("explainability", str(folder)), data, split)
+    picked = chosen.fitted(context.begin("explainability", str(folder)), data, split)
     assert not picked.from_run and "fitted again" in picked.sentence
     assert len(picked.out_of_fold) == len(split.train)
 
@@ -58,7 +60,7 @@ def test_what_is_not_there_any_more_is_found_again(climbs: Any, lost: str) -> No
 def test_another_charter_is_another_choice(climbs: Any) -> None:
     folder, data, split, _ = climbs
     (folder / "table.csv").write_text("y\n0\n")
-    assert not chosen.fitted(stage.begin("explainability", str(folder)), data, split).from_run
+    assert not chosen.fitted(context.begin("explainability", str(folder)), data, split).from_run
 
 
 @pytest.mark.parametrize(("line", "wanted"), [(np.inf, 1.0), (-np.inf, 0.0), (0.3, 0.3), (1.7, 1.0), (-2.0, 0.0)])

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from lab2live import charter as charters
-from lab2live import cli, gates, journey, runs, verdict
-from lab2live.cli import parse_settings
+from lab2live.charter import gates
+from lab2live.charter import loading as charters
+from lab2live.charter.gates import RULES, STAGES
+from lab2live.cli import main as cli
+from lab2live.cli.main import parse_settings
 from lab2live.errors import UserError
-from lab2live.gates import RULES, STAGES
-from lab2live.graph import JOURNEY
+from lab2live.pipeline import decision as verdict
+from lab2live.pipeline import runner, store
+from lab2live.pipeline.graph import JOURNEY
 
 CHARTER = """\
 project: {name: "Tiny [bold]"}
@@ -227,7 +230,7 @@ def test_run_hands_everything_on_and_prints_the_verdict(
 ) -> None:
     given: dict[str, Any] = {}
 
-    def pretend(charter: object, *, progress: journey.Progress, **more: Any) -> Path:
+    def pretend(charter: object, *, progress: runner.Progress, **more: Any) -> Path:
         given.update(more)
         node = JOURNEY[0]
         progress.started(node)
@@ -236,7 +239,7 @@ def test_run_hands_everything_on_and_prints_the_verdict(
         progress.ended(JOURNEY[1], {"status": "not run", "seconds": None})
         return made_up(project / "run", "fail")
 
-    monkeypatch.setattr(journey, "run", pretend)
+    monkeypatch.setattr(runner, "run", pretend)
     options = ["--stage", "poc", "--smoke", "--force", "--keep-going", "--run-dir", "x", "--set", "poc.folds=3"]
     assert main(monkeypatch, "run", *options) == 2
     assert given == {
@@ -260,7 +263,7 @@ def test_ctrl_c_is_a_message_and_an_error(
     def stopped(*_: object, **__: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(journey, "run", stopped)
+    monkeypatch.setattr(runner, "run", stopped)
     assert main(monkeypatch, "run") == 1
     assert "What was finished is kept" in capsys.readouterr().err
 
@@ -302,7 +305,7 @@ def test_a_setting_that_cannot_be_read_is_a_message(text: str) -> None:
 
 def test_the_help_names_the_stages_that_there_are() -> None:
     assert tuple(node.stage for node in JOURNEY) == STAGES
-    assert runs.latest(charters.find("demo").model_copy(update={"folder": Path("nowhere")})) is None
+    assert store.latest(charters.find("demo").model_copy(update={"folder": Path("nowhere")})) is None
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lab2live.columns import prepare, roles, storable
-from lab2live.inputs import LARGEST, MISSING, OTHER, Columns, day, label
+from lab2live.data.encoding import LARGEST, MISSING, OTHER, Columns, day, label
+from lab2live.data.feature_types import prepare, roles, storable
 
 COLUMNS = Columns(
     {"number": "number", "date": "date", "category": "category"}, {"category": ("1", "a", "true")}, left_out={}

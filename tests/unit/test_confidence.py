@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from lab2live import charts, gates, splits
+from lab2live.charter import gates
+from lab2live.data import splits
+from lab2live.data.intervals import wilson
 from lab2live.explainability.confidence import alike, calibration, conformal, coverage, telling_sure
 from lab2live.explainability.sides import Sides
-from lab2live.uncertainty import wilson
+from lab2live.reporting import plots
 
 LINE = Sides("binary", ("no", "yes"), 0.5)
 
@@ -89,7 +91,7 @@ def test_calibration_is_drawn_with_all_its_numbers_in_words(problem: str) -> Non
     known, said = drawn(problem, 500, 0)
     found = calibration.calibration(problem, known, said, 0)  # type: ignore[arg-type]
     figure = calibration.chart(found, "<b>yes</b>", "EUR")
-    assert isinstance(figure, Figure) and charts.alt(figure).count("happened") >= len(found.curve)
+    assert isinstance(figure, Figure) and plots.alt(figure).count("happened") >= len(found.curve)
     assert "average" in found.sentence or "Always saying" in found.sentence
 
 

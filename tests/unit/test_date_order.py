@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab2live.columns import as_days
+from lab2live.data.feature_types import as_days
 from lab2live.eda.checks.date_order import date_order, swap
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab2live import gates
+from lab2live.charter import gates
 from lab2live.poc import decision
 
 

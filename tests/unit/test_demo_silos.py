@@ -17,8 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
-from lab2live.eda.simulation import demo_silos
 from lab2live.errors import UserError
+from lab2live.synthesis import demo_silos
 
 Company = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]
 
@@ -119,7 +119,7 @@ def test_threads_that_write_at_once_always_find_a_whole_folder(tmp_path: Path, m
 
 def test_processes_that_write_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom lab2live.eda.simulation import demo_silos\n"
+        "from pathlib import Path\nfrom lab2live.synthesis import demo_silos\n"
         f"print(len(demo_silos.demo_file('demo://telecom/crm.csv', Path({str(tmp_path)!r})).read_bytes()))"
     )
     running = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab2live import cli
+from lab2live.cli import main
 from lab2live.errors import UserError
 from lab2live.handoff.deploying import archive, reproducible
 
@@ -108,9 +108,9 @@ def test_the_commands_take_a_folder_a_run_or_the_one_file(tmp_path: Path) -> Non
     inside.mkdir(parents=True)
     (inside / "manifest.json").write_text("{}")
     file = archive.write(inside, tmp_path / archive.FILE)
-    assert cli._bundle(tmp_path / "run", None) == inside
-    assert cli._bundle(inside, None) == inside
-    unpacked = cli._bundle(file, None)
+    assert main._bundle(tmp_path / "run", None) == inside
+    assert main._bundle(inside, None) == inside
+    unpacked = main._bundle(file, None)
     assert unpacked != inside and (unpacked / "manifest.json").read_text() == "{}"
     with pytest.raises(UserError, match="not a bundle"):
-        cli._bundle(inside / "manifest.json", None)
+        main._bundle(inside / "manifest.json", None)

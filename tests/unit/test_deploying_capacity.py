@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab2live import files, gates
+from lab2live import files
+from lab2live.charter import gates
 from lab2live.handoff import bundle
 from lab2live.handoff.deploying import capacity
 from lab2live.handoff.deploying.capacity import Capacity

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lab2live.charter import load_yaml
+from lab2live.charter.loading import load_yaml
+from lab2live.charter.schema import Charter
 from lab2live.handoff.deploying import folder, locked, validating
 from lab2live.handoff.deploying.capacity import Capacity
-from lab2live.schema import Charter
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = "0123456789abcdef" * 4

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from lab2live import models, splits
+from lab2live.data import models, splits
 from lab2live.handoff import export
 from lab2live.handoff.deploying import archive, reproducible, wheel
 from lab2live.poc.comparison.chosen import TRUSTED
@@ -95,8 +95,8 @@ def test_the_wheel_is_the_same_every_time_and_its_record_is_true() -> None:
         for line in lines[:-1]:
             name, expected, size = line.rsplit(",", 2)
             assert expected == f"sha256={wheel._hash(packed.read(name))}" and int(size) == len(packed.read(name))
-    assert "lab2live/handoff/monitoring/05_monitoring.ipynb" in names
-    assert {"lab2live/cli.py", "lab2live/handoff/ask/ask.html", "lab2live/handoff/deploying/Dockerfile.j2"} <= set(
+    assert "lab2live/monitoring/05_monitoring.ipynb" in names
+    assert {"lab2live/cli/main.py", "lab2live/serving/ask/ask.html", "lab2live/handoff/deploying/Dockerfile.j2"} <= set(
         names
     )
     assert not [name for name in names if "/demo/" in name or "__pycache__" in name]

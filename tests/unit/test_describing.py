@@ -9,8 +9,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from lab2live import charter, cli
-from lab2live.eda.silos import sources
+from lab2live.charter import loading
+from lab2live.cli import main
+from lab2live.data.sources import tables
 
 ROWS = pd.DataFrame(
     {
@@ -44,7 +45,7 @@ def written(folder: Path, suffix: str) -> Path:
 
 
 def printed(folder: Path) -> tuple[str, int]:
-    answer = CliRunner().invoke(cli.app, ["charter", "--columns", "--project", str(folder)])
+    answer = CliRunner().invoke(main.app, ["charter", "--columns", "--project", str(folder)])
     return answer.stdout, answer.exit_code
 
 
@@ -84,7 +85,7 @@ def test_what_is_printed_lets_the_journey_run_where_the_data_are_not(
     (tmp_path / "project.yaml").write_text(yaml.safe_dump(content))
     file.unlink()
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
-    drawn = sources.modelling_table(charter.find(tmp_path))
+    drawn = tables.modelling_table(loading.find(tmp_path))
     assert set(drawn) == set(ROWS)
     assert set(drawn["outcome"]) == set(ROWS["outcome"])
     assert pd.api.types.is_numeric_dtype(drawn["paid"])
@@ -106,7 +107,7 @@ def test_a_source_that_cannot_be_read_is_named_and_the_others_are_described(tmp_
         "join: {base: visits, on: visit}\n"
         "sources: [{name: visits, uri: visits.csv}, {name: bills, uri: bills.csv}]"
     )
-    answer = CliRunner().invoke(cli.app, ["charter", "--columns", "--project", str(tmp_path)])
+    answer = CliRunner().invoke(main.app, ["charter", "--columns", "--project", str(tmp_path)])
     assert answer.exit_code == 1
     assert [source["name"] for source in yaml.safe_load(answer.stdout)["sources"]] == ["visits"]
     assert "bills" in answer.stderr

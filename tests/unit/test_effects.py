@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, charts, models
+from lab2live.data import dataset, models
 from lab2live.explainability.why import effects, families, reasons, telling
+from lab2live.reporting import plots
 
 SCALE = telling.Scale(1, "EUR")
 
@@ -22,13 +23,13 @@ def told(charter_of: Any, column: Any, effect: Any, unit: str = "") -> tuple[eff
     random = np.random.default_rng(0)
     outcome = np.asarray(effect, dtype=float) + random.normal(size=len(column)) * 0.01
     frame = pd.DataFrame({"it": column, "noise": random.normal(size=len(column)), "y": outcome})
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
     model = models.fit(models.additive(data, 0), data, np.arange(len(frame)))
     explained = reasons.explain(model, data.columns, data.inputs, reasons.background(model, data.inputs))
     family = families.families(data.columns.kinds, {})[0]
     found = effects.effect(explained, family, data.inputs, data.raw, data.columns, SCALE, unit)
     assert isinstance(effects.chart(found, SCALE, unit), Figure)
-    assert effects.sentence(found, SCALE) in charts.alt(effects.chart(found, SCALE, unit)) or found.kind == "rows"
+    assert effects.sentence(found, SCALE) in plots.alt(effects.chart(found, SCALE, unit)) or found.kind == "rows"
     return found, effects.sentence(found, SCALE)
 
 
@@ -94,7 +95,7 @@ def test_a_column_without_an_effect_says_so(charter_of: Any) -> None:
     family = families.Family("it", ("it",), ("it",))
     flat = reasons.Reasons(("it",), np.zeros((9, 1, 1)), np.zeros(1), np.zeros((9, 1)), np.zeros((9, 1)),
                            np.zeros(9, dtype=int), False)  # fmt: skip
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}),
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}),
                          pd.DataFrame({"it": [1.0, 2, 4, 8, 16, 32, 64, 128, 256], "y": np.arange(9.0)}))  # fmt: skip
     found = effects.effect(flat, family, data.inputs, data.raw, data.columns, SCALE, "")
     assert effects.sentence(found, SCALE) == "it adds the same everywhere."

@@ -12,9 +12,9 @@ import skl2onnx
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from lab2live import models
+from lab2live.data import models
+from lab2live.data.encoding import LARGEST, MISSING, OTHER
 from lab2live.handoff import export
-from lab2live.inputs import LARGEST, MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -42,14 +42,14 @@ def test_a_model_leaves_as_onnx_with_the_same_answers(generate: Any, problem: st
 
 
 def test_columns_may_be_called_anything(charter_of: Any) -> None:
-    from lab2live import cases
+    from lab2live.data import dataset
 
     random = np.random.default_rng(0)
     names = ["with space", "größe 'x' \"y\"", "x0", "x1", "a" * 500, "<b>", "日本"]
     frame = pd.DataFrame({name: random.normal(size=200) for name in names})
     frame["x2"] = random.choice(["ja", "né\n", "<i>"], 200)
     frame["y"] = (frame["x0"] - frame["x1"] + random.normal(size=200) > 0).astype(int)
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     name, _, parity = export.export(fitted("linear", data), data, 0.5, rows=1000)
     assert (name, parity.problem) == ("onnx", "") and parity.exact
 

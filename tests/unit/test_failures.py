@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, gates, models, splits
-from lab2live.columns import prepare
+from lab2live.charter import gates
+from lab2live.data import dataset, models, splits
+from lab2live.data.feature_types import prepare
 from lab2live.explainability.failures import conditions, failing, slices, telling_failures, unfamiliar
 from lab2live.explainability.failures.failing import Evidence
 from lab2live.explainability.sides import Sides
@@ -245,7 +246,7 @@ def test_a_rare_category_and_a_value_just_beyond_are_no_strange_case(charter_of:
             "y": random.choice(["yes", "no"], 6_000),
         }
     )
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     seen = unfamiliar.learn(data.inputs, data.columns, 0)
     rare = data.inputs[data.inputs["kind"] == "rare"]
     assert len(rare) > 30 and np.mean([bool(one) for one in unfamiliar.strange(seen, rare)]) < 0.3
@@ -265,7 +266,7 @@ def test_conditions_are_words_in_the_users_units_and_hold_where_they_say(charter
             "y": random.choice(["yes", "no"], 400),
         }
     )
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     found = conditions.conditions(data.raw, data.columns, {"bill": "EUR"})
     said = {found.words([place]): found.holds[:, place] for place in range(len(found.each))}
     assert "empty is not known" in said and (said["empty is not known"] == frame["empty"].isna()).all()
@@ -275,7 +276,7 @@ def test_conditions_are_words_in_the_users_units_and_hold_where_they_say(charter
         if text.startswith("bill is below"):
             assert (mask == (frame["bill"] < float(text.split()[3]) + 0.05)).mean() > 0.99
     wide = pd.DataFrame(random.normal(size=(300, 300))).rename(columns=str).assign(y=frame["y"])
-    wider = cases.dataset(charter_of(), wide.iloc[:300])
+    wider = dataset.dataset(charter_of(), wide.iloc[:300])
     assert conditions.conditions(wider.raw, wider.columns).holds.shape[1] <= conditions.MOST_CONDITIONS
 
 
@@ -310,7 +311,7 @@ def learnt(charter_of: Any, rows: int = 3_000) -> tuple[Any, pd.DataFrame, unfam
             "y": random.choice(["yes", "no"], rows),
         }
     )
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     return data, frame, unfamiliar.learn(data.inputs.iloc[: rows // 2], data.columns, 0)
 
 
@@ -353,7 +354,7 @@ def test_a_date_that_moves_on_makes_every_case_of_the_next_months_strange(charte
     moments = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(random.integers(0, 500, 2_000)), unit="D")
     frame = pd.DataFrame({"ordered at": moments, "size": random.normal(size=2_000), "y": ["yes", "no"] * 1_000})
     charter = charter_of(prediction={"time_column": "ordered at"} if as_time else {})
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     seen = unfamiliar.learn(data.inputs.iloc[::2], data.columns.without(charter.prediction.time_column), 0)
     held_back = data.inputs.iloc[1::2]
     said = unfamiliar.strange(seen, held_back)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import gates, metrics
+from lab2live.charter import gates, metrics
 from lab2live.poc import fairness
 from lab2live.poc.fairness import Fairness, bands
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab2live.data.encoding import Columns
 from lab2live.handoff import fallback
 from lab2live.handoff.bundle import Bundle
-from lab2live.inputs import Columns
 
 RAW = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
 ALL = dict.fromkeys(fallback.TRIGGERS, "rule")

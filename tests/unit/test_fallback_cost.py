@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import charts, gates
+from lab2live.charter import gates
 from lab2live.handoff import fallback_cost
 from lab2live.poc.worth.value import Policy
+from lab2live.reporting import plots
 
 PER_CASE = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "true_negative": 0}
 MONEY = {
@@ -175,8 +176,8 @@ def test_groups_are_drawn_whole(charter_of: Any) -> None:
 
 def test_the_picture_says_where_nothing_is_left(measure: Any) -> None:
     figure = fallback_cost.chart(measure(decided("rule", 0.2, "no")))
-    assert charts.heading(figure) == "The fallback leaves most of what the model brings"
-    assert "nothing is left from 44% on" in charts.alt(figure)
+    assert plots.heading(figure) == "The fallback leaves most of what the model brings"
+    assert "nothing is left from 44% on" in plots.alt(figure)
 
 
 def test_large_numbers_are_read_as_they_are_written_for_people(charter_of: Any) -> None:

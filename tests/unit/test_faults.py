@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab2live.eda.checks.findings import CHECKS
-from lab2live.eda.simulation.faults import KINDS, STRENGTHS, plant, roles
 from lab2live.errors import UserError
+from lab2live.synthesis.faults import KINDS, STRENGTHS, plant, roles
 
 ROWS = 400
 SHARED = {"key": "id", "base": "base", "target": "y", "time_column": "at"}

@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, files, gates, models, user_code
-from lab2live.cases import Dataset
-from lab2live.columns import prepare
+from lab2live import files
+from lab2live.charter import gates
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, models
+from lab2live.data.dataset import Dataset
+from lab2live.data.feature_types import prepare
 from lab2live.errors import UserError
 from lab2live.explainability.flips import asking, telling_flips
 from lab2live.explainability.flips import search as flips
@@ -25,8 +28,8 @@ from lab2live.explainability.flips.moves import Moves, Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips
 from lab2live.explainability.flips.space import space
 from lab2live.explainability.sides import Sides, sides
+from lab2live.pipeline import hooks
 from lab2live.poc.worth.value import Policy
-from lab2live.schema import Charter
 
 YES_NO = Sides("binary", ("no", "yes"), 0.5)
 PLANS = ["basic", "family", "plus"]
@@ -72,8 +75,8 @@ def built(
 ) -> tuple[Space, pd.DataFrame]:
     charter = charter_of(prediction={**RULES, **prediction})
     frame = customers() if frame is None else frame
-    data = cases.dataset(charter, frame)
-    rows = cases.labelled(charter, frame)
+    data = dataset.dataset(charter, frame)
+    rows = dataset.labelled(charter, frame)
     return space(charter, rows, data, np.arange(len(rows) * 3 // 4), predict, by), rows
 
 
@@ -204,7 +207,7 @@ def test_a_fitted_model_answers_as_ever_and_can_be_flipped(generate: Any, proble
     charter, data = generate(problem, 400, prediction={"decision_level": 12.0} if problem == "regression" else {})
     train = np.arange(300)
     model = models.fit(models.linear(data) if kind == "linear" else models.boosting(data, 0), data, train)
-    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
+    predict = asking.predictor(partial(hooks.add_features, charter), data.columns, model)
     odd = data.raw.tail(3).assign(x1=[np.nan, 1e9, -1e9], colour=[None, "never seen", "red"])
     rows = pd.concat([data.raw, odd], ignore_index=True)
     expected = models.answer(model, prepare(rows, data.columns))
@@ -332,11 +335,11 @@ def test_the_users_features_follow_and_what_they_must_not_change_stays(charter_o
     charter = charter_of(tmp_path, prediction=prediction, project={"package": "flipped_features"})
     frame = customers().drop(columns="bill per line")
     frame["y"] = np.where(frame["tenure"] * 3 > frame["bill"], "no", "yes")
-    data = cases.dataset(charter, frame)
-    rows = cases.labelled(charter, frame)
+    data = dataset.dataset(charter, frame)
+    rows = dataset.labelled(charter, frame)
     train = np.arange(300)
     model = models.fit(models.boosting(data, 0), data, train)
-    predict = asking.predictor(partial(user_code.add_features, charter), data.columns, model)
+    predict = asking.predictor(partial(hooks.add_features, charter), data.columns, model)
     known = space(charter, rows, data, train, predict, YES_NO)
     # a direction of a feature says nothing about the direction of its sources: they stay
     assert {move.column for move in known.moves} == {"bill", "plan", "paperless", "since"}
@@ -350,9 +353,9 @@ def test_the_users_features_follow_and_what_they_must_not_change_stays(charter_o
 
 
 def _featured(charter: Charter, row: Any) -> pd.DataFrame:
-    from lab2live import user_code
+    from lab2live.pipeline import hooks
 
-    return user_code.add_features(charter, pd.DataFrame([row]))
+    return hooks.add_features(charter, pd.DataFrame([row]))
 
 
 @pytest.mark.parametrize("field", ["immutable", "direction", "derived"])
@@ -420,8 +423,8 @@ def test_hostile_tables_break_nothing(charter_of: Any, rows: int) -> None:
     )
     table["y"] = np.where(table["a b"] > 0, "yes", "no")
     charter = charter_of()
-    data = cases.dataset(charter, table)
-    raw = cases.labelled(charter, table)
+    data = dataset.dataset(charter, table)
+    raw = dataset.labelled(charter, table)
 
     def predict(some: pd.DataFrame) -> np.ndarray:
         prepared = prepare(some, data.columns)
@@ -500,7 +503,7 @@ def test_a_model_that_does_not_learn_is_not_asked(
 ) -> None:
     charter, data = generate("binary")
     with pytest.raises(UserError, match="nothing to flip"):
-        asking.predictor(partial(user_code.add_features, charter), data.columns, None)
+        asking.predictor(partial(hooks.add_features, charter), data.columns, None)
 
 
 def test_missing_to_known_is_as_far_as_it_gets() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab2live import gates
-from lab2live.gates import CATALOGUE, RULES, STAGES, Rule, judge
-from lab2live.schema import GateOverride
+from lab2live.charter import gates
+from lab2live.charter.gates import CATALOGUE, RULES, STAGES, Rule, judge
+from lab2live.charter.schema import GateOverride
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 

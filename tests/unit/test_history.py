@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab2live.data.sources import tables
 from lab2live.eda.checks import survey
 from lab2live.eda.checks.findings import Finding, Skip
 from lab2live.eda.checks.history import schema, truncated
-from lab2live.eda.silos import sources
 
 ROWS = 600
 
@@ -104,7 +104,7 @@ def test_too_many_columns_are_counted(surveyed: Any) -> None:
 def test_names_that_stand_there_twice(charter_of: Any, tmp_path: Path, header: str, severity: str | None) -> None:
     (tmp_path / "base.csv").write_text(header + "\n" + "".join(f"{n},{n / 2},{n * 2}\n" for n in range(50)))
     charter = charter_of(tmp_path, sources=[{"name": "base", "uri": "base.csv"}])
-    (measured,), _ = survey.survey_all(charter, sources.read_all(charter))
+    (measured,), _ = survey.survey_all(charter, tables.read_all(charter))
     assert _of(schema(charter, measured)) == ([("fee", severity)] if severity else [])
 
 

@@ -19,10 +19,10 @@ import duckdb
 import pandas as pd
 import pytest
 
+from lab2live.charter.schema import Source
+from lab2live.data.sources import errors, tables
 from lab2live.eda.checks import survey
-from lab2live.eda.silos import problems, sources
 from lab2live.errors import UserError
-from lab2live.schema import Source
 
 FRAME = pd.DataFrame({"id": range(60), "x": [n * 1.5 for n in range(60)], "name": ["ä€b"] * 60})
 TEXT = FRAME.to_csv(index=False)
@@ -33,20 +33,20 @@ LINES = "".join(f'{number},"a{number}"\n' for number in range(300))
 def both(charter_of: Any, tmp_path: Path) -> Any:
     """Read a source that may be broken beside one that is not, and give the first one's reading."""
 
-    def read(uri: Any, **more: Any) -> sources.Reading:
+    def read(uri: Any, **more: Any) -> tables.Reading:
         (tmp_path / "good.csv").write_text("id,z\n1,2\n")
         entries = [{"name": "silo", "uri": str(uri), **more}, {"name": "good", "uri": "good.csv"}]
         charter = charter_of(tmp_path, sources=entries, join={"base": "good", "on": "id"})
         started = time.monotonic()
-        silo, good = sources.read_all(charter)
+        silo, good = tables.read_all(charter)
         assert time.monotonic() - started < 20
-        assert good.rows == 1 and len(sources.joined_table(charter, [good])) == 1
+        assert good.rows == 1 and len(tables.joined_table(charter, [good])) == 1
         return silo
 
     return read
 
 
-def refused(reading: sources.Reading, *said: str) -> bool:
+def refused(reading: tables.Reading, *said: str) -> bool:
     """See that a problem is said in plain words, says what to do, and is one short paragraph; true if it is one."""
     problem = reading.problem
     for words in said:
@@ -268,7 +268,7 @@ def test_a_file_that_nobody_lets_us_read(charter_of: Any, tmp_path_factory: Any,
     if root := os.geteuid() == 0:
         os.seteuid(65534)  # no right stops root
     try:
-        (reading,) = sources.read_all(charter)
+        (reading,) = tables.read_all(charter)
     finally:
         if root:
             os.seteuid(0)
@@ -348,7 +348,7 @@ def test_sqlite_columns_are_read_as_what_is_in_them(charter_of: Any, tmp_path: P
         connection.executemany('insert into "a ""t""" values (?, ?)', enumerate(values))
     connection.close()
     charter = charter_of(tmp_path, sources=[{"name": "silo", "uri": "a.sqlite"}])
-    (measured,), unreadable = survey.survey_all(charter, sources.read_all(charter))
+    (measured,), unreadable = survey.survey_all(charter, tables.read_all(charter))
     assert unreadable == [] and measured.facts['x "y"'].kind == read_as
     found = [None if pd.isna(value) else value for value in measured.sample['x "y"']]
     if read_as == "date":
@@ -395,22 +395,22 @@ def test_an_unset_variable_is_named(both: Any) -> None:
 
 def test_what_is_not_known_is_said_as_it_was_said() -> None:
     source = Source(name="silo", uri="a.csv", owner="Ada")
-    words = problems.in_words(RuntimeError("\n the flux is weak\nand more"), source)
+    words = errors.in_words(RuntimeError("\n the flux is weak\nand more"), source)
     assert words == (
         "It could not be read. Correct the source's uri, or ask its owner (Ada) for it in another form. "
         "(the flux is weak)"
     )
-    assert problems.in_words(RuntimeError(), source).endswith("(RuntimeError)")
+    assert errors.in_words(RuntimeError(), source).endswith("(RuntimeError)")
 
 
 def test_a_message_for_people_becomes_a_sentence_and_its_fix() -> None:
     error = UserError("It is `so`.", where="here", found="a", expected="b", fix="turn `it` round")
-    assert problems.in_words(error, Source(name="s", uri="a")) == "It is so (found a, expected b). Turn it round."
+    assert errors.in_words(error, Source(name="s", uri="a")) == "It is so (found a, expected b). Turn it round."
 
 
 def board(charter_of: Any, folder: Path, today: str = "2026-02-01", **source: Any) -> dict[str, Any]:
     charter = charter_of(folder, sources=[{"name": "silo", "uri": "a.csv", **source}])
-    (line,) = sources.board(charter, sources.read_all(charter), dt.date.fromisoformat(today)).to_dict("records")
+    (line,) = tables.board(charter, tables.read_all(charter), dt.date.fromisoformat(today)).to_dict("records")
     return line
 
 
@@ -477,5 +477,5 @@ def test_the_board_says_what_kind_of_stand_in_is_read(
     charter = charter_of(
         tmp_path, sources=[{"name": "silo", "uri": "a.csv", "stand_in": stand_in, "access": "requested"}]
     )
-    table = sources.board(charter, [sources.Reading(charter.sources[0])])
+    table = tables.board(charter, [tables.Reading(charter.sources[0])])
     assert table["access"].tolist() == [f"stand-in ({kind})"]

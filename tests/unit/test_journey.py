@@ -22,12 +22,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lab2live import charter as charters
-from lab2live import execution, graph, journey, page, references, runs, stage, verdict
+from lab2live.charter import loading as charters
+from lab2live.charter.gates import RULES, STAGES
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.gates import RULES, STAGES
-from lab2live.graph import JOURNEY, Node
-from lab2live.schema import Charter
+from lab2live.pipeline import context, decision, graph, notebooks, runner, snapshots, store
+from lab2live.pipeline.graph import JOURNEY, Node
+from lab2live.reporting import html as page
 
 CHARTER = """\
 project: {name: Tiny, description: "Does it run?"}
@@ -44,7 +45,7 @@ mood: str = "fine"
 value: float = 1
 """
 BEGIN = """\
-from lab2live import stage
+from lab2live.pipeline import context as stage
 run = stage.begin("{stage}", project, run_dir, sample=sample, seed=seed, mood=mood, value=value)
 run.keep(seen=[name for name in {needs} if run.upstream(name)])
 """
@@ -95,15 +96,15 @@ def make(folder: Path) -> Charter:
 
 
 def statuses(run: Path) -> dict[str, str]:
-    return {record["stage"]: record["status"] for record in verdict.read(run)["run"]["stages"]}
+    return {record["stage"]: record["status"] for record in decision.read(run)["run"]["stages"]}
 
 
 def record_of(run: Path, name: str = "eda") -> dict[str, Any]:
-    return next(record for record in verdict.read(run)["run"]["stages"] if record["stage"] == name)
+    return next(record for record in decision.read(run)["run"]["stages"] if record["stage"] == name)
 
 
 def gate_of(run: Path, gate_id: str) -> dict[str, Any]:
-    return next(gate for gate in verdict.read(run)["gates"] if gate["id"] == gate_id)
+    return next(gate for gate in decision.read(run)["gates"] if gate["id"] == gate_id)
 
 
 def follows_the_contract(run: Path) -> None:
@@ -158,7 +159,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Charter:
 def done(project: Charter) -> Path:
     os.environ["LAB2LIVE_TEST_SECRET"] = "s3cret"
     try:
-        return journey.run(project)
+        return runner.run(project)
     finally:
         del os.environ["LAB2LIVE_TEST_SECRET"]
 
@@ -173,7 +174,7 @@ def broken(project: Charter, tmp_path_factory: pytest.TempPathFactory) -> Breaki
     def run(mood: str) -> Path:
         if mood not in known:
             folder = tmp_path_factory.mktemp(mood) / "run"
-            known[mood] = journey.run(project, run_dir=folder, overrides={"eda": {"mood": mood}})
+            known[mood] = runner.run(project, run_dir=folder, overrides={"eda": {"mood": mood}})
         return known[mood]
 
     return run
@@ -193,7 +194,7 @@ def test_executed_copies_never_overwrite_the_sources(project: Charter, done: Pat
     for node in JOURNEY:
         source = project.folder / "notebooks" / node.notebook
         assert nbformat.reads(source.read_text(), as_version=4).cells[2].execution_count is None
-        assert execution.source_cells(source) == execution.source_cells(done / node.notebook)
+        assert notebooks.source_cells(source) == notebooks.source_cells(done / node.notebook)
 
 
 def test_no_secret_of_the_environment_is_written(done: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_notebook_that_ends_badly_leaves_the_run_readable(broken: Breaking, mo
     assert (error["name"], error["cell"]) == (name, 5), "counted from 0 as in the source, parameters not injected"
     assert says in error["message"]
     assert error["source"].startswith('if mood == "raises"')
-    assert verdict.exit_code(verdict.read(run)) == 1
+    assert decision.exit_code(decision.read(run)) == 1
 
 
 @pytest.mark.parametrize("mood", ["raises", "dies", "leaves", "explains"])
@@ -241,7 +242,7 @@ def test_a_message_for_people_stands_alone_on_the_page(broken: Breaking) -> None
 
 
 def test_a_broken_run_goes_on_from_where_it_broke(project: Charter, broken: Breaking) -> None:
-    again = journey.run(project, run_dir=broken("raises"), only="eda")
+    again = runner.run(project, run_dir=broken("raises"), only="eda")
     assert statuses(again)["eda"] == "done"
     assert record_of(again)["error"] is None
 
@@ -266,7 +267,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "What was finished is kept" in errors
-    run = runs.latest(charters.read(tmp_path / "project.yaml"))
+    run = store.latest(charters.read(tmp_path / "project.yaml"))
     assert run is not None
     follows_the_contract(run)
     assert statuses(run) == {"eda": "done", "poc": "failed", "explainability": "not run", "handoff": "not run"}
@@ -280,8 +281,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
 def test_references_hold_outputs_but_nothing_of_the_run(
     project: Charter, done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journey, "run", lambda *_, **__: done)
-    written = list(references.record(project))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: done)
+    written = list(snapshots.record(project))
     assert written == [project.folder / "tests" / "reference" / node.notebook for node in JOURNEY]
     text = written[0].read_text()
     content = nbformat.reads(text, as_version=4)
@@ -290,19 +291,19 @@ def test_references_hold_outputs_but_nothing_of_the_run(
     assert any(cell.get("outputs") for cell in content.cells)
     assert str(done) not in text
     assert "papermill" not in text
-    assert references.normalised(written[0], "eda") == text, "twice is the same as once"
-    assert execution.source_cells(written[0]) == execution.source_cells(project.folder / "notebooks" / "01_eda.ipynb")
+    assert snapshots.normalised(written[0], "eda") == text, "twice is the same as once"
+    assert notebooks.source_cells(written[0]) == notebooks.source_cells(project.folder / "notebooks" / "01_eda.ipynb")
 
 
 def test_a_broken_notebook_is_not_recorded(
     project: Charter, broken: Breaking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = broken("dies")  # before the real function is gone
-    monkeypatch.setattr(journey, "run", lambda *_, **__: run)
+    monkeypatch.setattr(runner, "run", lambda *_, **__: run)
     moved = project.model_copy(update={"folder": tmp_path})
     monkeypatch.setattr(graph, "notebooks_of", lambda _: project.folder / "notebooks")
     with pytest.raises(UserError, match="nothing was recorded") as caught:
-        list(references.record(moved))
+        list(snapshots.record(moved))
     assert "cell 5" in caught.value.details["where"]
     assert list(tmp_path.iterdir()) == []
 
@@ -310,7 +311,7 @@ def test_a_broken_notebook_is_not_recorded(
 def test_the_demo_is_recorded_in_the_templates_checkout_only(project: Charter, monkeypatch: pytest.MonkeyPatch) -> None:
     demo = project.model_copy(update={"file": charters.DEMO_CHARTER})
     with pytest.raises(UserError, match="template's own checkout"):
-        list(references.record(demo))
+        list(snapshots.record(demo))
 
 
 # in this process: which stages are executed, and which are kept
@@ -326,7 +327,7 @@ class Here:
 
     def __call__(
         self, source: Path, target: Path, parameters: Mapping[str, Any], cwd: Path, on_cell: Callable[[int, int], None]
-    ) -> execution.Outcome:
+    ) -> notebooks.Outcome:
         content = nbformat.read(source, as_version=4)
         name = next(node.stage for node in JOURNEY if node.notebook == source.name)
         self.stages.append(name)
@@ -350,7 +351,7 @@ class Here:
                 cell.outputs = [new_output("error", ename=error["name"], evalue=error["message"], traceback=[])]
                 error |= {"cell": number, "cell_id": cell.id}
         nbformat.write(content, target)
-        return execution.Outcome(0.1, error, name == self.interrupt)
+        return notebooks.Outcome(0.1, error, name == self.interrupt)
 
     def names(self) -> list[str]:
         """Say which stages were executed since this was last asked."""
@@ -362,7 +363,7 @@ class Here:
 def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     executor = Here()
     monkeypatch.setattr(page, "export_notebook", lambda notebook, html, title: html.write_text(title))
-    monkeypatch.setattr(execution, "execute", executor)
+    monkeypatch.setattr(notebooks, "execute", executor)
     return executor
 
 
@@ -375,38 +376,38 @@ ALL = list(STAGES)
 
 
 def test_a_must_pass_gate_that_fails_stops_what_depends_on_it(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"eda": {"value": 2}})
+    run = runner.run(tiny, overrides={"eda": {"value": 2}})
     assert here.names() == ["eda"]
     assert statuses(run) == {"eda": "done", "poc": "not run", "explainability": "not run", "handoff": "not run"}
     follows_the_contract(run)
-    content = verdict.read(run)
-    assert (content["decision"], verdict.exit_code(content)) == ("no-go", 2)
+    content = decision.read(run)
+    assert (content["decision"], decision.exit_code(content)) == ("no-go", 2)
     assert "`eda.missing_critical` must pass and failed" in gate_of(run, "poc.optimism")["message"]
     assert "`poc` did not run" in gate_of(run, "handoff.reload")["message"] or "must pass" in str(content["gates"][-1])
 
 
 def test_told_to_keep_going_it_goes_on(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"eda": {"value": 2}}, keep_going=True)
+    run = runner.run(tiny, overrides={"eda": {"value": 2}}, keep_going=True)
     assert here.names() == ALL
-    assert verdict.read(run)["decision"] == "no-go", "which changes nothing about the verdict"
+    assert decision.read(run)["decision"] == "no-go", "which changes nothing about the verdict"
 
 
 def test_a_broken_stage_does_not_stop_one_that_keeps_going(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"poc": {"mood": "raises"}}, keep_going=True)
+    run = runner.run(tiny, overrides={"poc": {"mood": "raises"}}, keep_going=True)
     assert here.names() == ALL
     assert statuses(run) == {"eda": "done", "poc": "failed", "explainability": "done", "handoff": "done"}
-    assert verdict.exit_code(verdict.read(run)) == 1
+    assert decision.exit_code(decision.read(run)) == 1
 
 
 def test_a_gate_that_need_not_pass_stops_nothing(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"poc": {"value": 9}})
+    run = runner.run(tiny, overrides={"poc": {"value": 9}})
     assert here.names() == ALL
     assert gate_of(run, "poc.optimism")["status"] == "fail"
-    assert verdict.read(run)["decision"] == "conditional"
+    assert decision.read(run)["decision"] == "conditional"
 
 
 def test_a_stage_that_breaks_in_the_middle_stops_only_what_comes_after(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"explainability": {"mood": "raises"}})
+    run = runner.run(tiny, overrides={"explainability": {"mood": "raises"}})
     assert here.names() == ["eda", "poc", "explainability"]
     assert statuses(run) == {"eda": "done", "poc": "done", "explainability": "failed", "handoff": "not run"}
     follows_the_contract(run)
@@ -415,7 +416,7 @@ def test_a_stage_that_breaks_in_the_middle_stops_only_what_comes_after(tiny: Cha
 def test_a_notebook_that_breaks_leaves_no_copies_of_data_behind(broken: Breaking) -> None:
     before = os.environ.get("TMPDIR")
     folder = broken("litters")
-    result = stage.read_result(folder, "eda")
+    result = context.read_result(folder, "eda")
     assert result is not None
     littered = Path(result["littered"])
     assert littered.name == "copy-of-data" and not littered.exists() and not littered.parent.parent.exists()
@@ -423,16 +424,16 @@ def test_a_notebook_that_breaks_leaves_no_copies_of_data_behind(broken: Breaking
 
 
 def test_a_notebook_that_forgets_to_close_is_unfinished_business(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"eda": {"mood": "forgets"}})
+    run = runner.run(tiny, overrides={"eda": {"mood": "forgets"}})
     assert record_of(run)["status"] == "failed"
     assert "run.close()" in record_of(run)["error"]["message"]
     follows_the_contract(run)
 
 
 def test_the_next_run_continues_the_unfinished_one(tiny: Charter, here: Here) -> None:
-    first = journey.run(tiny, overrides={"poc": {"mood": "raises"}})
+    first = runner.run(tiny, overrides={"poc": {"mood": "raises"}})
     assert here.names() == ["eda", "poc"]
-    again = journey.run(tiny)
+    again = runner.run(tiny)
     assert again == first
     assert here.names() == ["poc", "explainability", "handoff"]
     assert statuses(again)["eda"] == "kept"
@@ -441,39 +442,39 @@ def test_the_next_run_continues_the_unfinished_one(tiny: Charter, here: Here) ->
 
 
 def test_a_finished_run_is_followed_by_a_new_one(tiny: Charter, here: Here) -> None:
-    first, second = journey.run(tiny), journey.run(tiny)
+    first, second = runner.run(tiny), runner.run(tiny)
     assert first != second, "even within one second"
     assert here.names() == ALL * 2
-    assert runs.latest(tiny) == second
+    assert store.latest(tiny) == second
 
 
 @pytest.mark.parametrize("other", ["a smoke run", "on stand-ins"])
 def test_one_stage_on_other_data_never_goes_into_a_run_that_is_there(tiny: Charter, here: Here, other: str) -> None:
-    real = journey.run(tiny)
+    real = runner.run(tiny)
     before = (real / "results" / "eda.json").read_bytes()
     simulated = [source.model_copy(update={"access": "simulated"}) for source in tiny.sources]
     changed = tiny.model_copy(update={"sources": simulated}) if other == "on stand-ins" else tiny
-    assert journey.run(changed, only="eda", smoke=other == "a smoke run") != real
+    assert runner.run(changed, only="eda", smoke=other == "a smoke run") != real
     assert (real / "results" / "eda.json").read_bytes() == before
     runs_of_its_own = {path.name for path in real.parent.iterdir() if path.is_dir()}
-    assert journey.run(changed, only="eda", smoke=other == "a smoke run").name in runs_of_its_own
+    assert runner.run(changed, only="eda", smoke=other == "a smoke run").name in runs_of_its_own
 
 
 def test_force_starts_anew_and_executes_everything(tiny: Charter, here: Here) -> None:
-    first = journey.run(tiny, overrides={"poc": {"mood": "raises"}})
-    assert journey.run(tiny, force=True) != first
+    first = runner.run(tiny, overrides={"poc": {"mood": "raises"}})
+    assert runner.run(tiny, force=True) != first
     here.names()
-    journey.run(tiny, run_dir=first, force=True)
+    runner.run(tiny, run_dir=first, force=True)
     assert here.names() == ALL
 
 
 def test_a_named_run_that_is_up_to_date_is_kept_as_it_is(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     here.names()
-    assert journey.run(tiny, run_dir=run) == run
+    assert runner.run(tiny, run_dir=run) == run
     assert here.names() == []
     assert set(statuses(run).values()) == {"kept"}
-    assert verdict.read(run)["gates"][2]["status"] == "pass"
+    assert decision.read(run)["gates"][2]["status"] == "pass"
 
 
 def change_notebook(project: Path) -> None:
@@ -510,27 +511,27 @@ def change_nothing(project: Path) -> None:
 def test_what_changed_and_what_follows_from_it_is_executed_again(
     tiny: Charter, here: Here, change: Callable[[Path], object], executed: list[str]
 ) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     here.names()
     change(tiny.folder)
-    journey.run(charters.read(tiny.file), run_dir=run)
+    runner.run(charters.read(tiny.file), run_dir=run)
     assert here.names() == executed
     assert statuses(run) == {name: "done" if name in executed else "kept" for name in STAGES}
     follows_the_contract(run)
 
 
 def test_a_changed_parameter_executes_its_stage_and_what_follows(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     here.names()
-    journey.run(tiny, run_dir=run, overrides={"explainability": {"seed": 3}})
+    runner.run(tiny, run_dir=run, overrides={"explainability": {"seed": 3}})
     assert here.names() == ["explainability", "handoff"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": 1}'])
 def test_an_earlier_verdict_that_cannot_be_read_stands_in_nobodys_way(tiny: Charter, here: Here, text: str) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     (run / "verdict.json").write_text(text)
-    assert journey.run(tiny) == run
+    assert runner.run(tiny) == run
     follows_the_contract(run)
     assert set(statuses(run).values()) == {"kept"}
 
@@ -539,34 +540,34 @@ def test_an_earlier_verdict_that_cannot_be_read_stands_in_nobodys_way(tiny: Char
 def test_a_pointer_to_no_run_starts_a_new_one(tiny: Charter, here: Here, name: str) -> None:
     (tiny.folder / "runs").mkdir()
     (tiny.folder / "runs" / "latest").write_text(name)
-    assert runs.latest(tiny) is None
-    assert journey.run(tiny).parent == tiny.folder / "runs"
+    assert store.latest(tiny) is None
+    assert runner.run(tiny).parent == tiny.folder / "runs"
 
 
 def test_the_unfinished_run_of_another_project_is_left_alone(tiny: Charter, here: Here) -> None:
-    first = journey.run(tiny, overrides={"poc": {"mood": "raises"}})
+    first = runner.run(tiny, overrides={"poc": {"mood": "raises"}})
     demo = charters.read(charters.DEMO_CHARTER, folder=tiny.folder)
     (tiny.folder / "project.yaml").write_text(CHARTER.replace("Tiny", "Another"))
-    assert journey.run(demo) != first
-    assert journey.run(charters.read(tiny.file)) != first
+    assert runner.run(demo) != first
+    assert runner.run(charters.read(tiny.file)) != first
 
 
 def test_the_demo_is_the_demo_even_in_the_folder_of_a_project(tiny: Charter, here: Here) -> None:
-    journey.run(charters.read(charters.DEMO_CHARTER, folder=tiny.folder))
+    runner.run(charters.read(charters.DEMO_CHARTER, folder=tiny.folder))
     assert here.given["eda"]["project"] == "demo"
-    journey.run(tiny)
+    runner.run(tiny)
     assert here.given["eda"]["project"] == str(tiny.folder / "project.yaml")
 
 
 def test_a_folder_holding_another_projects_run_is_computed_anew(tiny: Charter, here: Here, tmp_path: Path) -> None:
-    run = journey.run(tiny, run_dir=tmp_path / "run")
+    run = runner.run(tiny, run_dir=tmp_path / "run")
     here.names()
     other = make(tmp_path / "other")
     other.file.write_text(CHARTER.replace("Tiny", "Other"))
-    journey.run(charters.read(other.file), run_dir=run, overrides={"eda": {"value": 2}})
+    runner.run(charters.read(other.file), run_dir=run, overrides={"eda": {"value": 2}})
     assert here.names() == ["eda"]
     follows_the_contract(run)
-    assert verdict.read(run)["run"]["project"] == "Other"
+    assert decision.read(run)["run"]["project"] == "Other"
     assert gate_of(run, "explainability.additivity")["status"] == "skip", "what the first project found does not count"
 
 
@@ -574,52 +575,52 @@ def test_a_folder_holding_another_projects_run_is_computed_anew(tiny: Charter, h
 
 
 def test_one_stage_takes_its_upstream_from_the_run(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"eda": {"mood": "happy"}})
+    run = runner.run(tiny, overrides={"eda": {"mood": "happy"}})
     here.names()
-    assert journey.run(tiny, only="poc", force=True) == run
+    assert runner.run(tiny, only="poc", force=True) == run
     assert here.names() == ["poc"]
     assert statuses(run) == {"eda": "kept", "poc": "done", "explainability": "not run", "handoff": "not run"}
     assert gate_of(run, "eda.missing_critical")["status"] == "pass"
     assert gate_of(run, "explainability.additivity")["message"] == "Out of date: run this stage again."
     follows_the_contract(run)
-    journey.run(tiny)
+    runner.run(tiny)
     assert here.names() == ["eda", "poc", "explainability", "handoff"], "the mood of eda is another now"
 
 
 def test_one_stage_that_is_up_to_date_changes_nothing(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     here.names()
-    journey.run(tiny, only="poc")
+    runner.run(tiny, only="poc")
     assert here.names() == []
     assert set(statuses(run).values()) == {"kept"}
 
 
 def test_one_stage_alone_in_a_new_run_works_without_upstream(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, only="explainability")
+    run = runner.run(tiny, only="explainability")
     assert here.names() == ["explainability"]
     assert gate_of(run, "explainability.additivity")["status"] == "pass"
     assert gate_of(run, "eda.missing_critical")["message"] == "Not run in this run."
-    journey.run(tiny, only="handoff")
+    runner.run(tiny, only="handoff")
     assert statuses(run) == {"eda": "not run", "poc": "not run", "explainability": "kept", "handoff": "done"}
 
 
 def test_one_stage_does_not_hide_that_another_broke(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, overrides={"eda": {"mood": "raises"}})
-    journey.run(tiny, only="poc")
+    run = runner.run(tiny, overrides={"eda": {"mood": "raises"}})
+    runner.run(tiny, only="poc")
     assert statuses(run)["eda"] == "failed"
     assert record_of(run)["error"]["name"] == "IndexError"
     assert gate_of(run, "eda.missing_critical")["status"] == "pass"
     assert gate_of(run, "eda.target")["message"] == "The stage broke before this question."
     (run / "verdict.json").write_text("{")
-    journey.run(tiny, only="poc")
+    runner.run(tiny, only="poc")
     assert record_of(run)["error"]["name"] == "Stopped", "why is not known any more"
     follows_the_contract(run)
 
 
 def test_a_stage_whose_upstream_has_changed_is_out_of_date(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     (tiny.folder / "table.csv").write_text("y\n2\n")
-    journey.run(tiny, only="poc")
+    runner.run(tiny, only="poc")
     assert statuses(run) == {"eda": "not run", "poc": "done", "explainability": "not run", "handoff": "not run"}
     assert gate_of(run, "eda.missing_critical")["status"] == "skip"
 
@@ -630,23 +631,23 @@ def test_a_stage_whose_upstream_has_changed_is_out_of_date(tiny: Charter, here: 
 def test_stopped_in_the_middle_it_writes_down_what_it_has(tiny: Charter, here: Here) -> None:
     here.interrupt = "poc"
     with pytest.raises(KeyboardInterrupt):
-        journey.run(tiny)
-    run = runs.latest(tiny)
+        runner.run(tiny)
+    run = store.latest(tiny)
     assert run is not None
     assert here.names() == ["eda", "poc"]
     assert statuses(run) == {"eda": "done", "poc": "failed", "explainability": "not run", "handoff": "not run"}
     assert gate_of(run, "handoff.reload")["message"] == "Not run yet."
     follows_the_contract(run)
     here.interrupt = ""
-    assert journey.run(tiny) == run
+    assert runner.run(tiny) == run
     assert here.names() == ["poc", "explainability", "handoff"]
 
 
 def test_one_stage_stopped_keeps_the_others(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny)
+    run = runner.run(tiny)
     here.interrupt = "poc"
     with pytest.raises(KeyboardInterrupt):
-        journey.run(tiny, only="poc", force=True)
+        runner.run(tiny, only="poc", force=True)
     assert (statuses(run)["eda"], statuses(run)["poc"]) == ("kept", "failed")
     follows_the_contract(run)
 
@@ -654,21 +655,21 @@ def test_one_stage_stopped_keeps_the_others(tiny: Charter, here: Here) -> None:
 def test_a_run_can_be_read_while_it_runs(tiny: Charter, here: Here) -> None:
     seen: list[dict[str, str]] = []
 
-    class Watching(journey.Progress):
+    class Watching(runner.Progress):
         def started(self, node: Node) -> None:
-            run = runs.latest(tiny)
+            run = store.latest(tiny)
             assert run is not None
             follows_the_contract(run)
             seen.append(statuses(run))
 
-    journey.run(tiny, progress=Watching())
+    runner.run(tiny, progress=Watching())
     assert [list(now.values()).count("done") for now in seen] == [0, 1, 2, 3]
 
 
 def test_progress_hears_every_step(tiny: Charter, here: Here) -> None:
     heard: list[tuple[Any, ...]] = []
 
-    class Listening(journey.Progress):
+    class Listening(runner.Progress):
         def started(self, node: Node) -> None:
             heard.append(("started", node.stage))
 
@@ -678,7 +679,7 @@ def test_progress_hears_every_step(tiny: Charter, here: Here) -> None:
         def ended(self, node: Node, record: Mapping[str, Any]) -> None:
             heard.append(("ended", node.stage, record["status"]))
 
-    journey.run(tiny, overrides={"eda": {"value": 2}}, progress=Listening())
+    runner.run(tiny, overrides={"eda": {"value": 2}}, progress=Listening())
     assert heard[:2] == [("started", "eda"), ("eda", 0, 7)]
     assert heard[-4:] == [("ended", "eda", "done"), *(("ended", name, "not run") for name in ALL[1:])]
 
@@ -699,7 +700,7 @@ def test_a_setting_that_cannot_be_is_refused_before_anything_runs(
     tiny: Charter, here: Here, overrides: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        journey.run(tiny, overrides=overrides)
+        runner.run(tiny, overrides=overrides)
     assert says in str(caught.value)
     assert here.names() == []
     assert not (tiny.folder / "runs").exists()
@@ -709,7 +710,7 @@ def test_a_setting_that_cannot_be_is_refused_before_anything_runs(
 def test_a_run_folder_that_cannot_be_one_is_refused(tiny: Charter, here: Here, name: str) -> None:
     before = {path: path.read_bytes() for path in tiny.folder.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="run folder") as caught:
-        journey.run(tiny, run_dir=tiny.folder / name)
+        runner.run(tiny, run_dir=tiny.folder / name)
     assert "--run-dir" in caught.value.details["fix"]
     assert {path: path.read_bytes() for path in tiny.folder.rglob("*") if path.is_file()} == before
 
@@ -718,23 +719,23 @@ def test_missing_notebooks_are_a_message(tiny: Charter, here: Here, monkeypatch:
     monkeypatch.setattr(graph, "PACKAGE_FOLDER", tiny.folder / "a" / "b")
     (tiny.folder / "notebooks" / "04_handoff.ipynb").unlink()
     with pytest.raises(UserError, match="notebooks are not where"):
-        journey.run(tiny)
+        runner.run(tiny)
 
 
 def test_a_named_folder_elsewhere_is_not_the_newest_run(tiny: Charter, here: Here, tmp_path: Path) -> None:
-    first = journey.run(tiny)
-    journey.run(tiny, run_dir=tmp_path / "elsewhere")
-    assert runs.latest(tiny) == first
-    journey.run(tiny, run_dir=tiny.folder / "runs" / "mine")
-    assert runs.latest(tiny) == tiny.folder / "runs" / "mine"
+    first = runner.run(tiny)
+    runner.run(tiny, run_dir=tmp_path / "elsewhere")
+    assert store.latest(tiny) == first
+    runner.run(tiny, run_dir=tiny.folder / "runs" / "mine")
+    assert store.latest(tiny) == tiny.folder / "runs" / "mine"
 
 
 def test_smoke_is_small_and_says_so(tiny: Charter, here: Here) -> None:
-    run = journey.run(tiny, smoke=True, overrides={"poc": {"sample": 99}})
+    run = runner.run(tiny, smoke=True, overrides={"poc": {"sample": 99}})
     assert here.given["eda"]["sample"] == graph.SMOKE_ROWS
     assert here.given["poc"]["sample"] == 99, "what is asked for by name comes first"
     assert "folds" not in here.given["poc"], "only what the notebook declares"
-    content = verdict.read(run)
+    content = decision.read(run)
     assert content["run"]["smoke"] is True
     assert content["decision"] == "conditional"
     assert any("--smoke" in reason for reason in content["reasons"])
@@ -742,7 +743,7 @@ def test_smoke_is_small_and_says_so(tiny: Charter, here: Here) -> None:
 
 def test_kernels_find_the_projects_own_code_first(tiny: Charter, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["theirs", str(tiny.folder / "src")]))
-    journey.run(tiny)
+    runner.run(tiny)
     expected = [str(charters.PACKAGE_FOLDER.parent), str(tiny.folder / "src"), "theirs"]
     assert os.environ["PYTHONPATH"].split(os.pathsep) == expected
 
@@ -755,7 +756,7 @@ def test_a_stage_needs_only_what_comes_before_it(node: Node) -> None:
 def test_parameters_are_read_without_running_the_cell(tmp_path: Path) -> None:
     cell = new_code_cell("a: int = 3  # rows\nb = 'x'\nc: str = None\nd: int", metadata={"tags": ["parameters"]})
     nbformat.write(new_notebook(cells=[new_code_cell("z = 1 / 0"), cell]), tmp_path / "n.ipynb")
-    assert execution.declared_parameters(tmp_path / "n.ipynb") == {"a": 3, "b": "x", "c": None}
+    assert notebooks.declared_parameters(tmp_path / "n.ipynb") == {"a": 3, "b": "x", "c": None}
 
 
 def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() -> None:
@@ -765,7 +766,7 @@ def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() ->
             cell.execution_count = position if position <= 3 else None
     for count in (None, 5):
         cells[5].execution_count = count
-        found = execution._locate(None, cells, last=5)
+        found = notebooks._locate(None, cells, last=5)
         assert found is not None
         assert (found["name"], found["cell"]) == ("DeadKernelError", 5)
 
@@ -773,14 +774,14 @@ def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() ->
 def test_two_runs_at_once_do_not_meet_in_one_folder(project: Charter, tmp_path: Path) -> None:
     mine = project.model_copy(update={"folder": tmp_path})
     home = project.folder / "notebooks"
-    first = runs.choose(mine, None, home, continues=False, smoke=False, force=False)
-    with runs.claim(first):
-        second = runs.choose(mine, None, home, continues=False, smoke=False, force=False)
+    first = store.choose(mine, None, home, continues=False, smoke=False, force=False)
+    with store.claim(first):
+        second = store.choose(mine, None, home, continues=False, smoke=False, force=False)
         assert second != first, "the newest run is unfinished because somebody is at work there"
-        with pytest.raises(UserError, match="Another process"), runs.claim(first):
+        with pytest.raises(UserError, match="Another process"), store.claim(first):
             pass
-    with runs.claim(first):
+    with store.claim(first):
         pass  # free again
-    assert runs.choose(mine, None, home, continues=False, smoke=False, force=False) == second, (
+    assert store.choose(mine, None, home, continues=False, smoke=False, force=False) == second, (
         "nobody is there any more"
     )

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab2live import cases
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.sources import tables
 from lab2live.eda.checks import survey
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
 from lab2live.eda.signal import agreed, labels, mislabelled
-from lab2live.eda.silos import sources
 from lab2live.errors import UserError
-from lab2live.schema import Charter
 
 Making = Callable[..., Charter]
 ROWS = 3000
@@ -63,7 +63,7 @@ def look(
 ) -> tuple[list[Finding], list[Skip]]:
     problem = "regression" if kind == "regression" else "classification"
     charter = charter_of(prediction={"problem_type": problem, "id_column": "key", **prediction})
-    found = labels.labels(charter, cases.dataset(charter, table), table, [])
+    found = labels.labels(charter, dataset.dataset(charter, table), table, [])
     skipped = [one for one in found if isinstance(one, Skip)]
     assert not [one for one in skipped if "could not be computed" in one.reason]
     return [one for one in found if isinstance(one, Finding)], skipped
@@ -104,7 +104,7 @@ def test_the_rows_to_review_hold_most_of_what_is_wrong(charter_of: Making) -> No
         table, rows = flipped(world(kind), 0.05)
         problem = "regression" if kind == "regression" else "classification"
         charter = charter_of(prediction={"problem_type": problem, "id_column": "key"})
-        listed, sentence = labels.review(charter, cases.dataset(charter, table), table)
+        listed, sentence = labels.review(charter, dataset.dataset(charter, table), table)
         wrong = set(table["key"].iloc[rows])
         assert list(listed)[:2] == ["key", "y"]
         assert 0 < len(listed) <= labels.MOST_ROWS
@@ -119,24 +119,24 @@ def test_without_an_identifier_the_row_of_the_file_is_listed(charter_of: Making,
     table["y"] = table["y"].mask(np.arange(len(table)) % 7 == 0)  # rows of the file that are no cases
     table.to_csv(tmp_path / "orders.csv", index=False)
     charter = charter_of(tmp_path, sources=[{"name": "orders", "uri": "orders.csv"}])
-    whole = sources.joined_table(charter, sources.read_all(charter))
-    listed, sentence = labels.review(charter, cases.dataset(charter, whole), whole)
+    whole = tables.joined_table(charter, tables.read_all(charter))
+    listed, sentence = labels.review(charter, dataset.dataset(charter, whole), whole)
     assert list(listed)[:2] == ["row", "y"] and len(listed) > 5
     lines = (tmp_path / "orders.csv").read_text().splitlines()[1:]
     place = list(table).index("y")
     assert [lines[row - 1].split(",")[place] for row in listed["row"]] == listed["y"].tolist()
     assert sentence.endswith("`row` is the row in orders: 1 is the first one below the header.")
-    some = sources.joined_table(charter, sources.read_all(charter), 2_000)
-    assert "they are not those of orders" in labels.review(charter, cases.dataset(charter, some), some)[1]
+    some = tables.joined_table(charter, tables.read_all(charter), 2_000)
+    assert "they are not those of orders" in labels.review(charter, dataset.dataset(charter, some), some)[1]
 
 
 def test_keys_that_several_cases_share_do_not_replace_the_row(charter_of: Making) -> None:
     table, _ = flipped(world("binary"), 0.05)
     charter = charter_of(prediction={"id_column": "key"})
-    listed, _ = labels.review(charter, cases.dataset(charter, table), table)
+    listed, _ = labels.review(charter, dataset.dataset(charter, table), table)
     assert "row" not in listed
     table["key"] = table["key"].where(np.arange(len(table)) > 0, table["key"].iloc[1])
-    listed, _ = labels.review(charter, cases.dataset(charter, table), table)
+    listed, _ = labels.review(charter, dataset.dataset(charter, table), table)
     assert list(listed)[:3] == ["row", "key", "y"]
     assert (table["key"].to_numpy()[listed["row"] - 1] == listed["key"]).all()
 
@@ -146,12 +146,12 @@ def test_too_few_cases_are_not_judged(charter_of: Making) -> None:
     assert "too few cases" in next(one.reason for one in skipped if one.check == "label.noise")
     charter = charter_of(prediction={"id_column": "key"})
     with pytest.raises(UserError, match="too few"):
-        mislabelled.errors(charter, cases.dataset(charter, world(rows=120)))
+        mislabelled.errors(charter, dataset.dataset(charter, world(rows=120)))
 
 
 def test_too_few_cases_have_no_rows_to_review(charter_of: Making) -> None:
     table = world(rows=8).assign(y=["yes"] + 7 * ["no"])
-    listed, sentence = labels.review(charter_of(), cases.dataset(charter_of(), table), table)
+    listed, sentence = labels.review(charter_of(), dataset.dataset(charter_of(), table), table)
     assert listed.empty and "too few cases" in sentence
 
 
@@ -164,11 +164,11 @@ def extracts(charter_of: Making, folder: Path, now: pd.DataFrame, before: pd.Dat
         prediction={"problem_type": problem, "id_column": "key"},
         sources=[{"name": "crm", "uri": "now.csv", "key": "key", "snapshot": "before.csv"}],
     )
-    readings = sources.read_all(charter)
-    table = sources.joined_table(charter, readings)
+    readings = tables.read_all(charter)
+    table = tables.joined_table(charter, readings)
     surveyed: Any = survey.survey_all(charter, readings)
     surveys = surveyed[0] if isinstance(surveyed, tuple) else surveyed
-    data = cases.dataset(charter, table)
+    data = dataset.dataset(charter, table)
     return [one for one in labels.changed(charter, data, surveys[0]) if isinstance(one, Finding)], surveys
 
 
@@ -328,7 +328,7 @@ def test_hostile_tables_do_not_break_it(charter_of: Making, rows: list[tuple[Any
     frame["ann"], frame["bob"] = frame["y"], frame["x 🌍"]
     charter = charter_of(prediction={"time_column": "when", "labelers": ["ann", "bob"], "label_delay_days": 5})
     try:
-        data = cases.dataset(charter, frame)
+        data = dataset.dataset(charter, frame)
     except UserError:
         return
     for one in labels.labels(charter, data, frame, []):

@@ -11,13 +11,15 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from lab2live import cases, metrics, models, splits, uncertainty, user_code
+from lab2live.charter import metrics
+from lab2live.charter.schema import Answer, PerCase
+from lab2live.data import dataset, intervals, models, splits
 from lab2live.errors import UserError
+from lab2live.pipeline import hooks
 from lab2live.poc import business
 from lab2live.poc.comparison import chosen, ladder, reach, telling, tuning
 from lab2live.poc.worth import value
 from lab2live.poc.worth.returns import Returns
-from lab2live.schema import Answer, PerCase
 
 
 def climbed(charter: Any, data: Any, folds: int = 3, repeats: int = 1, seed: int = 0, budget: int = 0) -> ladder.Climb:
@@ -42,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return model
 
     monkeypatch.setattr(models, "boosting", boosting)
-    monkeypatch.setattr(uncertainty, "BOOTSTRAPS", 40)
+    monkeypatch.setattr(intervals, "BOOTSTRAPS", 40)
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
@@ -98,7 +100,7 @@ def test_a_metric_of_two_classes_is_refused_for_three(generate: Any) -> None:
 
 
 def with_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
-    monkeypatch.setattr(user_code, "rule", lambda charter: rule)
+    monkeypatch.setattr(hooks, "rule", lambda charter: rule)
 
 
 def test_a_rule_that_knows_the_truth_is_the_baseline_and_is_not_beaten(
@@ -142,17 +144,17 @@ def test_without_a_rule_the_page_says_why(generate: Any, quick: None) -> None:
 def test_a_known_calculation_of_the_corrected_error() -> None:
     scores = np.array([0.7, 0.8, 0.9, 0.8])
     # the variance is 0.02 / 3; 1/4 of it, and the ratio 1/3 of it on top
-    assert uncertainty.corrected_error(scores, 1 / 3) == pytest.approx(np.sqrt((1 / 4 + 1 / 3) * 0.02 / 3))
-    mean, low, high, confidence = uncertainty.interval(scores - 0.75, 1 / 3)
-    error = uncertainty.corrected_error(scores, 1 / 3)
+    assert intervals.corrected_error(scores, 1 / 3) == pytest.approx(np.sqrt((1 / 4 + 1 / 3) * 0.02 / 3))
+    mean, low, high, confidence = intervals.interval(scores - 0.75, 1 / 3)
+    error = intervals.corrected_error(scores, 1 / 3)
     assert (mean, high - low) == (pytest.approx(0.05), pytest.approx(2 * 3.182446 * error))
     assert confidence == pytest.approx(stats.t.cdf(0.05 / error, 3))
 
 
 def test_without_variation_there_is_no_interval() -> None:
-    assert uncertainty.interval(np.array([0.1, 0.1, 0.1]), 0.25) == (pytest.approx(0.1),) * 3 + (1.0,)
-    assert uncertainty.interval(np.zeros(3), 0.25) == (0, 0, 0, 0)
-    mean, low, high, confidence = uncertainty.interval(np.array([0.3]), 0.25)
+    assert intervals.interval(np.array([0.1, 0.1, 0.1]), 0.25) == (pytest.approx(0.1),) * 3 + (1.0,)
+    assert intervals.interval(np.zeros(3), 0.25) == (0, 0, 0, 0)
+    mean, low, high, confidence = intervals.interval(np.array([0.3]), 0.25)
     assert mean == low == high == 0.3 and np.isnan(confidence)
 
 
@@ -164,9 +166,9 @@ def test_the_corrected_interval_covers_what_the_naive_one_misses() -> None:
         # correlation ratio / (1 + ratio), as Nadeau and Bengio assume it
         shared = random.normal() * np.sqrt(ratio / (1 + ratio))
         scores = shared + random.normal(size=10) * np.sqrt(1 / (1 + ratio))
-        _, low, high, _ = uncertainty.interval(scores, ratio)
+        _, low, high, _ = intervals.interval(scores, ratio)
         covered += low <= 0 <= high
-        _, low, high, _ = uncertainty.interval(scores, 0)
+        _, low, high, _ = intervals.interval(scores, 0)
         naive += low <= 0 <= high
     assert covered / 400 == pytest.approx(0.95, abs=0.035)
     assert naive / 400 < 0.85
@@ -176,11 +178,11 @@ def test_the_bootstrap_draws_the_same_rows_for_all_and_covers_the_truth() -> Non
     random = np.random.default_rng(0)
     outcome = np.r_[np.zeros(150, dtype=int), np.ones(50, dtype=int)]
     answer = outcome + random.normal(size=200)
-    boot = uncertainty.bootstrap(outcome, {"a": answer, "b": answer, "c": -answer}, metrics.score("roc_auc"), 0)
+    boot = intervals.bootstrap(outcome, {"a": answer, "b": answer, "c": -answer}, metrics.score("roc_auc"), 0)
     assert (boot["a"] == boot["b"]).all() and np.allclose(boot["a"] + boot["c"], 1)
     low, high = np.quantile(boot["a"], [0.025, 0.975])
     assert low < stats.norm.cdf(1 / np.sqrt(2)) < high
-    again = uncertainty.bootstrap(outcome, {"a": answer}, metrics.score("roc_auc"), 0)
+    again = intervals.bootstrap(outcome, {"a": answer}, metrics.score("roc_auc"), 0)
     assert (again["a"] == boot["a"]).all()
 
 
@@ -190,16 +192,16 @@ def test_the_bootstrap_draws_whole_groups_and_knows_that_they_say_less() -> None
     answer = np.repeat(random.normal(size=40), 10)
     outcome = answer + np.repeat(random.normal(size=40), 10)  # all rows of a group err alike
     score = metrics.score("mae")
-    strangers = uncertainty.bootstrap(outcome, {"a": answer}, score, 0)["a"]
-    together = uncertainty.bootstrap(outcome, {"a": answer}, score, 0, groups)["a"]
+    strangers = intervals.bootstrap(outcome, {"a": answer}, score, 0)["a"]
+    together = intervals.bootstrap(outcome, {"a": answer}, score, 0, groups)["a"]
     assert together.std() > 2 * strangers.std(), "ten rows of one group are about one independent row"
 
 
 def test_the_bootstrap_never_scores_one_class_only() -> None:
     outcome = np.array([0, 0, 0, 1])
-    boot = uncertainty.bootstrap(outcome, {"a": np.array([0.1, 0.2, 0.3, 0.4])}, metrics.score("roc_auc"), 0)
+    boot = intervals.bootstrap(outcome, {"a": np.array([0.1, 0.2, 0.3, 0.4])}, metrics.score("roc_auc"), 0)
     assert (boot["a"] == 1).all()
-    one_class = uncertainty.bootstrap(np.zeros(5), {"a": np.zeros(5)}, metrics.score("mae"), 0)
+    one_class = intervals.bootstrap(np.zeros(5), {"a": np.zeros(5)}, metrics.score("mae"), 0)
     assert (one_class["a"] == 0).all()
 
 
@@ -294,7 +296,7 @@ def test_what_is_additive_is_seen_by_the_additive_model_and_no_interplay_is(gene
     frame = pd.DataFrame({"a": random.normal(size=900), "b": random.normal(size=900)})
     curved = np.abs(frame["a"]) + np.abs(frame["b"]) + random.normal(0, 0.1, 900)
     charter, data = generate("regression", 900)
-    data = dataclasses.replace(cases.dataset(charter, frame.assign(y=curved)))
+    data = dataclasses.replace(dataset.dataset(charter, frame.assign(y=curved)))
     found = climb(charter, data)
     assert found.chosen == "additive" and found.rung("linear").mean < 0.3 < 0.85 < found.rung("additive").mean
     assert climb(*generate("xor", 600)).rung("additive").mean < 0.6
@@ -305,7 +307,7 @@ def test_tuning_finds_what_the_usual_settings_miss_and_keeps_to_its_budget(gener
     frame = pd.DataFrame(random.normal(size=(600, 4)), columns=list("abcd"))
     frame["y"] = 3 * frame["a"] * (frame["b"] > 0.8) + random.normal(0, 0.1, 600)
     charter, _ = generate("regression", 50)
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     found, seconds = tuning.tune(charter, data, np.arange(600), 12, 0)
     assert found.fits == 12 and found.loss < found.usual and seconds > 0
     assert set(found.settings) == {*tuning.CHOICES, "max_iter"}
@@ -335,7 +337,7 @@ def test_a_constant_is_as_good_as_guessing(generate: Any, quick: None) -> None:
 
 def test_too_few_cases_are_a_kind_error_and_no_traceback(charter_of: Any) -> None:
     frame = pd.DataFrame({"x": np.linspace(0, 1, 12) ** 2, "y": ["a"] * 2 + ["b"] * 10})
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     with pytest.raises(UserError, match="too few cases"):
         climb(charter_of(), data)
 

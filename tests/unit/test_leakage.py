@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
-from lab2live import cases
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
 from lab2live.eda.signal import copied, leakage, quick
-from lab2live.schema import Charter
 
 Making = Callable[..., Charter]
 ROWS = 2000
@@ -50,7 +50,7 @@ def look(
 ) -> list[Finding]:
     problem = "regression" if kind == "regression" else "classification"
     charter = charter_of(prediction={"problem_type": problem, "id_column": "key", **prediction})
-    found = leakage.leakage(charter, cases.dataset(charter, table), table, origin or {})
+    found = leakage.leakage(charter, dataset.dataset(charter, table), table, origin or {})
     assert not [one for one in found if isinstance(one, Skip) and "could not be computed" in one.reason]
     return [one for one in found if isinstance(one, Finding)]
 
@@ -119,7 +119,7 @@ def test_a_strong_cause_is_no_copy_and_an_effect_is(charter_of: Making) -> None:
     cause, other = random.normal(size=(2, 4000))
     y = random.random(4000) < 1 / (1 + np.exp(-2 * cause - 1.5 * other))
     charter = charter_of(prediction={"positive_class": True})
-    data = cases.dataset(charter, pd.DataFrame({"cause": cause, "other": other, "y": y}))
+    data = dataset.dataset(charter, pd.DataFrame({"cause": cause, "other": other, "y": y}))
     effect = y + random.normal(0, 0.8, 4000)
     assert not copied.is_copy(data, cause, other)
     assert not copied.apart(data, cause, {"other": other})
@@ -132,7 +132,7 @@ def test_power_of_numbers_looks_at_most_rows() -> None:
     truth = np.linspace(0, 1, 1000)[:, None]
     answers = truth.copy()
     answers[::5] = 0.5
-    data = cases.Dataset(pd.DataFrame(), pd.DataFrame(), truth[:, 0], (), cases.Columns({}), 0)
+    data = dataset.Dataset(pd.DataFrame(), pd.DataFrame(), truth[:, 0], (), dataset.Columns({}), 0)
     assert leakage.power(data, truth, answers)[0] > 0.99
     assert quick.skills(data, truth, answers)[0] < 0.9
 
@@ -246,8 +246,8 @@ def test_hostile_tables_do_not_break_it(charter_of: Making, rows: list[tuple[Any
     frame["key"] = [f"k{row}" for row in range(len(frame))]
     charter = charter_of(prediction={"id_column": "key", **({"time_column": "a"} if timed else {})})
     try:
-        data = cases.dataset(charter, frame)
-    except cases.UserError:
+        data = dataset.dataset(charter, frame)
+    except dataset.UserError:
         return
     for one in leakage.leakage(charter, data, frame, {}):
         assert not isinstance(one, Skip) or "could not be computed" not in one.reason, one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lab2live.metrics import METRICS, score
+from lab2live.charter.metrics import METRICS, score
 
 OUTCOME = {"classification": np.array([0, 0, 1, 1, 0, 1]), "regression": np.array([1.0, 2.0, 4.0, 3.0, 0.0, 5.0])}
 

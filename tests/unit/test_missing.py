@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab2live.charter.schema import Charter
+from lab2live.data.sources import tables
 from lab2live.eda.checks import missing, spikes
 from lab2live.eda.checks.findings import Finding, Limits
 from lab2live.eda.checks.survey import Survey, survey
-from lab2live.eda.silos import sources
-from lab2live.schema import Charter
 
 Surveyed = Callable[..., tuple[Charter, Survey]]
 ROWS = 3000
@@ -39,7 +39,7 @@ def surveyed(charter_of: Any, tmp_path: Path) -> Surveyed:
         else:
             frame.to_parquet(path, index=False)
         charter = charter_of(tmp_path, sources=[{"name": "s", "uri": path.name, "key": "id", **more}], **blocks)
-        return charter, survey(charter, sources.read_all(charter)[0])
+        return charter, survey(charter, tables.read_all(charter)[0])
 
     return _surveyed
 

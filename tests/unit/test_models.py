@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lab2live import metrics, models
-from lab2live.inputs import MISSING, OTHER
+from lab2live.charter import metrics
+from lab2live.data import models
+from lab2live.data.encoding import MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 KINDS = ("linear", "additive", "boosting")
@@ -60,12 +61,12 @@ def test_the_linear_model_recovers_the_coefficients(generate: Any) -> None:
 
 @pytest.mark.parametrize("columns", ["numbers", "categories"])
 def test_only_numbers_or_only_categories_are_enough(charter_of: Any, columns: str) -> None:
-    from lab2live import cases
+    from lab2live.data import dataset
 
     random = np.random.default_rng(0)
     x = random.normal(size=200)
     frame = pd.DataFrame({"x": x} if columns == "numbers" else {"x": np.where(x > 0, "up", "down")})
-    data = cases.dataset(charter_of(), frame.assign(y=np.where(x + random.normal(size=200) > 0, 1, 0)))
+    data = dataset.dataset(charter_of(), frame.assign(y=np.where(x + random.normal(size=200) > 0, 1, 0)))
     for kind in KINDS:
         assert models.predict(models.fit(made(kind, data), data, np.arange(200)), data.inputs).shape == (200,)
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab2live.handoff.monitoring import advice, alarms, alerts, baseline, clean, drift, judging
-from lab2live.handoff.monitoring.baseline import Baseline
-from lab2live.handoff.monitoring.window import Window
-from lab2live.inputs import EPOCH
+from lab2live.data.encoding import EPOCH
+from lab2live.monitoring import advice, alarms, alerts, baseline, clean, drift, judging
+from lab2live.monitoring.baseline import Baseline
+from lab2live.monitoring.window import Window
 from lab2live.poc.worth.value import Policy
 
 MONEY = {"per_case": {"true_positive": 10, "false_positive": -3, "false_negative": 0, "true_negative": 0}}

@@ -14,10 +14,10 @@ from scipy import stats
 from sklearn import metrics as known_metrics
 
 from lab2live.errors import UserError
-from lab2live.handoff.monitoring import alerts, drift, performing, served, shape, telling, window
-from lab2live.handoff.monitoring.performing import Judge
-from lab2live.handoff.serving.metrics import Metrics
+from lab2live.monitoring import alerts, drift, performing, served, shape, telling, window
+from lab2live.monitoring.performing import Judge
 from lab2live.poc.worth.value import Policy
+from lab2live.serving.metrics import Metrics
 
 
 def test_values_fall_into_the_counts_they_were_learnt_from() -> None:
@@ -192,8 +192,8 @@ def test_a_file_that_holds_no_metrics_is_refused(tmp_path: Path) -> None:
 
 
 def test_tables_keep_hostile_names_apart() -> None:
-    from lab2live import report
+    from lab2live.reporting import display
 
     hostile = alerts.found("input_drift", 1, 0, 9, "<script>alert(1)</script> has drifted", True)
     for rows in (telling.overview([hostile]), telling.to_do([hostile])):
-        assert "<script>" not in report.table(rows).html
+        assert "<script>" not in display.table(rows).html

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab2live.charter.schema import Charter
+from lab2live.data.sources import tables
 from lab2live.eda.checks import outliers, shifts, tails, together
 from lab2live.eda.checks.findings import Finding
 from lab2live.eda.checks.survey import Survey, survey
-from lab2live.eda.silos import sources
-from lab2live.schema import Charter
 
 Surveyed = Callable[..., tuple[Charter, Survey]]
 ROWS = 5000
@@ -46,7 +46,7 @@ def surveyed(charter_of: Any, tmp_path: Path) -> Surveyed:
     def _surveyed(frame: pd.DataFrame, **more: Any) -> tuple[Charter, Survey]:
         frame.to_parquet(tmp_path / "s.parquet", index=False)
         charter = charter_of(tmp_path, sources=[{"name": "s", "uri": "s.parquet", "key": "id", **more}])
-        return charter, survey(charter, sources.read_all(charter)[0])
+        return charter, survey(charter, tables.read_all(charter)[0])
 
     return _surveyed
 
@@ -307,7 +307,7 @@ def test_no_table_breaks_a_check(charter_of: Any, tmp_path_factory: Any, first: 
     folder = tmp_path_factory.mktemp("odd")
     table.to_parquet(folder / "s.parquet")
     charter = charter_of(folder, sources=[{"name": "s", "uri": "s.parquet", "columns": {"b": {"min": 0}}}])
-    measured = survey(charter, sources.read_all(charter)[0])
+    measured = survey(charter, tables.read_all(charter)[0])
     checks = (outliers.univariate, outliers.constant, outliers.impossible, shifts.level_shift, together.multivariate)
     for check in checks:
         assert isinstance(check(charter, measured), list)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, gates, splits
+from lab2live.charter import gates
+from lab2live.data import dataset, splits
+from lab2live.data.splits import Split
 from lab2live.poc.comparison.overlap import shared
-from lab2live.splits import Split
 
 
 def drawn(charter_of: Any, rows: int = 300, **prediction: Any) -> Any:
@@ -23,7 +24,7 @@ def drawn(charter_of: Any, rows: int = 300, **prediction: Any) -> Any:
         y=random.choice(["yes", "no"], rows),
     )
     charter = charter_of(prediction={"id_column": "key", **prediction})
-    return charter, cases.dataset(charter, frame)
+    return charter, dataset.dataset(charter, frame)
 
 
 @pytest.mark.parametrize("prediction", [{}, {"group_column": "team"}, {"time_column": "when"}])
@@ -63,6 +64,6 @@ def test_copies_of_rows_and_of_identifiers_are_counted(charter_of: Any) -> None:
 
 def test_rows_that_are_equal_by_chance_are_no_copies(charter_of: Any) -> None:
     frame = pd.DataFrame({"a": [0, 1] * 50, "b": [0, 0, 1, 1] * 25, "c": [1, 2] * 50, "y": ["u", "v"] * 50})
-    data = cases.dataset(charter_of(), frame)
+    data = dataset.dataset(charter_of(), frame)
     value, message = shared(charter_of(), data, Split(np.arange(80), np.arange(80, 100), "by hand"))
     assert value == 0 and "equal by chance" in message

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab2live import files, gates, splits
+from lab2live import files
+from lab2live.charter import gates
+from lab2live.charter.gates import judge
+from lab2live.data import splits
 from lab2live.explainability.confidence import telling_sure
 from lab2live.explainability.sides import Sides
-from lab2live.gates import judge
 from lab2live.handoff.people import counting, findings, icons, roles
 from lab2live.handoff.people.counting import Count
 from lab2live.handoff.people.findings import Findings

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lab2live import cli, files
+from lab2live import files
+from lab2live.charter.gates import judge
+from lab2live.cli import main
 from lab2live.errors import UserError
-from lab2live.gates import judge
 from lab2live.handoff.people import brief, limits, money, sign_off
 from lab2live.handoff.people.counting import Count, Counts
 from lab2live.handoff.people.findings import Findings
@@ -269,11 +270,11 @@ def test_what_was_not_there_is_said_not_to_be_signed(run: Path, charter_of: Any)
 
 
 def test_the_command_says_what_fits_and_ends_with_1_where_it_does_not(run: Path, monkeypatch: Any, capsys: Any) -> None:
-    assert CliRunner().invoke(cli.app, ["sign-off", str(run)]).exit_code == 0
+    assert CliRunner().invoke(main.app, ["sign-off", str(run)]).exit_code == 0
     files.write_text(run.parent / "latest", f"{run.name}\n")
-    assert CliRunner().invoke(cli.app, ["sign-off", str(run.parent / "latest")]).exit_code == 0
+    assert CliRunner().invoke(main.app, ["sign-off", str(run.parent / "latest")]).exit_code == 0
     (run.parent / "latest").unlink()
     files.write_text(run / "artefacts" / "brief.html", "another brief")
     monkeypatch.setattr("sys.argv", ["lab2live", "sign-off", str(run)])
-    assert cli.main() == 1
+    assert main.main() == 1
     assert "artefacts/brief.html" in capsys.readouterr().err

@@ -10,13 +10,14 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
-from lab2live import cli, gates
-from lab2live.gates import judge
+from lab2live.charter import gates
+from lab2live.charter.gates import judge
+from lab2live.cli import main
 from lab2live.handoff.deploying.capacity import Capacity
 from lab2live.handoff.fallback import TRIGGERS, Plan
-from lab2live.handoff.monitoring.alerts import ALERTS, Alert
 from lab2live.handoff.people import readiness, rubric, runbook
 from lab2live.handoff.people.findings import Findings
+from lab2live.monitoring.alerts import ALERTS, Alert
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {"limits": {"time_out_ms": 500.0}}
@@ -80,16 +81,16 @@ def test_a_drill_that_judged_nothing_gives_no_point(charter_of: Any) -> None:
 
 def test_its_commands_and_addresses_are_those_that_there_are(charter_of: Any) -> None:
     text = runbook.markdown(charter_of(), CONTRACT, CAPACITY, MADE_UP, plans())
-    known = get_command(cli.app).commands  # type: ignore[attr-defined]
+    known = get_command(main.app).commands  # type: ignore[attr-defined]
     for name in re.findall(r"lab2live ([a-z-]+)", text):
         assert name in known, name
     options = {option for one in known["serve"].params for option in one.opts}
     (serve,) = re.findall(r"lab2live serve (.*)", text)
     assert set(re.findall(r"--\w+", serve)) <= options
-    routes = (ROOT / "src/lab2live/handoff/serving/listening.py").read_text()
+    routes = (ROOT / "src/lab2live/serving/listening.py").read_text()
     for path in re.findall(r"8000(/\w+)", text):
         assert f'"{path}": (' in routes, path
-    metrics = (ROOT / "src/lab2live/handoff/serving/metrics.py").read_text()
+    metrics = (ROOT / "src/lab2live/serving/metrics.py").read_text()
     for name in re.findall(r"`(lab2live_\w+?)(?:_total)?`", text):
         assert f'"{name}"' in metrics, name
 

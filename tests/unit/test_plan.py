@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab2live import charter as charters
-from lab2live import cli
-from lab2live.eda.silos import sources
-from lab2live.eda.simulation import plan, simulate
+from lab2live.charter import loading as charters
+from lab2live.cli import main
+from lab2live.data.sources import tables
 from lab2live.errors import UserError
+from lab2live.synthesis import plan, simulate
 
 CRM: dict[str, Any] = {
     "name": "crm",
@@ -43,7 +43,7 @@ def refused(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         simulate.write(path, path.parent / "out", say=lambda _: None)
     assert not (path.parent / "out").exists()
     monkeypatch.setattr(sys, "argv", ["lab2live", "charter", "--project", str(path.parent)])
-    assert cli.main() == 1
+    assert main.main() == 1
     assert capsys.readouterr().err == f"Error: {caught.value}\n"
     return {"problem": caught.value.problem, **caught.value.details}
 
@@ -103,7 +103,7 @@ def test_a_fault_in_a_source_that_is_read_is_nobodys_error(tmp_path: Path) -> No
 
 def test_a_simulated_source_that_cannot_be_meant_is_a_problem_of_the_source(tmp_path: Path) -> None:
     charter = charters.read(written(tmp_path, CRM, target="churn"))
-    assert "No source declares the target" in sources.read(charter, charter.sources[0]).problem
+    assert "No source declares the target" in tables.read(charter, charter.sources[0]).problem
 
 
 # --- what is made up --------------------------------------------------------------------------------------------------

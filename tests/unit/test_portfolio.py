@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab2live import gates
+from lab2live.charter import gates
 from lab2live.errors import UserError
 from lab2live.portfolio import example, learning, reading, sheet, telling
 from lab2live.portfolio.chances import Worth
@@ -194,15 +194,15 @@ def test_a_project_named_twice_counts_once_and_a_wrong_path_is_a_message(made: d
 def test_only_the_made_up_projects_are_marked_as_made_up(
     made: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lab2live import report
+    from lab2live.reporting import display
 
     made_up = sheet.begin(None, None)
     assert (made_up.made_up, len(made_up.projects)) == (True, len(example.PROJECTS))
-    assert sheet.MADE_UP in report.table([{"a": 1}]).html
+    assert sheet.MADE_UP in display.table([{"a": 1}]).html
     assert "Made up" in capsys.readouterr().out
     real = sheet.begin([str(made["repeat-purchases"])], str(tmp_path / "out"))
     assert real.made_up is False
-    assert sheet.MADE_UP not in report.table([{"a": 1}]).html
+    assert sheet.MADE_UP not in display.table([{"a": 1}]).html
     assert "Made up" not in capsys.readouterr().out
     real.close()
     assert json.loads((tmp_path / "out" / sheet.FILE).read_text(encoding="utf-8"))["made_up"] is False
@@ -263,21 +263,21 @@ def test_one_big_project_has_the_expected_total_of_the_many() -> None:
 
 
 def test_hostile_names_are_escaped() -> None:
-    from lab2live import report
+    from lab2live.reporting import display
 
     name = '<img src=x onerror="alert(1)">'
     rows = telling.overview([live(name, Worth(1, 2, 3), 0.9, currency="<b>")])
-    assert "<img" not in report.table(rows).html
-    assert "<b>" not in report.table(rows).html
+    assert "<img" not in display.table(rows).html
+    assert "<b>" not in display.table(rows).html
 
 
 def test_what_is_on_stand_in_data_is_drawn_and_not_called_a_gain() -> None:
-    from lab2live import charts
+    from lab2live.reporting import plots
 
     safe = Worth(10, 20, 30)
     figure = telling.worth_chart([live("a", safe, 0.9), live("b", Worth(-1, 2, 3), 0.9), live("c", safe)], "EUR")
-    assert charts.heading(figure) == "1 of 2 projects on real data leaves a gain in 19 of 20 worlds"
-    assert "c 20 (10 to 30)" in charts.alt(figure)
+    assert plots.heading(figure) == "1 of 2 projects on real data leaves a gain in 19 of 20 worlds"
+    assert "c 20 (10 to 30)" in plots.alt(figure)
 
 
 def test_no_chance_is_called_certain_because_it_was_rounded() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lab2live.data.sources import tables
 from lab2live.eda.checks import findings, quality
 from lab2live.eda.checks.catalogue import CHECKS
 from lab2live.eda.checks.findings import Found, Skip, collect, finding
-from lab2live.eda.silos import sources
 
 
 def found(*some: tuple[str, str], skipped: tuple[Skip, ...] = (), names: tuple[str, ...] = ("crm",)) -> Found:
@@ -129,7 +129,7 @@ def test_a_check_that_breaks_is_a_skip_and_the_others_go_on(
 
     monkeypatch.setitem(quality.OF_A_SOURCE, "outlier.constant", breaks)
     monkeypatch.setitem(quality.ACROSS, "integration.fan_out", breaks)
-    result, surveys = quality.check(charter, sources.read_all(charter))
+    result, surveys = quality.check(charter, tables.read_all(charter))
     assert [one.name for one in surveys] == ["base"]
     said = {(skip.check, skip.source): skip.reason for skip in result.skipped}
     assert "RuntimeError: no such luck" in said["outlier.constant", "base"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lab2live import charter as charters
-from lab2live import questions
+from lab2live.charter import loading as charters
+from lab2live.charter import review
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.schema import Charter
 
 TODAY = dt.date(2026, 11, 20)
 
@@ -22,18 +22,18 @@ def make(folder: Path = Path("."), **blocks: Any) -> Charter:
 
 
 def test_a_minimal_charter_leaves_every_question_open() -> None:
-    found = questions.unanswered(make())
+    found = review.unanswered(make())
     assert {question.requirement for question in found} == {"B1", "B2", "B3", "B4", "P1", "L1", "L4a", "L5", "T4", "G1"}
     assert all(question.text.endswith("?") and question.field for question in found)
 
 
 def test_the_demo_leaves_none_open() -> None:
-    assert questions.unanswered(charters.find("demo")) == []
+    assert review.unanswered(charters.find("demo")) == []
 
 
 def test_half_an_answer_says_what_is_missing() -> None:
     business = {"customer_experience": {"answer": "They wait less.", "current": 0}}
-    (found,) = (one for one in questions.unanswered(make(business=business)) if one.requirement == "B1")
+    (found,) = (one for one in review.unanswered(make(business=business)) if one.requirement == "B1")
     assert found.field == "business.customer_experience: measure, target"
 
 
@@ -47,7 +47,7 @@ def test_a_column_of_dates_may_be_the_time_of_a_case(prediction: dict[str, Any],
         prediction={"problem_type": "regression", "target": "y", **prediction},
         sources=[{"name": "s", "uri": "s.csv", "columns": columns}],
     )
-    assert any("Does ordered at say when" in one.text for one in questions.unanswered(charter)) is asked
+    assert any("Does ordered at say when" in one.text for one in review.unanswered(charter)) is asked
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,14 @@ def test_a_column_of_dates_may_be_the_time_of_a_case(prediction: dict[str, Any],
 )
 def test_an_answer_closes_its_question(blocks: dict[str, Any], requirement: str, field: str) -> None:
     def is_open(charter: Charter) -> bool:
-        return any(
-            one.requirement == requirement and one.field.endswith(field) for one in questions.unanswered(charter)
-        )
+        return any(one.requirement == requirement and one.field.endswith(field) for one in review.unanswered(charter))
 
     assert is_open(make())
     assert not is_open(make(**blocks))
 
 
 def test_somebody_without_a_name_owns_nothing() -> None:
-    assert "T4" in {one.requirement for one in questions.unanswered(make(team={"owner": {"signs_off": True}}))}
+    assert "T4" in {one.requirement for one in review.unanswered(make(team={"owner": {"signs_off": True}}))}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,7 @@ def test_somebody_without_a_name_owns_nothing() -> None:
     ],
 )
 def test_access_to_a_silo_is_judged(source: dict[str, Any], status: str, says: str) -> None:
-    line = questions.feasibility(make(sources=[{"name": "s", **source}]), TODAY)[0]
+    line = review.feasibility(make(sources=[{"name": "s", **source}]), TODAY)[0]
     assert line.status == status
     assert says in line.text
 
@@ -95,19 +93,19 @@ def test_access_to_a_silo_is_judged(source: dict[str, Any], status: str, says: s
 @pytest.mark.parametrize(("days", "status"), [(1, "pass"), (0, "fail"), (-1, "fail")])
 def test_a_deadline_is_held_against_today(days: int, status: str) -> None:
     charter = make(feasibility={"deadline": TODAY + dt.timedelta(days), "skills": ["SQL"]})
-    _, deadline, skills = questions.feasibility(charter, TODAY)
+    _, deadline, skills = review.feasibility(charter, TODAY)
     assert deadline.status == status
     assert (skills.status, skills.text) == ("pass", "Skills: SQL.")
 
 
 def test_what_is_not_stated_is_skipped_not_passed() -> None:
-    assert [line.status for line in questions.feasibility(make(), TODAY)] == ["pass", "skip", "skip"]
+    assert [line.status for line in review.feasibility(make(), TODAY)] == ["pass", "skip", "skip"]
 
 
 def priced(target: float, **value: float) -> list[str]:
     answer = {"return_on_investment": {"current": 100, "target": target}}
     money = {"build_cost": 1000, "horizon_months": 10, **value}
-    return questions.priority(make(business={**answer, "value": money}))
+    return review.priority(make(business={**answer, "value": money}))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +124,7 @@ def test_the_arithmetic_is_shown() -> None:
 
 def test_without_costs_there_is_no_ratio() -> None:
     assert priced(400, build_cost=0)[-1] == "No cost stated, so there is no ratio."
-    assert "Cannot be computed" in questions.priority(make())[0]
+    assert "Cannot be computed" in review.priority(make())[0]
 
 
 def with_lessons(folder: Path, text: str | bytes) -> Charter:
@@ -146,16 +144,16 @@ def with_lessons(folder: Path, text: str | bytes) -> Charter:
     ],
 )
 def test_lessons_of_other_projects_are_read(tmp_path: Path, text: str, found: list[str]) -> None:
-    assert questions.lessons(with_lessons(tmp_path, text)) == found
+    assert review.lessons(with_lessons(tmp_path, text)) == found
 
 
 @pytest.mark.parametrize("text", ["lessons: 5", "lessons: Ask early.", "a: [", "when: 2026-13-45", "a: b", b"\xff"])
 def test_lessons_that_cannot_be_read_are_a_message(tmp_path: Path, text: str | bytes) -> None:
     with pytest.raises(UserError, match="lessons") as caught:
-        questions.lessons(with_lessons(tmp_path, text))
+        review.lessons(with_lessons(tmp_path, text))
     assert "lessons.yaml" in caught.value.details["where"]
 
 
 def test_lessons_that_are_not_there_are_a_message(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lessons"):
-        questions.lessons(make(tmp_path, project={"lessons": ["gone.yaml"]}))
+        review.lessons(make(tmp_path, project={"lessons": ["gone.yaml"]}))

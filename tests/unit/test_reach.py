@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import gates, metrics, splits
+from lab2live.charter import gates, metrics
+from lab2live.data import splits
 from lab2live.poc.comparison import ladder, reach
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, models
+from lab2live.data import dataset, models
+from lab2live.data.encoding import MISSING, OTHER
 from lab2live.errors import UserError
 from lab2live.explainability.why import families, importance, reasons, telling, trees
-from lab2live.inputs import MISSING, OTHER
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -79,7 +79,7 @@ def test_a_reason_of_a_linear_model_is_coefficient_times_distance_from_the_mean(
 def test_a_case_with_the_mean_of_everything_has_no_reasons(charter_of: Any) -> None:
     x = np.tile([-1.0, 1.0], 50)
     frame = pd.DataFrame({"x": x, "z": np.repeat([-2.0, 2.0], 50), "y": 3 * x})
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), pd.concat([frame, frame.head(1) * 0]))
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), pd.concat([frame, frame.head(1) * 0]))
     train = np.arange(100)
     found = explained(fitted("linear", data, train), data, train, np.array([100]))
     assert np.allclose(found.contributions, 0)
@@ -110,7 +110,7 @@ def test_one_hot_columns_belong_to_the_column_they_come_from(charter_of: Any) ->
         }
     )
     frame["y"] = 5.0 * (frame["c"] == "b") + random.normal(size=300) * 0.01
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
     train = np.arange(300)
     model = fitted("linear", data, train)
     assert list(reasons._owners(model[:-1])) == ["n", *["c_a"] * 3, *["c"] * 2, *["noise"] * 2]
@@ -120,7 +120,9 @@ def test_one_hot_columns_belong_to_the_column_they_come_from(charter_of: Any) ->
 
 def test_probabilities_next_to_one_still_add_up(charter_of: Any) -> None:
     x = np.r_[np.linspace(-60, -1, 100), np.linspace(1, 60, 100), 1e4, -1e4]
-    data = cases.dataset(charter_of(prediction={"positive_class": 1}), pd.DataFrame({"x": x, "y": (x > 0).astype(int)}))
+    data = dataset.dataset(
+        charter_of(prediction={"positive_class": 1}), pd.DataFrame({"x": x, "y": (x > 0).astype(int)})
+    )
     train = np.arange(200)
     model = models.linear(data)
     model[-1].set_params(C=1e6)
@@ -253,7 +255,7 @@ def test_explaining_prints_nothing_and_loads_shap_only_when_needed() -> None:
 import sys, numpy as np, pandas as pd
 from lab2live import cases, models
 from lab2live.explainability.why import reasons
-from lab2live.schema import Charter
+from lab2live.charter.schema import Charter
 r = np.random.default_rng(0)
 frame = pd.DataFrame(r.normal(size=(300, 2)), columns=["a", "b"]).assign(y=r.choice(["no", "yes"], 300))
 charter = Charter(prediction={"problem_type": "classification", "target": "y"}, sources=[{"name": "s", "uri": "s"}])

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, charts, models
+from lab2live.data import dataset, models
 from lab2live.explainability.why import effects, families, importance, reasons, telling
+from lab2live.reporting import plots
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -48,7 +49,7 @@ def test_telling_cases_are_extreme_and_what_is_shown_adds_up(generate: Any, prob
         assert start + sum(parts) == pytest.approx(answer, abs=1e-9)
         assert ("points" in said) == (problem != "regression")
         assert isinstance(telling.case_chart(case, scale), Figure)
-        assert title in charts.heading(telling.case_chart(case, scale))
+        assert title in plots.heading(telling.case_chart(case, scale))
 
 
 def test_a_sentence_names_values_in_their_units(generate: Any) -> None:
@@ -109,7 +110,7 @@ def test_hostile_tables_are_told_without_a_word_of_python(charter_of: Any) -> No
     frame["flag"] = random.choice([True, False], 60)
     frame["y"] = random.choice(["no", "yes"], 60)
     charter = charter_of(prediction={"derived": {"column 1": "`column 2` + log(`column 3`)", "gone": "1 +"}})
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     groups, scale = families.families(data.columns.kinds, charter.prediction.derived), telling.scale(charter, data)
     for make in (models.linear(data), models.boosting(data, 0)):
         model = models.fit(make, data, np.arange(40))
@@ -139,8 +140,8 @@ def test_what_was_rounded_to_sure_is_not_called_sure() -> None:
     case = telling.Case("The highest answer", 50, 100, "yes", (("a is 1", 42.0), ("b is 2", 8.0)), 0)
     assert telling.sentence(case, scale).startswith("more than 99 % yes, from 50 % when")
     figure = telling.case_chart(case, scale)
-    assert charts.heading(figure) == "The highest answer: more than 99 % yes"
-    assert "From the average 50 %" in charts.alt(figure) and "this prediction more than 99 %" in charts.alt(figure)
+    assert plots.heading(figure) == "The highest answer: more than 99 % yes"
+    assert "From the average 50 %" in plots.alt(figure) and "this prediction more than 99 %" in plots.alt(figure)
 
 
 def test_large_reasons_do_not_round_a_probability_to_tens() -> None:
@@ -156,5 +157,5 @@ def test_large_reasons_do_not_round_a_probability_to_tens() -> None:
 @pytest.mark.parametrize(("first", "noted"), [(60.0, True), (-60.0, True), (40.0, False), (50.0, False)])
 def test_a_waterfall_that_leaves_the_probabilities_says_how_to_read_it(first: float, noted: bool) -> None:
     case = telling.Case("t", 50, 60, "yes", (("a", first), ("b", 10 - first)), 0)
-    assert (telling.BEYOND in charts.alt(telling.case_chart(case, telling.Scale(100, "points")))) == noted
-    assert telling.BEYOND not in charts.alt(telling.case_chart(case, telling.Scale(1, "EUR")))
+    assert (telling.BEYOND in plots.alt(telling.case_chart(case, telling.Scale(100, "points")))) == noted
+    assert telling.BEYOND not in plots.alt(telling.case_chart(case, telling.Scale(1, "EUR")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lab2live import gates
+from lab2live.charter import gates
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = [

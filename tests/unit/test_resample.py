@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab2live import charter as charters
-from lab2live.eda.simulation import closeness, demo_silos, resample, simulate
+from lab2live.charter import loading as charters
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.schema import Charter
+from lab2live.synthesis import closeness, demo_silos, resample, simulate
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab2live import charts
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth import alternatives, returns, telling_money, value
 from lab2live.poc.worth.returns import Range
+from lab2live.reporting import plots
 
 KINDS = ("true_positive", "false_positive", "false_negative", "true_negative")
 COSTS = {"cases_per_month": 8000, "build_cost": 60000, "run_cost_per_month": 2500, "horizon_months": 24}
@@ -174,7 +174,7 @@ def test_without_money_there_is_nothing_but_the_reason(money: Any) -> None:
     # the reason stands where the table would stand, and is not said again
     said = [telling_money.returns_sentence(found), telling_money.break_even_sentence(found)]
     assert len(set(said)) == 2 and not any("puts no money" in text for text in said)
-    assert telling_money.curve_sentence(found) == "" and charts.alt(found.figure()).startswith("Without money")
+    assert telling_money.curve_sentence(found) == "" and plots.alt(found.figure()).startswith("Without money")
     assert returns.returns(money(cost_per_unit_under=1), regression(), "linear").options == ()
 
 
@@ -249,7 +249,7 @@ def test_regression_is_compared_with_constant_and_rule_shifted_and_plain(money: 
     assert found.option("model").plain.middle == pytest.approx(plain, rel=0.05)
     assert found.against == "rule" and found.gain_per_case.low > 0
     assert "EUR per case, unshifted" in telling_money.returns_table(found)
-    assert charts.alt(found.figure()).startswith("The model earns about")
+    assert plots.alt(found.figure()).startswith("The model earns about")
 
 
 def test_with_more_classes_the_cheapest_constant_and_the_rule_are_compared_with(money: Any) -> None:
@@ -300,6 +300,6 @@ def test_it_takes_no_longer_than_a_reader_waits(money: Any) -> None:
 def test_the_rule_that_came_with_the_template_is_not_called_todays(
     money: Any, monkeypatch: pytest.MonkeyPatch, example: bool, title: str
 ) -> None:
-    monkeypatch.setattr("lab2live.user_code.rule_is_example", lambda charter: example)
+    monkeypatch.setattr("lab2live.pipeline.hooks.rule_is_example", lambda charter: example)
     found = returns.returns(money((100, -20, 0, 0), **COSTS), binary(), "linear", resamples=40)
     assert found.option("rule").title == title

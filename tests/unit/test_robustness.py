@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, metrics, models, splits, uncertainty, user_code
+from lab2live.charter import metrics
+from lab2live.data import dataset, intervals, models, splits
 from lab2live.errors import UserError
+from lab2live.pipeline import hooks
 from lab2live.poc.change import robustness as subject
 from lab2live.poc.change.robustness import Trial
 
@@ -57,7 +59,7 @@ def run(charter_of: Any, problem: str = "binary", table: pd.DataFrame | None = N
     positive = {"positive_class": "true"} if problem == "binary" else {}
     charter = charter_of(prediction={"problem_type": kind, **positive, **more.pop("prediction", {})})
     table = drawn(problem) if table is None else table
-    data = cases.dataset(charter, table)
+    data = dataset.dataset(charter, table)
     origins = {name: "two" if name == "b" else "one" for name in table}
     return subject.robustness(
         charter,
@@ -122,7 +124,7 @@ def test_what_breaks_is_a_result(charter_of: Any, monkeypatch: pytest.MonkeyPatc
             raise UserError("`add_features` failed.", found="ValueError: no gaps, please")
         return frame
 
-    monkeypatch.setattr(user_code, "add_features", features)
+    monkeypatch.setattr(hooks, "add_features", features)
     found = run(charter_of)
     assert found.weaknesses[0].middle.broken == "breaks: ValueError: no gaps, please"
     assert found.verdict(0.4)[0] == subject.BREAKS
@@ -177,16 +179,16 @@ def test_worth_is_asked_for_every_trial(charter_of: Any) -> None:
 def test_the_quick_way_to_score_is_exact() -> None:
     random = np.random.default_rng(0)
     known, answers = (random.random(200) < 0.3).astype(int), random.integers(0, 9, 200) / 9
-    weights = uncertainty.redraw(0, 200, 20, np.arange(200) // 4, known)
+    weights = intervals.redraw(0, 200, 20, np.arange(200) // 4, known)
     score = metrics.score("roc_auc")
-    slow = uncertainty.scores(lambda known, answers: float(score(known, answers)), known, answers, weights)
-    assert uncertainty.scores(score, known, answers, weights) == pytest.approx(slow)
+    slow = intervals.scores(lambda known, answers: float(score(known, answers)), known, answers, weights)
+    assert intervals.scores(score, known, answers, weights) == pytest.approx(slow)
     assert weights.shape == (20, 200) and (weights.reshape(20, 50, 4).std(axis=2) == 0).all()
 
 
 def test_the_shares_of_the_classes_vary_as_all_cases_let_them() -> None:
     known = np.repeat([0, 1], [160, 40])
-    weights = uncertainty.redraw_in_shares(np.random.default_rng(0), known, 4000, 1000)
+    weights = intervals.redraw_in_shares(np.random.default_rng(0), known, 4000, 1000)
     assert weights.sum(axis=1) == pytest.approx(np.full(4000, 200))
     shares = weights[:, known == 1].sum(axis=1) / 200
     assert shares.mean() == pytest.approx(0.2, abs=0.001)

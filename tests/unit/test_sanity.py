@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, charts, gates, models
+from lab2live.charter import gates
+from lab2live.data import dataset, models
 from lab2live.explainability.why import reasons, sanity
+from lab2live.reporting import plots
 
 TRAIN, ROWS = np.arange(600), np.arange(600, 800)
 
@@ -77,7 +79,7 @@ def test_where_nothing_tells_anything_chance_weighs_as_much_as_the_rest(generate
     probes = sanity.probes(data, model_of(kind, data), TRAIN, ROWS, 0)
     assert probes.share is not None and judged("probe", probes.share) != "pass"
     assert probes.weak and "No heavier than chance" in probes.message
-    assert charts.heading(sanity.chart(probes)).endswith("no heavier than chance")
+    assert plots.heading(sanity.chart(probes)).endswith("no heavier than chance")
 
 
 def test_both_are_the_same_every_time_and_leave_the_model_as_it_was(generate: Any) -> None:
@@ -95,7 +97,7 @@ def test_a_copy_weighs_together_with_its_source(charter_of: Any) -> None:
     frame = pd.DataFrame({"a": random.normal(size=800), "shuffled a": random.normal(size=800)})
     frame["twin"] = 2 * frame["a"]
     frame["y"] = 3 * frame["a"] + random.normal(size=800)
-    data = cases.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
+    data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), frame)
     probes = sanity.probes(data, model_of("boosting", data), TRAIN, ROWS, 0, {"twin": "2 * a"})
     assert probes.ranking["column"][0] == "a (with twin)" and probes.weak in ((), ("shuffled a",))
     # a column that is called like a probe is left alone

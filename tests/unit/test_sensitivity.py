@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab2live import charts
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth import returns, sensitivity
 from lab2live.poc.worth.sensitivity import Sensitivity
+from lab2live.reporting import plots
 
 KINDS = ("true_positive", "false_positive", "false_negative", "true_negative")
 COSTS = {"cases_per_month": 100, "build_cost": 1000, "run_cost_per_month": 50, "horizon_months": 10}
@@ -104,7 +104,7 @@ def test_what_is_zero_or_not_stated_is_not_varied(money: Any) -> None:
     nothing = vary(money(), perfect())
     said = sensitivity.kill_sentence(nothing)
     assert nothing.levers == () and "is not known" in said and said != nothing.lacking
-    assert sensitivity.tornado_table(nothing).empty and charts.alt(nothing.figure())
+    assert sensitivity.tornado_table(nothing).empty and plots.alt(nothing.figure())
 
 
 def test_regression_and_cost_matrix_have_their_own_assumptions(money: Any) -> None:
@@ -137,5 +137,5 @@ def test_it_is_told_and_drawn_and_plain_data_and_twice_the_same(money: Any) -> N
     assert "'cases per month' at 60 (100 assumed)" in said
     table = sensitivity.tornado_table(found)
     assert table["assumption"].tolist() == [lever.label for lever in found.levers]
-    assert charts.alt(found.figure()).startswith(f"{sensitivity.headline(found)}. EUR left after 10 months")
+    assert plots.alt(found.figure()).startswith(f"{sensitivity.headline(found)}. EUR left after 10 months")
     json.dumps(found.as_dict(), allow_nan=False)

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import cases, charts, gates, metrics, models, splits, uncertainty, words
+from lab2live.charter import gates, metrics
+from lab2live.data import dataset, intervals, models, splits
 from lab2live.poc.change import mixes, shift, staleness
+from lab2live.reporting import formatting, plots
 
 
 def over_time(charter_of: Any, drift: float = 0.0, moved: float = 0.0, rows: int = 800, **more: Any) -> Any:
@@ -24,7 +26,7 @@ def over_time(charter_of: Any, drift: float = 0.0, moved: float = 0.0, rows: int
     frame = pd.DataFrame({"a": a + moved * (age >= 0.8), "b": b, "day": days, "colour": "red", "y": y})
     frame.loc[::17, "b"] = np.nan
     charter = charter_of(prediction={"time_column": "day", "positive_class": "yes", **more.pop("prediction", {})})
-    data = cases.dataset(charter, frame.assign(**more))
+    data = dataset.dataset(charter, frame.assign(**more))
     return charter, data, splits.split(charter, data, 0)
 
 
@@ -66,7 +68,7 @@ def test_whole_groups_that_differ_among_themselves_are_no_shift(charter_of: Any)
         levels = np.repeat(random.normal(size=60), 10)  # all rows of a group are alike
         frame = pd.DataFrame({"a": levels, "g": np.repeat(np.arange(60), 10), "y": random.random(600) < 0.5})
         charter = charter_of(prediction={"group_column": "g"})
-        data = cases.dataset(charter, frame)
+        data = dataset.dataset(charter, frame)
         found.append(shift.train_live(charter, data, splits.split(charter, data, seed), seed))
     assert sum(one.p > shift.SURE for one in found) >= 5
 
@@ -92,7 +94,7 @@ def test_reweighting_knows_the_truth() -> None:
     weights = np.where(np.arange(300) < 100, 3, 1)
     known = (np.arange(300) < 100).astype(float)
     mae = metrics.score("mae")
-    assert uncertainty.scores(mae, known, np.zeros(300), weights[None])[0] == pytest.approx(-0.6)
+    assert intervals.scores(mae, known, np.zeros(300), weights[None])[0] == pytest.approx(-0.6)
 
 
 def test_drift_shows_with_age_and_its_absence_does_not(charter_of: Any) -> None:
@@ -107,7 +109,7 @@ def test_drift_shows_with_age_and_its_absence_does_not(charter_of: Any) -> None:
     assert abs(stable.ages[-1]["change"]) < 0.03 and abs(stable.ages[-1]["learnt anew"]) < 0.01
     assert stable == staleness.staleness(charter, data, lambda: models.linear(data), score)
     assert len(stable.table()) == staleness.OLDEST
-    assert "does not clearly" in charts.heading(stable.figure()) and "loses score" in charts.heading(aged.figure())
+    assert "does not clearly" in plots.heading(stable.figure()) and "loses score" in plots.heading(aged.figure())
 
 
 def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any) -> None:
@@ -121,6 +123,6 @@ def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any
 @pytest.mark.parametrize(("auc", "p", "shown"), [(0.52, 0.09, "0.5"), (0.4732, 0.8, "0.473"), (0.7081, 0.01, "0.708")])
 def test_the_message_says_the_number_that_is_measured(auc: float, p: float, shown: str) -> None:
     gate = gates.judge("poc.shift", *shift.TrainLive(auc, p, (), "The test part").verdict)
-    assert words.measured(gate)[0] == shown and f"ROC AUC {auc:.2f}, p = {p:.2f}" in gate.message
+    assert formatting.measured(gate)[0] == shown and f"ROC AUC {auc:.2f}, p = {p:.2f}" in gate.message
     assert ("which chance explains, and counts as 0.5" in gate.message) == (shown == "0.5")
     assert ("cannot be told" in gate.message) == (p > shift.SURE)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import cases, charts
-from lab2live.cases import Dataset
+from lab2live.charter.gates import judge
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import carriers, growth, permutation, quick
-from lab2live.gates import judge
-from lab2live.schema import Charter
+from lab2live.reporting import plots
 
 Generating = Callable[..., tuple[Charter, Dataset]]
 
@@ -58,7 +59,7 @@ def test_a_group_known_by_its_column_is_no_signal(charter_of: Callable[..., Char
             y=np.where(random.permutation(20)[group] < 10, "a", "b")
         )
         charter = charter_of(prediction={"group_column": "g"})
-        level = permutation.is_any(charter, cases.dataset(charter, frame), seed, permutations=99).p
+        level = permutation.is_any(charter, dataset.dataset(charter, frame), seed, permutations=99).p
         levels.append(1.0 if level is None else level)
     assert np.mean(np.array(levels) < 0.05) <= 0.2
 
@@ -68,7 +69,7 @@ def test_a_rare_class_is_kept_whole_in_the_sample(charter_of: Callable[..., Char
     rare = np.arange(20_000) < 100
     frame = pd.DataFrame({"x": random.normal(size=20_000) + 0.8 * rare, "z": random.normal(size=20_000), "y": rare})
     charter = charter_of(prediction={"positive_class": True})
-    data = cases.dataset(charter, frame)
+    data = dataset.dataset(charter, frame)
     assert quick.balanced(charter, data, 2000, 0).outcome.sum() == 100
     assert quick.drawn(charter, data, 2000, 0).outcome.sum() < 30
     assert permutation.is_any(charter, data, permutations=199).p == pytest.approx(0.01)
@@ -78,8 +79,8 @@ def test_time_and_groups_decide_the_folds(charter_of: Callable[..., Charter], ge
     _, data = generate("binary", 600)
     frame = data.raw.assign(when=pd.date_range("2024-01-01", periods=600), y=data.outcome)
     timed = charter_of(prediction={"time_column": "when"})
-    assert permutation.is_any(timed, cases.dataset(timed, frame), permutations=199).p == pytest.approx(0.01)
-    assert growth.more_rows(timed, cases.dataset(timed, frame)).gain is not None
+    assert permutation.is_any(timed, dataset.dataset(timed, frame), permutations=199).p == pytest.approx(0.01)
+    assert growth.more_rows(timed, dataset.dataset(timed, frame)).gain is not None
 
 
 @pytest.mark.parametrize(
@@ -89,11 +90,11 @@ def test_too_little_to_say_is_said(charter_of: Callable[..., Charter], rows: int
     random = np.random.default_rng(1)
     frame = pd.DataFrame({"x": random.normal(size=rows), "y": np.arange(rows) % 6 == 0})
     charter = charter_of(prediction={"group_column": "g"} if groups else {})
-    data = cases.dataset(charter, frame.assign(g=np.arange(rows) % groups) if groups else frame)
+    data = dataset.dataset(charter, frame.assign(g=np.arange(rows) % groups) if groups else frame)
     found = permutation.is_any(charter, data)
     assert found.verdict[0] is None
     assert why in found.verdict[1]
-    assert charts.png(found.figure())
+    assert plots.png(found.figure())
 
 
 def test_a_second_run_says_the_same(generate: Generating) -> None:
@@ -112,7 +113,7 @@ def test_columns_that_carry_are_told_from_noise(generate: Generating, kind: str)
     assert found.columns[0].column == "x1"
     assert "3 of 4 columns carry the signal, first x1" in found.sentence
     assert list(found.table().columns) == ["column", "adds to the score", "lowest", "highest", "verdict"]
-    assert "x1" in charts.alt(found.figure())
+    assert "x1" in plots.alt(found.figure())
 
 
 def test_columns_that_only_tell_together_carry(generate: Generating) -> None:
@@ -132,10 +133,10 @@ def test_nothing_carries_in_noise(generate: Generating) -> None:
 
 def test_too_few_cases_have_no_carriers(charter_of: Callable[..., Charter]) -> None:
     charter = charter_of()
-    found = carriers.carriers(charter, cases.dataset(charter, pd.DataFrame({"x": range(8), "y": list("aaaaaaab")})))
+    found = carriers.carriers(charter, dataset.dataset(charter, pd.DataFrame({"x": range(8), "y": list("aaaaaaab")})))
     assert not found.columns
     assert "cannot be said" in found.sentence
-    assert charts.png(found.figure())
+    assert plots.png(found.figure())
     assert found.table().empty
 
 
@@ -157,7 +158,7 @@ def test_more_rows_hardly_help_a_simple_problem_and_help_a_hard_one(charter_of: 
             pd.DataFrame(table).rename(columns="x{}".format).assign(y=random.random(rows) < 1 / (1 + np.exp(-margin)))
         )
         charter = charter_of(prediction={"positive_class": True})
-        return growth.more_rows(charter, cases.dataset(charter, frame))
+        return growth.more_rows(charter, dataset.dataset(charter, frame))
 
     easy, hard = grown(3000, 2), grown(400, 40)
     assert easy.gain is not None
@@ -168,7 +169,7 @@ def test_more_rows_hardly_help_a_simple_problem_and_help_a_hard_one(charter_of: 
     assert "would help" in hard.verdict[1]
     assert hard.four_times[1] <= hard.four_times[0] <= hard.four_times[2]
     assert hard.table()["known"].tolist() == ["seen"] * len(hard.sizes) + ["expected"] * 2
-    assert "(expected)" in charts.alt(hard.figure())
+    assert "(expected)" in plots.alt(hard.figure())
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_a_curve_that_leads_nowhere_is_not_extended(generate: Generating, kind: 
     found = growth.more_rows(*generate(kind, rows))
     assert found.verdict[0] is None
     assert why in found.verdict[1]
-    assert charts.png(found.figure())
+    assert plots.png(found.figure())
     assert isinstance(found.table(), pd.DataFrame)
 
 
@@ -205,8 +206,8 @@ def test_labels_of_carriers_are_short_and_clear_of_the_line() -> None:
     (axes,) = figure.axes
     texts = [text for text in axes.texts if "copy" not in text.get_text()]
     assert [text.get_text() for text in texts] == ["0.106", "0.042", "0.005", "0.001", "0.000"]
-    assert "region 0.000 (−0.004 to 0.000)" in charts.alt(figure) and "0.0000436" not in charts.alt(figure)
-    charts.png(figure)
+    assert "region 0.000 (−0.004 to 0.000)" in plots.alt(figure) and "0.0000436" not in plots.alt(figure)
+    plots.png(figure)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
     line = axes.transData.transform((0.00216, 0))[0]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
 
-from lab2live.eda.simulation import silos, simulate, synthetic
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.schema import Charter
+from lab2live.synthesis import silos, simulate, synthetic
 
 
 def one(columns: dict[str, Any], prediction: dict[str, Any] | None = None, **simulation: Any) -> Charter:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import charter as charters
-from lab2live import cli, stage
-from lab2live.eda.silos import sources
-from lab2live.eda.simulation import demo_silos, public, simulate, stand_ins
+from lab2live.charter import loading as charters
+from lab2live.cli import main
+from lab2live.data.sources import tables
 from lab2live.errors import UserError
+from lab2live.pipeline import context
+from lab2live.synthesis import demo_silos, public, simulate, stand_ins
 
 SPEC = """\
 prediction: {problem_type: classification, target: left, positive_class: "yes", id_column: customer_id}
@@ -46,7 +47,7 @@ def spec(tmp_path: Path) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["lab2live", "simulate", *map(str, arguments)])
-    return cli.main()
+    return main.main()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -180,13 +181,13 @@ join: {base: crm, on: customer_id}
 def test_a_refused_silo_is_simulated_for_the_cases_of_the_real_base(tmp_path: Path) -> None:
     real_silos(tmp_path)
     charter = project(tmp_path, REFUSED)
-    readings = sources.read_all(charter)
-    table = sources.joined_table(charter, readings)
+    readings = tables.read_all(charter)
+    table = tables.joined_table(charter, readings)
     assert charter.stand_ins == ["billing"] and len(table) == 300
     # a fifth has no rows because the charter says so, and a sixth because counts are drawn
     assert 0.2 < table["bill"].isna().mean() < 0.5
     assert "tell nothing about it" in truth(tmp_path / "data/simulated")["note"]
-    assert any("billing" in str(banner) for banner in stage.banners(charter, None))
+    assert any("billing" in str(banner) for banner in context.banners(charter, None))
 
 
 def test_a_base_that_is_still_requested_takes_the_keys_of_a_real_silo(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_a_base_that_is_still_requested_takes_the_keys_of_a_real_silo(tmp_path: 
     text = REFUSED.replace("{name: crm, uri: crm.csv,", '{name: crm, stand_in: "simulated://", access: requested,')
     text = text.replace('    stand_in: "simulated://"\n    access: refused\n', "").replace("b.parquet", "billing.csv")
     charter = project(tmp_path, text + "simulate: {effects: {bill: 2.0}}\n")
-    table = sources.modelling_table(charter)
+    table = tables.modelling_table(charter)
     assert table["bill"].notna().all() and charter.stand_ins == ["crm"]
     bills = table.groupby("churned")["bill"].mean()
     assert bills["yes"] > bills["no"] + table["bill"].std()
@@ -203,16 +204,16 @@ def test_a_base_that_is_still_requested_takes_the_keys_of_a_real_silo(tmp_path: 
 def test_simulated_files_are_renewed_when_the_charter_or_the_real_data_change(tmp_path: Path) -> None:
     real_silos(tmp_path)
     charter = project(tmp_path, REFUSED)
-    sources.read_all(charter)
+    tables.read_all(charter)
     home = tmp_path / "data" / "simulated"
     stamp = (home / "truth.json").stat().st_mtime_ns
-    sources.read_all(charter)
+    tables.read_all(charter)
     assert (home / "truth.json").stat().st_mtime_ns == stamp
     charter = project(tmp_path, REFUSED.replace("mean: 30", "mean: 99"))
-    sources.read_all(charter)
+    tables.read_all(charter)
     assert pd.read_parquet(home / "billing.parquet")["amount"].mean() > 80
     pd.read_csv(tmp_path / "crm.csv").head(100).to_csv(tmp_path / "crm.csv", index=False)
-    sources.read_all(charter)
+    tables.read_all(charter)
     assert pd.read_parquet(home / "billing.parquet")["customer_id"].nunique() <= 100
     assert [path.name for path in home.parent.iterdir()] == ["simulated"]
 
@@ -232,13 +233,13 @@ def test_whatever_is_simulated_or_public_is_marked_whatever_the_access_says(tmp_
 
 def test_an_unknown_simulated_address_is_explained(tmp_path: Path) -> None:
     charter = project(tmp_path, SPEC.replace("uri: never-read.parquet", 'uri: "simulated://crm"'))
-    assert "simulated:// alone" in sources.read(charter, charter.sources[0]).problem
+    assert "simulated:// alone" in tables.read(charter, charter.sources[0]).problem
 
 
 def test_a_sample_named_in_the_charter_is_learnt_from(tmp_path: Path) -> None:
     real_silos(tmp_path)
     text = REFUSED + "simulate: {sample: {billing: billing.csv}}\n"
-    sources.read_all(project(tmp_path, text))
+    tables.read_all(project(tmp_path, text))
     made = pd.read_parquet(tmp_path / "data/simulated/billing.parquet")
     assert set(made["month"]) == {"2026-05", "2026-06", "2026-07"}
     assert "not anonymous" in truth(tmp_path / "data/simulated")["what"]
@@ -246,7 +247,7 @@ def test_a_sample_named_in_the_charter_is_learnt_from(tmp_path: Path) -> None:
 
 def test_public_data_can_be_a_source(tmp_path: Path) -> None:
     text = 'prediction: {problem_type: classification, target: species}\nsources: [{name: iris, uri: "public://iris"}]'
-    table = sources.modelling_table(project(tmp_path, text))
+    table = tables.modelling_table(project(tmp_path, text))
     assert len(table) == 150 and (tmp_path / "data/public/iris.csv").is_file()
 
 

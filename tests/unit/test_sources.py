@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from lab2live.eda.silos import sources
+from lab2live.data.sources import tables as sources
 from lab2live.errors import UserError
 
 

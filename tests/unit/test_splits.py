@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab2live import cases, splits
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, splits
 from lab2live.errors import UserError
-from lab2live.schema import Charter
 
 
-def prepared(outcome: Any, problem: str = "classification", **columns: Any) -> tuple[Charter, cases.Dataset]:
+def prepared(outcome: Any, problem: str = "classification", **columns: Any) -> tuple[Charter, dataset.Dataset]:
     """Make a data set whose time and group columns, if it has them, are called `time` and `group`."""
     prediction = {"problem_type": problem, "target": "y"}
     prediction |= {f"{name}_column": name for name in ("time", "group") if name in columns}
     charter = Charter.model_validate({"prediction": prediction, "sources": [{"name": "s", "uri": "s.csv"}]})
     frame = pd.DataFrame({"x": np.linspace(0, 1, len(outcome)) ** 2, **columns, "y": outcome})
-    return charter, cases.dataset(charter, frame)
+    return charter, dataset.dataset(charter, frame)
 
 
 KINDS = ("random", "group", "time", "regression", "regression by group")
 
 
-def draw(kind: str, rows: int, seed: int) -> tuple[Charter, cases.Dataset]:
+def draw(kind: str, rows: int, seed: int) -> tuple[Charter, dataset.Dataset]:
     random = np.random.default_rng(seed)
     columns: dict[str, Any] = {}
     if "group" in kind:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lab2live import charter as charters
-from lab2live import charts, gates, report, stage
+from lab2live.charter import gates
+from lab2live.charter import loading as charters
 from lab2live.errors import UserError
-from lab2live.stage import Stage
+from lab2live.pipeline import context
+from lab2live.pipeline.context import Stage
+from lab2live.reporting import display, plots
 
 CHARTER = """\
 project: {name: Tiny, package: tiny}
@@ -36,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def begin(project: Path, name: str = "eda", **more: Any) -> Stage:
-    return stage.begin(name, str(project), **more)
+    return context.begin(name, str(project), **more)
 
 
 def written(run: Stage) -> dict[str, Any]:
@@ -68,11 +70,9 @@ def test_what_is_found_is_written_at_once(project: Path) -> None:
 
 
 def test_a_process_that_dies_has_written_what_it_found(project: Path) -> None:
-    code = (
-        f"from lab2live import stage; r = stage.begin('eda', {str(project)!r}); r.keep(rows=7); import os; os._exit(9)"
-    )
+    code = f"from lab2live.pipeline import context; r = context.begin('eda', {str(project)!r}); r.keep(rows=7); import os; os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
-    result = stage.read_result(project / "runs" / "interactive", "eda")
+    result = context.read_result(project / "runs" / "interactive", "eda")
     assert result is not None
     assert (result["rows"], result["finished"]) == (7, False)
 
@@ -89,7 +89,7 @@ def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -
     assert [gate["status"] for gate in content["gates"]] == ["pass"]
     assert [entry["title"] for entry in content["artefacts"]] == ["after 0.0"]
     assert [entry["path"] for entry in content["figures"]] == ["artefacts/figures/eda-rows.png"]
-    assert (run.folder / content["figures"][0]["path"]).read_bytes() == charts.png(figure)
+    assert (run.folder / content["figures"][0]["path"]).read_bytes() == plots.png(figure)
 
 
 def test_the_charter_moves_a_gates_limits(project: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_charter_moves_a_gates_limits(project: Path) -> None:
     assert run.gates[0].status == "warn", "the default would fail it"
 
 
-@pytest.mark.parametrize("name", stage.RESERVED)
+@pytest.mark.parametrize("name", context.RESERVED)
 def test_evidence_cannot_hide_the_results_own_keys(project: Path, name: str) -> None:
     run = begin(project)
     with pytest.raises(ValueError, match="key of the results file"):
@@ -196,7 +196,7 @@ def test_a_comment_in_the_charter_changes_nothing(project: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"finished": true}', b'{"version": 0}', b"\xff"])
 def test_a_damaged_result_is_as_good_as_missing(project: Path, content: bytes) -> None:
     finished(project)
-    stage.result_path(project / "runs" / "interactive", "eda").write_bytes(content)
+    context.result_path(project / "runs" / "interactive", "eda").write_bytes(content)
     assert upstream(project) is None
 
 
@@ -225,7 +225,7 @@ def test_a_secret_in_an_address_is_not_written(project: Path, monkeypatch: pytes
 
 
 def titles(project: str, sample: int | None = None) -> list[str]:
-    return [str(banner) for banner in stage.banners(charters.find(project), sample)]
+    return [str(banner) for banner in context.banners(charters.find(project), sample)]
 
 
 def test_real_data_in_full_needs_no_banner(project: Path) -> None:
@@ -246,33 +246,33 @@ def test_begin_shows_the_banners(project: Path, capsys: pytest.CaptureFixture[st
 
 def test_every_table_of_a_stage_on_a_stand_in_says_so_and_the_next_stage_on_real_data_does_not(project: Path) -> None:
     begin(project)
-    assert "stand-in" not in report.table([{"a": 1}], "All").html
+    assert "stand-in" not in display.table([{"a": 1}], "All").html
     stand_in = CHARTER.replace("uri: table.csv", "uri: real.csv, stand_in: table.csv, access: requested")
     (project / "project.yaml").write_text(stand_in)
     begin(project)
-    assert "<caption>All (on stand-in data: table)</caption>" in report.table([{"a": 1}], "All").html
+    assert "<caption>All (on stand-in data: table)</caption>" in display.table([{"a": 1}], "All").html
     (project / "project.yaml").write_text(CHARTER)
     begin(project)
-    assert "stand-in" not in report.table([{"a": 1}], "All").html
+    assert "stand-in" not in display.table([{"a": 1}], "All").html
 
 
 def test_figures_gates_and_files_computed_on_a_stand_in_say_so(project: Path) -> None:
     stand_in = CHARTER.replace("uri: table.csv", "uri: real.csv, stand_in: table.csv, access: requested")
     (project / "project.yaml").write_text(stand_in)
     run = begin(project)
-    run.figure("some", charts.bars(["a"], [1.0], "One bar", "share"))
+    run.figure("some", plots.bars(["a"], [1.0], "One bar", "share"))
     run.artefact(run.path("list.csv"), "A list")
-    content = stage.read_result(run.folder, run.name)
+    content = context.read_result(run.folder, run.name)
     assert content is not None
     assert content["figures"][0]["alt"].endswith("(on stand-in data: table)")
     assert content["artefacts"][0]["title"] == "A list (on stand-in data: table)"
     gate = gates.judge("eda.signal", 0.001, "Found.")
-    assert "(on stand-in data: table)" in report.gate(gate).html
+    assert "(on stand-in data: table)" in display.gate(gate).html
     (project / "project.yaml").write_text(CHARTER)
     run = begin(project)
-    run.figure("some", charts.bars(["a"], [1.0], "One bar", "share"))
-    content = stage.read_result(run.folder, run.name)
-    assert content is not None and "stand-in" not in content["figures"][0]["alt"] + report.gate(gate).html
+    run.figure("some", plots.bars(["a"], [1.0], "One bar", "share"))
+    content = context.read_result(run.folder, run.name)
+    assert content is not None and "stand-in" not in content["figures"][0]["alt"] + display.gate(gate).html
 
 
 def test_no_telemetry_from_a_notebook_opened_by_hand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lab2live import stripping
+from lab2live.pipeline import stripping
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -63,7 +63,7 @@ def test_what_is_no_notebook_is_left_alone(text: str) -> None:
 def test_as_a_command_it_strips_files_and_what_git_hands_it(tmp_path: Path) -> None:
     text = nbformat.writes(worked_in())
     (tmp_path / "a.ipynb").write_bytes(text.encode())
-    script = [sys.executable, "-I", str(ROOT / "src/lab2live/stripping.py")]
+    script = [sys.executable, "-I", str(ROOT / "src/lab2live/pipeline/stripping.py")]
     said = [subprocess.run([*script, "a.ipynb"], cwd=tmp_path, capture_output=True, check=True).stdout for _ in "ab"]
     assert (b"stripped a.ipynb" in said[0], said[1]) == (True, b"")
     filtered = subprocess.run([*script, "-"], input=text.encode(), capture_output=True, check=True).stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab2live import summary
+from lab2live.reporting import markdown
 
 HOSTILE = (
     "| a | b | <img src=x onerror=alert(1)>\n\n# Heading [link](http://evil.example) ![p](x) @everyone "
@@ -26,7 +26,7 @@ def verdict(message: str = "All sources could be read.", **more: Any) -> dict[st
 
 
 def test_the_decision_its_reasons_and_every_gate_are_told() -> None:
-    said = summary.markdown(verdict())
+    said = markdown.markdown(verdict())
     assert said.startswith("## Churn: NO-GO\n\nWho leaves?\n\n- Too few rows.\n")
     rows = [line for line in said.splitlines() if line.startswith("|")]
     assert rows[2].startswith("| ✔ pass | `eda.sources` (must pass) | G1 |")
@@ -36,18 +36,18 @@ def test_the_decision_its_reasons_and_every_gate_are_told() -> None:
 
 
 def test_a_no_go_too_says_on_what_it_rests() -> None:
-    assert "**" not in summary.markdown(verdict())
-    said = summary.markdown(verdict(stand_ins=["a_B", "c"], smoke=True))
+    assert "**" not in markdown.markdown(verdict())
+    said = markdown.markdown(verdict(stand_ins=["a_B", "c"], smoke=True))
     assert "**On stand-in data (a\\_B, c); on small samples (--smoke)**\n" in said
-    assert "**About the simulated demo**\n" in summary.markdown(verdict(demo=True))
+    assert "**About the simulated demo**\n" in markdown.markdown(verdict(demo=True))
 
 
 def test_a_stage_that_broke_is_told_before_the_gates() -> None:
     error = {"name": "ValueError", "message": "a|b", "cell": 7}
-    said = summary.markdown(verdict(error=error))
+    said = markdown.markdown(verdict(error=error))
     assert "**Data broke** in cell 7: ValueError: a\\|b\n" in said
     assert "stopped by an error (so far: " in said.splitlines()[0]
-    assert "broke** in cell" not in summary.markdown(verdict(error={**error, "cell": None}))
+    assert "broke** in cell" not in markdown.markdown(verdict(error={**error, "cell": None}))
 
 
 @pytest.mark.parametrize("where", ["message", "project", "question", "reason", "error"])
@@ -57,7 +57,7 @@ def test_text_from_the_data_is_no_markup(where: str) -> None:
         content["reasons"] = [HOSTILE]
     if where == "error":
         content["run"]["stages"][0]["error"] = {"name": HOSTILE, "message": HOSTILE, "cell": None}
-    said = summary.markdown(content)
+    said = markdown.markdown(content)
     lines = [line for line in said.splitlines() if "Heading" in line]
     assert len(lines) == (2 if where == "message" else 1)
     unescaped = re.sub(r"\\.", "", lines[0].removeprefix("**Data broke**").removeprefix("## "))
@@ -68,6 +68,6 @@ def test_text_from_the_data_is_no_markup(where: str) -> None:
 
 
 def test_a_summary_stays_short() -> None:
-    said = summary.markdown(verdict(message="x" * 10_000))
-    assert "x" * (summary.LONGEST - 1) + "…" in said
+    said = markdown.markdown(verdict(message="x" * 10_000))
+    assert "x" * (markdown.LONGEST - 1) + "…" in said
     assert len(said) < 1_500

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from lab2live import charts
 from lab2live.poc.worth import telling_money
 from lab2live.poc.worth.returns import Curve, Option, Range, Returns
 from lab2live.poc.worth.value import Policy
+from lab2live.reporting import plots
 
 GAIN = Range(4123.0, 11234.0, 18456.0)
 
@@ -87,7 +87,7 @@ def test_the_curve_is_told_and_drawn_with_its_limit(capacity: float | None, said
     curve = Curve((0.0, 0.5, 1.0), (0.0, 40.0, 10.0), (), 0.25, 20.0, capacity)
     found = told(curve=curve)
     assert said in telling_money.curve_sentence(found)
-    words = charts.alt(found.figure())
+    words = plots.alt(found.figure())
     assert "nobody 0, everybody 10; Linear model at most 40; what the model does: 25 %, 20." in words
     assert ("Capacity ends" in words) == (capacity is not None)
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab2live import user_code
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.schema import Charter
+from lab2live.pipeline import hooks
 
 TABLE = pd.DataFrame({"age": [30, 40, 50], "name": ["a", "b", None]})
 Paths = Iterator[None]
@@ -50,8 +50,8 @@ def project(
 
 def test_without_a_package_the_table_stays_as_it_is_and_there_is_no_rule(tmp_path: Path) -> None:
     charter = project(tmp_path, package=None)
-    assert user_code.add_features(charter, TABLE) is TABLE
-    assert user_code.rule(charter) is None
+    assert hooks.add_features(charter, TABLE) is TABLE
+    assert hooks.rule(charter) is None
 
 
 def test_features_and_rule_are_found_beside_the_charter(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_features_and_rule_are_found_beside_the_charter(tmp_path: Path) -> None:
         "def add_features(frame):\n    return frame.assign(old=frame['age'] > 35)",
         "def score(frame):\n    return frame['age'] / 100",
     )
-    assert user_code.add_features(charter, TABLE)["old"].tolist() == [False, True, True]
-    rule = user_code.rule(charter)
+    assert hooks.add_features(charter, TABLE)["old"].tolist() == [False, True, True]
+    rule = hooks.rule(charter)
     assert rule is not None
     assert rule(TABLE).tolist() == [0.3, 0.4, 0.5]
     assert isinstance(rule(TABLE), np.ndarray)
@@ -84,7 +84,7 @@ def test_features_and_rule_are_found_beside_the_charter(tmp_path: Path) -> None:
 def test_features_are_held_to_their_promise(tmp_path: Path, body: str, says: str) -> None:
     charter = project(tmp_path, f"import pandas as pd\ndef add_features(frame):\n    {body}")
     with pytest.raises(UserError) as caught:
-        user_code.add_features(charter, TABLE)
+        hooks.add_features(charter, TABLE)
     assert says in caught.value.details["found"]
     assert "features.py" in caught.value.details["where"]
     assert caught.value.details["fix"]
@@ -97,8 +97,8 @@ def test_what_the_package_changes_in_place_is_its_own_business(tmp_path: Path) -
         "def score(frame):\n    frame['age'] = 0\n    return frame['age']",
     )
     table = TABLE.copy()
-    assert user_code.add_features(charter, table)["age"].tolist() == [0, 0, 0]
-    rule = user_code.rule(charter)
+    assert hooks.add_features(charter, table)["age"].tolist() == [0, 0, 0]
+    rule = hooks.rule(charter)
     assert rule is not None
     rule(table)
     pd.testing.assert_frame_equal(table, TABLE)
@@ -118,7 +118,7 @@ def test_what_the_package_changes_in_place_is_its_own_business(tmp_path: Path) -
     ],
 )
 def test_the_rule_has_to_answer_every_row(tmp_path: Path, answer: str, says: str) -> None:
-    rule = user_code.rule(project(tmp_path, rules=f"def score(frame):\n    return {answer}"))
+    rule = hooks.rule(project(tmp_path, rules=f"def score(frame):\n    return {answer}"))
     assert rule is not None
     with pytest.raises(UserError) as caught:
         rule(TABLE)
@@ -127,7 +127,7 @@ def test_the_rule_has_to_answer_every_row(tmp_path: Path, answer: str, says: str
 
 
 def test_a_rule_may_name_classes(tmp_path: Path) -> None:
-    rule = user_code.rule(project(tmp_path, rules="def score(frame):\n    return ['yes', 'no', 'yes']"))
+    rule = hooks.rule(project(tmp_path, rules="def score(frame):\n    return ['yes', 'no', 'yes']"))
     assert rule is not None
     assert rule(TABLE).tolist() == ["yes", "no", "yes"]
 
@@ -135,7 +135,7 @@ def test_a_rule_may_name_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [None, "def add_features(frame)", "import no_such_module", "raise SystemExit(1)"])
 def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path, code: str | None) -> None:
     with pytest.raises(UserError, match=r"mine.features") as caught:
-        user_code.module(project(tmp_path, code), "features")
+        hooks.module(project(tmp_path, code), "features")
     assert caught.value.details["where"] == f"{tmp_path / 'project.yaml'}, field `project.package`"
 
 
@@ -143,25 +143,25 @@ def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path, code: str | N
 def test_a_package_that_is_not_there_is_a_message_or_no_package(tmp_path: Path, package: str) -> None:
     charter = project(tmp_path, "", package=package)
     if not package:
-        assert user_code.module(charter, "features") is None
+        assert hooks.module(charter, "features") is None
         return
     with pytest.raises(UserError, match="cannot be imported"):
-        user_code.module(charter, "features")
+        hooks.module(charter, "features")
 
 
 def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="add_features"):
-        user_code.add_features(project(tmp_path, "x = 1"), TABLE)
+        hooks.add_features(project(tmp_path, "x = 1"), TABLE)
 
 
 def test_another_projects_package_of_the_same_name_is_not_taken_for_this_ones(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    user_code.module(project(tmp_path / "one", "x = 1"), "features")
+    hooks.module(project(tmp_path / "one", "x = 1"), "features")
     with pytest.raises(UserError, match="Another package has the name") as caught:
-        user_code.module(project(tmp_path / "two", "x = 2"), "features")
+        hooks.module(project(tmp_path / "two", "x = 2"), "features")
     assert caught.value.details["expected"] == str(tmp_path / "two" / "src" / "mine")
 
 
 def test_a_rule_that_came_with_the_template_is_known_as_an_example(tmp_path: Path) -> None:
     charter = project(tmp_path / "a", "", "EXAMPLE = True\ndef score(frame):\n    return frame['age']")
-    assert user_code.rule_is_example(charter)
+    assert hooks.rule_is_example(charter)

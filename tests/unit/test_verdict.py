@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab2live import gates, questions, verdict
+from lab2live.charter import gates, review
+from lab2live.charter.gates import RULES, Gate
+from lab2live.charter.schema import Charter, Project
 from lab2live.errors import UserError
-from lab2live.gates import RULES, Gate
-from lab2live.schema import Charter, Project
+from lab2live.pipeline import decision as verdict
 
 CHARTER = Charter.model_validate(
     {"prediction": {"problem_type": "regression", "target": "y"}, "sources": [{"name": "s", "uri": "s.csv"}]}
@@ -180,7 +181,7 @@ def test_lessons_are_what_failed_and_what_warned_and_another_charter_can_read_th
     }
     (tmp_path / "lessons.yaml").write_text(verdict.lessons(content, ["kills it: the price"]), encoding="utf-8")
     other = CHARTER.model_copy(update={"folder": tmp_path, "project": Project(lessons=["lessons.yaml"])})
-    learnt = questions.lessons(other)
+    learnt = review.lessons(other)
     assert len(learnt) == 3 and learnt[2].endswith(": kills it: the price")
     assert all(lesson.startswith('Tom & "Jerry": ü: ') for lesson in learnt)
     assert any(f"{MUST} is fail." in lesson for lesson in learnt)

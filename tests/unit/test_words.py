@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lab2live
-from lab2live import words
+from lab2live.reporting import formatting
 
 PACKAGE = Path(lab2live.__file__).parent
 ROOM = sorted(
@@ -53,4 +53,4 @@ def test_the_search_for_plurals_finds_them() -> None:
 
 
 def test_the_examples_of_words_are_true() -> None:
-    assert doctest.testmod(words).failed == 0
+    assert doctest.testmod(formatting).failed == 0

@@ -18,7 +18,7 @@ from typing import IO
 import pandas as pd
 
 from lab2live import files
-from lab2live.columns import storable
+from lab2live.data.feature_types import storable
 from lab2live.eda.checks.findings import JOINED, Finding
 from lab2live.errors import UserError
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.charter.schema import did_you_mean
 from lab2live.errors import UserError
-from lab2live.schema import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,7 +193,7 @@ def _name(match: re.Match[str]) -> str | None:
 
 def reading(column: pd.Series) -> np.ndarray:
     """Read a source as numbers; what is no number but a date counts in days since 2000-01-01."""
-    from lab2live.columns import as_days, as_numbers
+    from lab2live.data.feature_types import as_days, as_numbers
 
     numbers = as_numbers(column)
     unread = np.isnan(numbers) & column.notna().to_numpy()

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import cases, user_code
-from lab2live.cases import Dataset
-from lab2live.columns import prepare
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset as cases
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import Columns
+from lab2live.data.feature_types import prepare
+from lab2live.data.splits import Split
 from lab2live.explainability import sides
 from lab2live.explainability.confidence import telling_sure
 from lab2live.explainability.confidence.telling_sure import Sure
@@ -28,10 +31,8 @@ from lab2live.explainability.why.families import Family, families
 from lab2live.explainability.why.reasons import Background, Reasoner
 from lab2live.explainability.why.telling import Scale
 from lab2live.files import plain
-from lab2live.inputs import Columns
+from lab2live.pipeline import hooks
 from lab2live.poc.comparison.chosen import Chosen
-from lab2live.schema import Charter
-from lab2live.splits import Split
 
 # Stands in for a text that nobody gives.
 STAND_IN = "(not asked)"
@@ -227,7 +228,7 @@ def learn(charter: Charter, table: pd.DataFrame, data: Dataset, split: Split, pi
     seed
         Of everything that is drawn.
     """
-    add_features = partial(user_code.add_features, charter)
+    add_features = partial(hooks.add_features, charter)
     decides = sides.sides(charter, data, picked.policy)
     predict = predictor(add_features, data.columns, picked.model)
     inputs, labelled = data.inputs.iloc[split.train], cases.labelled(charter, table)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.charter.schema import Charter, nearest
 from lab2live.errors import UserError
-from lab2live.schema import Charter, nearest
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
-    from lab2live.cases import Dataset, Problem
+    from lab2live.data.dataset import Dataset, Problem
     from lab2live.poc.worth.value import Policy
 
 

@@ -24,7 +24,7 @@ from lab2live import files
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
 from lab2live.handoff.deciding import Deciding
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Cases answered at once, and bytes of a CSV file read at once.
 PIECE, BLOCK = 50_000, 8_000_000

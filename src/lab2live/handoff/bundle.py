@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live import files, user_code
+from lab2live import files
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
 from lab2live.handoff import export
-from lab2live.inputs import Columns
-from lab2live.schema import Charter
+from lab2live.pipeline import hooks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +154,7 @@ class Bundle:
 
     def predict(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer for rows as the sources deliver them, joined: one number per row, see `models.predict`."""
-        from lab2live.columns import prepare
+        from lab2live.data.feature_types import prepare
 
         return self.asked.predict(prepare(self.featured(raw), self.columns))
 
@@ -351,7 +352,7 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
     UserError
         With what the other process said, if it failed.
     """
-    from lab2live.columns import storable
+    from lab2live.data.feature_types import storable
 
     with tempfile.TemporaryDirectory(prefix="lab2live-bundle-") as work:
         rows, answers = Path(work) / "rows.parquet", Path(work) / "answers.npy"
@@ -382,7 +383,7 @@ def reload_sentence(parity: export.Parity) -> str:
 
 def code_of(charter: Charter) -> Path | None:
     """Find the folder of the project's own package, which travels in the bundle."""
-    features = user_code.module(charter, "features")
+    features = hooks.module(charter, "features")
     return Path(features.__file__).parent if features is not None and features.__file__ else None
 
 

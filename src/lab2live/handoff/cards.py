@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab2live import __version__
-from lab2live.cases import Dataset
+from lab2live.charter.metrics import METRICS
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.splits import Split
 from lab2live.handoff.contract import bound, sent
 from lab2live.handoff.fallback import TRIGGERS, otherwise
-from lab2live.metrics import METRICS
-from lab2live.schema import Charter
-from lab2live.splits import Split
-from lab2live.words import plain
+from lab2live.reporting.formatting import plain
 
 
 def model_card(

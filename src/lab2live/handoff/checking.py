@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import user_code, words
-from lab2live.cases import Dataset
-from lab2live.inputs import MISSING, day
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import MISSING, day
+from lab2live.data.splits import Split
+from lab2live.pipeline import hooks
 from lab2live.poc.worth import value
 from lab2live.poc.worth.value import Policy
-from lab2live.schema import Charter
-from lab2live.splits import Split
+from lab2live.reporting import formatting
 
 # Milliseconds.
 LEAST_TIME_OUT = 500.0
@@ -58,7 +59,7 @@ def time_out(charter: Charter) -> float:
 
 def _rule_line(charter: Charter, data: Dataset, split: Split) -> float | None:
     """Learn from which score of the business rule on to act; nothing where there is no rule, or no line."""
-    rule = user_code.rule(charter)
+    rule = hooks.rule(charter)
     if rule is None or data.problem != "binary":
         return None
     scores = np.asarray(rule(data.raw.iloc[split.train]), dtype=float)
@@ -107,4 +108,4 @@ def bound(entry: Mapping[str, Any], name: str) -> str:
     end = entry.get(name)
     if end is None:
         return ""
-    return day(end) if entry["kind"] == "date" else words.short(end)
+    return day(end) if entry["kind"] == "date" else formatting.short(end)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.data.encoding import EPOCH, days, number, rounded, told_apart
 from lab2live.explainability.confidence.telling_sure import Sure
 from lab2live.explainability.derived import Formula, formulas
 from lab2live.explainability.failures.unfamiliar import Familiar, strange
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.checking import arrays, check, no_value
-from lab2live.inputs import EPOCH, days, number, rounded, told_apart
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,7 +202,7 @@ class Deciding:
         """Give what the model takes of some rows: prepared, see `columns.prepare`."""
         columns = self.bundle.columns
         if table is not None:
-            from lab2live.columns import prepare
+            from lab2live.data.feature_types import prepare
 
             return prepare(self.bundle.featured(table.iloc[rows]), columns)
         given = {name: values[rows] for name, values in read.items()}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.data.encoding import LARGEST, MISSING, OTHER, Columns
 from lab2live.handoff.deploying import reproducible
-from lab2live.inputs import LARGEST, MISSING, OTHER, Columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lab2live.cases import Dataset
+    from lab2live.data.dataset import Dataset
 
 # The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
 TOLERANCE = 1e-5
@@ -121,13 +121,13 @@ class SkopsModel:
         """Answer like `models.answer`, from the same prepared inputs: a table, or arrays by column."""
         import pandas as pd
 
-        from lab2live import models
+        from lab2live.data import models
 
         return models.answer(self.model, pd.DataFrame(inputs))
 
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
         """Answer like `models.predict`, from the same prepared inputs."""
-        from lab2live import models
+        from lab2live.data import models
 
         return models.predict(self.model, inputs)
 
@@ -229,7 +229,7 @@ def export(
     format, content, parity
         `onnx` or `skops`, the file's content, and how ONNX compared.
     """
-    from lab2live import models
+    from lab2live.data import models
 
     probes = probe_rows(data, rows, seed)
     try:

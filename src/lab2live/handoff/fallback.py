@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from lab2live.charter.schema import Charter, Trigger
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.deciding import MODEL, settled
-from lab2live.schema import Charter, Trigger
 
 TRIGGERS: dict[str, str] = {
     "invalid_input": "the input breaks the contract",

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts_money
+from lab2live.charter.schema import Charter
+from lab2live.data.intervals import redraw, wilson
 from lab2live.handoff.deciding import MODEL
 from lab2live.handoff.fallback import TRIGGERS
 from lab2live.poc.worth.returns import Range, range_of
 from lab2live.poc.worth.telling_money import about
 from lab2live.poc.worth.value import Policy, missing_volumes, no_money, worth
-from lab2live.schema import Charter
-from lab2live.uncertainty import redraw, wilson
-from lab2live.words import amount
+from lab2live.reporting import plots_money
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -304,4 +304,4 @@ def chart(cost: Cost) -> Figure:
     rate = None if cost.break_even is None else cost.break_even.middle
     little = (verdict(cost)[0] or 0) <= 0.5
     title = f"The fallback {'leaves most' if little else 'takes much'} of what the model brings"
-    return charts_money.falling(cost.gain.middle, slope, cost.share, rate, title, f"{cost.currency} a month")
+    return plots_money.falling(cost.gain.middle, slope, cost.share, rate, title, f"{cost.currency} a month")

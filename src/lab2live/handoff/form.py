@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers, roles
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import label
+from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips.moves import Space
 from lab2live.files import plain
 from lab2live.handoff.checking import A_VALUE, LONGEST_TEXT, arrays, check, is_text, is_value
-from lab2live.inputs import label
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Cases by which it is told which columns matter most.
 WEIGHED = 500

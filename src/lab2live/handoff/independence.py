@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.handoff.bundle import Bundle
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Cases that are computed alone, and among others in another order.
 ALONE, TOGETHER = 40, 1000

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab2live import cases, splits
-from lab2live.cases import Dataset
-from lab2live.eda.silos import sources
+from lab2live.data import dataset, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.sources import tables
+from lab2live.data.splits import Split
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
+from lab2live.pipeline.context import Stage
 from lab2live.poc.comparison import chosen
 from lab2live.poc.comparison.chosen import Chosen
-from lab2live.splits import Split
-from lab2live.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Parts:
 
 def parts(run: Stage) -> Parts:
     """Read the sources, and take the chosen model from the run, or fit it again."""
-    table = sources.modelling_table(run.charter, run.sample, run.seed)
-    data = cases.dataset(run.charter, table)
+    table = tables.modelling_table(run.charter, run.sample, run.seed)
+    data = dataset.dataset(run.charter, table)
     split = splits.split(run.charter, data, run.seed)
-    return Parts(table, cases.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
+    return Parts(table, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
 
 
 def core(run: Stage, made: Parts, folder: Path, rows: int = 10_000) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab2live.questions import BUSINESS
-from lab2live.schema import Answer, Charter
-from lab2live.words import minus
+from lab2live.charter.review import BUSINESS
+from lab2live.charter.schema import Answer, Charter
+from lab2live.reporting.formatting import minus
 
 
 def promises(charter: Charter) -> pd.DataFrame:

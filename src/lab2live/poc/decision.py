@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from lab2live import verdict, words
-from lab2live.gates import Gate
-from lab2live.schema import Charter
+from lab2live.charter.gates import Gate
+from lab2live.charter.schema import Charter
+from lab2live.pipeline import decision as verdict
+from lab2live.reporting import formatting
 
 # What a project can do about a gate of this stage that objects.
 CHANGES = {
@@ -66,10 +67,10 @@ def changes(gates: Sequence[Gate]) -> pd.DataFrame:
     objecting = [gate for gate in gates if gate.status in order and (gate.must_pass or gate.status != "skip")]
     objecting.sort(key=lambda gate: (order.index(gate.status), not gate.must_pass))
     lines = [
-        {"": words.status(gate.status), "what": gate.question, "what would have to change": _change(gate)}
+        {"": formatting.status(gate.status), "what": gate.question, "what would have to change": _change(gate)}
         for gate in objecting
     ]
-    nothing = {"": words.status("pass"), "what": "This stage", "what would have to change": NOTHING}
+    nothing = {"": formatting.status("pass"), "what": "This stage", "what would have to change": NOTHING}
     return pd.DataFrame(lines or [nothing])
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab2live import uncertainty
-from lab2live.cases import Dataset, Problem
-from lab2live.columns import as_numbers
-from lab2live.inputs import label
-from lab2live.schema import Charter
-from lab2live.uncertainty import Score
-from lab2live.words import agree, amount, minus
+from lab2live.charter.schema import Charter
+from lab2live.data import intervals
+from lab2live.data.dataset import Dataset, Problem
+from lab2live.data.encoding import label
+from lab2live.data.feature_types import as_numbers
+from lab2live.data.intervals import Score
+from lab2live.reporting.formatting import agree, amount, minus
 
 Worth = Callable[[np.ndarray, np.ndarray], float]
 
@@ -176,7 +176,7 @@ def fairness(
             of, text = sizes[name, level], str(level)
             low, high = float("nan"), float("nan")
             if (name, level) in judged:
-                boot = uncertainty.bootstrap(
+                boot = intervals.bootstrap(
                     known[of], {"": answers[of]}, score, seed, None if together is None else together[of]
                 )[""]
                 low, high = (float(edge) for edge in np.quantile(boot, [share / 2, 1 - share / 2]))

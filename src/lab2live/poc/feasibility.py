@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lab2live.schema import Charter
+from lab2live.charter.schema import Charter
 
 Status = Literal["pass", "warn", "fail", "skip"]
 

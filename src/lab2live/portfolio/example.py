@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lab2live import charter as charters
-from lab2live import files, gates, stage, verdict
-from lab2live.gates import STAGES
-from lab2live.latest import LATEST
+from lab2live import files
+from lab2live.charter import gates
+from lab2live.charter import loading as charters
+from lab2live.charter.gates import STAGES
+from lab2live.pipeline import context, decision
+from lab2live.pipeline.latest import LATEST
 from lab2live.poc import feasibility
 
 TODAY = dt.date(2026, 11, 2)
@@ -175,11 +177,11 @@ def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
         results["poc"] |= {"returns": returns, "priority": steps.to_dict("records")}
     why_not = {name: "Not run yet." for name in STAGES if name not in results}
     for name, result in results.items():
-        head = {"version": stage.VERSION, "stage": name, "finished": True, "fingerprint": "made up"}
-        files.write_json(stage.result_path(run, name), {**head, "figures": [], "artefacts": [], **result})
-    found = verdict.compose(charter, results, why_not, _facts(made, results))
-    files.write_json(run / verdict.FILE, found)
-    files.write_text(run / verdict.LESSONS, verdict.lessons(found))
+        head = {"version": context.VERSION, "stage": name, "finished": True, "fingerprint": "made up"}
+        files.write_json(context.result_path(run, name), {**head, "figures": [], "artefacts": [], **result})
+    found = decision.compose(charter, results, why_not, _facts(made, results))
+    files.write_json(run / decision.FILE, found)
+    files.write_text(run / decision.LESSONS, decision.lessons(found))
     files.write_text(run.parent / LATEST, run.name + "\n")
     return folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab2live.gates import CATALOGUE
+from lab2live.charter.gates import CATALOGUE
 from lab2live.portfolio.reading import Project, gate_of
 
 # How the same gate stands in a project that a lesson may help, the most urgent first.

@@ -11,14 +11,17 @@ from typing import Any, Literal
 
 import yaml
 
-from lab2live import charter as charters
-from lab2live import files, runs, stage, verdict
-from lab2live.charter import load_yaml
+from lab2live import files
+from lab2live.charter import loading as charters
+from lab2live.charter.gates import CATALOGUE, STAGES
+from lab2live.charter.loading import load_yaml
+from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.gates import CATALOGUE, STAGES
+from lab2live.pipeline import context as stage
+from lab2live.pipeline import decision as verdict
+from lab2live.pipeline import store
 from lab2live.poc import feasibility
 from lab2live.portfolio.chances import Worth
-from lab2live.schema import Charter
 
 State = Literal["live", "stopped", "not started", "unreadable"]
 
@@ -105,7 +108,7 @@ def folders(place: Path) -> tuple[Path | None, Path | None]:
         above = place.resolve().parents
         own = above[1] if len(above) > 1 and (above[1] / charters.FILE).is_file() else None
         return own, place
-    return place, runs.newest_in(place)
+    return place, store.newest_in(place)
 
 
 def read(place: Path, today: dt.date) -> Project:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab2live.beside import Beside
-from lab2live.charter import PACKAGE_FOLDER
+from lab2live.charter.loading import PACKAGE_FOLDER
+from lab2live.pipeline.beside import Beside
 from lab2live.portfolio import sheet
 
 NOTEBOOK = "portfolio.ipynb"

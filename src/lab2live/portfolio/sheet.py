@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from lab2live import charts, files, report
+from lab2live import files
 from lab2live.errors import UserError
 from lab2live.portfolio import chances, example, reading
 from lab2live.portfolio.chances import Spread
 from lab2live.portfolio.reading import Project
+from lab2live.reporting import display as report
+from lab2live.reporting import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,10 +86,10 @@ class Sheet:
     def figure(self, name: str, figure: Figure) -> None:
         """Show a figure, and keep it as a file where there is a folder."""
         if self.made_up:
-            figure = charts.stamp(figure, MADE_UP)
+            figure = plots.stamp(figure, MADE_UP)
         if self.folder is not None:
-            files.write_bytes(self.folder / "figures" / f"{name}.png", charts.png(figure))
-        display(charts.show(figure))
+            files.write_bytes(self.folder / "figures" / f"{name}.png", plots.png(figure))
+        display(plots.show(figure))
 
     def close(self) -> None:
         """Write `portfolio.json` where there is a folder, and say so."""

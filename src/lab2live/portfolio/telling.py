@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from lab2live import charts
-from lab2live.look import shown
 from lab2live.poc.worth.returns import Range
 from lab2live.poc.worth.telling_money import about, rounded
 from lab2live.portfolio import chances
 from lab2live.portfolio.chances import Estimate, Spread, Worth
 from lab2live.portfolio.learning import Lesson
 from lab2live.portfolio.reading import Project
-from lab2live.words import agree, amount, short
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import agree, amount, short
+from lab2live.reporting.style import shown
 
 if TYPE_CHECKING:
     from lab2live.portfolio.sheet import Together
@@ -243,7 +243,7 @@ def worth_chart(projects: Sequence[Project], currency: str) -> Figure:
     title = f"{safe} of {of} {leave} a gain in 19 of 20 worlds"
     if len(real) < 2:
         title = "What is left, and how far that may be off"
-    figure = charts.intervals(
+    figure = plots.intervals(
         [one.name + (f" ({'; '.join(one.marks)})" if one.marks else "") for one in shown_ones],
         [worth.middle for worth in worths],
         [worth.low for worth in worths],
@@ -271,7 +271,7 @@ def total_chart(group: Together, seed: int) -> Figure:
         )
         for one in group.spreads
     }
-    return _with_thousands(charts.histogram(drawn, title, f"total left after all costs ({group.currency})"))
+    return _with_thousands(plots.histogram(drawn, title, f"total left after all costs ({group.currency})"))
 
 
 def _with_thousands(figure: Figure) -> Figure:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import Finding, Limits, Severity, Skip, finding
 from lab2live.eda.checks.levels import factorized
 from lab2live.eda.checks.misaligned import coded, slip_of
@@ -15,8 +16,7 @@ from lab2live.eda.checks.pairs import SAMPLED_KEYS, Pair, Rows, pairs, rows_of
 from lab2live.eda.checks.rescaled import FACTORS
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.units import CLOSE
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # A few differences are normal: somebody moved, and one system knows it already.
 LIMITS = Limits(0.005, 0.05)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import EPOCH, day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
-from lab2live.inputs import EPOCH, day
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Parts of time in days: whole weeks, so that quiet weekends are in all of them.
 WEEK, MONTH = 7, 28

@@ -7,11 +7,11 @@ from itertools import combinations as two_of
 import numpy as np
 from scipy import special
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.levels import Levels, levels_of
 from lab2live.eda.checks.survey import Survey
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # So many rows have to be expected in an empty cell, and chance empties it with less than this probability.
 EXPECTED = 25.0

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.eda.checks.levels import factorized
 from lab2live.eda.checks.pairs import SAMPLED_KEYS, rows_of
 from lab2live.eda.checks.survey import Survey
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Below this share a few copies hardly move a model; above the other, the export itself is broken.
 WARN, FAIL = 0.002, 0.20

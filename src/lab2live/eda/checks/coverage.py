@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import label
 from lab2live.eda.checks.expected import band, is_range, values_of, word
 from lab2live.eda.checks.facts import counts
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
@@ -16,9 +18,7 @@ from lab2live.eda.checks.holes import FEWEST_VALUES, hole
 from lab2live.eda.checks.levels import levels_of
 from lab2live.eda.checks.survey import Survey
 from lab2live.errors import UserError
-from lab2live.inputs import label
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Values that made up this share of the rows cannot be missing by chance or for a good reason that nobody mentions.
 LARGE = 0.05

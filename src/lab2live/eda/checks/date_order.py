@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import EPOCH, day
 from lab2live.eda.checks import earlier
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey, in_part
-from lab2live.inputs import EPOCH, day
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 NUMBERED = re.compile(r"\s*(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?:[T ,].*)?\s*")
 ISO = re.compile(r"\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ].*)?\s*")

@@ -7,8 +7,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
+from lab2live.data.sources.tables import key_text
 from lab2live.eda.checks.survey import Survey
-from lab2live.eda.silos.sources import key_text
 
 Pairs = tuple[np.ndarray, np.ndarray]
 NOTHING = np.array([], dtype=int)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.written import counted
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 LETTER = r"[^\W\d_]"
 # UTF-8 read as cp1252 or Latin-1: every character stands for one byte again.

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lab2live.charter.schema import Charter, Source
+from lab2live.data.encoding import label
 from lab2live.errors import UserError
-from lab2live.inputs import label
-from lab2live.schema import Charter, Source
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?"
 BAND = re.compile(rf"^\s*({NUMBER})\s*(?:-|–|—|\.\.|to)\s*({NUMBER})\s*$")

@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.feature_types import as_numbers
 from lab2live.eda.checks.facts import Facts
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey
 from lab2live.eda.checks.written import NOTHING, meaningful, share
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 POINT = r"\s*[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)?\.\d+(?:[eE][-+]?\d+)?\s*"
 COMMA = r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import day
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.levels import Levels, levels_of
 from lab2live.eda.checks.survey import Survey
-from lab2live.inputs import day
-from lab2live.schema import Charter
 
 FEWEST_ROWS, FEWEST_PERIODS = 100, 8
 # Days on each side of a gap from which is told what to expect, at least; four weeks hold every weekday four times.

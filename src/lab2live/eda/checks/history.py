@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lab2live.charter.schema import Charter
+from lab2live.data.sources import readers
 from lab2live.eda.checks import earlier
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import MOST_COLUMNS, Survey
-from lab2live.eda.silos import opening
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # What an export stops at, and who stops there.
 EXCEL_LIMITS = {65_535: "Excel (.xls)", 65_536: "Excel (.xls)", 1_048_575: "Excel", 1_048_576: "Excel"}
@@ -47,7 +47,7 @@ def schema(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     """
     columns = list(survey.facts)
     if len(columns) == MOST_COLUMNS:
-        columns = list(opening.open_table(charter, survey.source)[0].columns)
+        columns = list(readers.open_table(charter, survey.source)[0].columns)
     found: list[Finding | Skip] = [*_shape(survey, columns), *_doubled(charter, survey, columns)]
     renamed = _renamed(survey, columns)
     asked = _asked(charter, survey)
@@ -128,7 +128,7 @@ def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
 
 def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[Finding]:
     """Find names that stand there twice, or differ in case and spaces only."""
-    names = opening.header(charter, survey.source, len(columns)) or list(columns)
+    names = readers.header(charter, survey.source, len(columns)) or list(columns)
     plain = pd.Series([name.strip().casefold() for name in names])
     found = []
     for _, same in pd.Series(names).groupby(plain, sort=False):

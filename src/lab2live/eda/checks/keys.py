@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.charter.schema import Charter
+from lab2live.data.sources import engine
 from lab2live.eda.checks import missing
 from lab2live.eda.checks.copies import copies
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
 from lab2live.eda.checks.pairs import as_text, pair, with_base
 from lab2live.eda.checks.repeated_keys import duplicates, repeated
 from lab2live.eda.checks.survey import Survey
-from lab2live.eda.silos import engine
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lab2live.data.encoding import label
 from lab2live.eda.checks.survey import Survey
-from lab2live.inputs import label
 
 MOST_LEVELS = 30
 # Numbers with so few values are codes or grades.

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.pairs import Pair, Rows, pair, pairs
 from lab2live.eda.checks.slips import FEWEST_ROWS, SHIFTS, Parts, Slip, parts, slipped
 from lab2live.eda.checks.survey import Survey
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Share of rows that differ from what they were, or from the other source, from which a slip is looked for.
 WARN, FAIL = 0.02, 0.10

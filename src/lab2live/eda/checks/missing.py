@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import gates
+from lab2live.charter import gates
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import EPOCH, day
+from lab2live.data.sources import readers
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Limits, Severity, Skip, finding
 from lab2live.eda.checks.spikes import sentinels_of_days, sentinels_of_keys, sentinels_of_numbers
 from lab2live.eda.checks.survey import Survey
-from lab2live.eda.silos import opening
-from lab2live.inputs import EPOCH, day
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -180,7 +180,7 @@ def _tokens_in(texts: pd.Series, csv: bool) -> dict[str, int]:
 
 def _counted(charter: Charter, survey: Survey, seen: Mapping[str, tuple[dict[str, int], int]]) -> dict[str, Any]:
     """Count over all rows what the sample has shown, in one pass."""
-    written = None if survey.written is None else opening.as_written(charter, survey.source)
+    written = None if survey.written is None else readers.as_written(charter, survey.source)
     table: ir.Table = survey.table if written is None else written
     asked = [
         (table[column] == text).sum().name(f"n{number}_{position}")

@@ -8,7 +8,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import EPOCH, day, label
+from lab2live.data.feature_types import as_numbers
 from lab2live.eda.checks.encoding import repair
 from lab2live.eda.checks.expected import declared, word
 from lab2live.eda.checks.facts import counts
@@ -18,9 +20,7 @@ from lab2live.eda.checks.spikes import DAYS, sentinels_of_days, sentinels_of_num
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.tails import beyond, beyond_gap, explained, spread
 from lab2live.eda.checks.written import meaningful
-from lab2live.inputs import EPOCH, day, label
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Fewer values have no distribution, and fewer different ones are levels.
 FEWEST_VALUES = 100

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.feature_types import as_days, as_numbers
+from lab2live.data.sources.tables import key_text
 from lab2live.eda.checks.levels import factorized
 from lab2live.eda.checks.survey import Survey
-from lab2live.eda.silos.sources import key_text
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

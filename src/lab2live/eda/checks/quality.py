@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lab2live.charter.schema import Charter
+from lab2live.data.sources.tables import Reading
 from lab2live.eda.checks import (
     agreement,
     arrival,
@@ -28,8 +30,6 @@ from lab2live.eda.checks import (
 )
 from lab2live.eda.checks.findings import Finding, Found, Skip, collect
 from lab2live.eda.checks.survey import Survey, survey_all
-from lab2live.eda.silos.sources import Reading
-from lab2live.schema import Charter
 
 Results = list[Finding | Skip]
 

@@ -7,11 +7,11 @@ import re
 
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks import missing
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Above this share of repeated keys a source holds several rows per key by its nature; below, they look like errors.
 BY_NATURE = 0.2

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import day
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.spikes import sentinels_of_days
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.tails import normal_scores
-from lab2live.inputs import day
-from lab2live.schema import Charter
 
 # A step has to explain this much more than anything smooth, in squared errors in units of the noise. By chance alone
 # one column in ten thousand has such a step at some moment; it also has to pass what follows.

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.encoding import repair
 from lab2live.eda.checks.expected import declared
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.written import meaningful
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Fewer different values than this are categories: more are names, where close spellings are different people.
 CATEGORIES = 100

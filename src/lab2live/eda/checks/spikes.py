@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from lab2live.inputs import EPOCH
+from lab2live.data.encoding import EPOCH
 
 # What people and systems write for "not known".
 NUMBERS = frozenset(

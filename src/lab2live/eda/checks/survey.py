@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers
+from lab2live.charter.schema import Charter, Source
+from lab2live.data.feature_types import as_days, as_numbers
+from lab2live.data.sources import readers
+from lab2live.data.sources.errors import in_words
+from lab2live.data.sources.tables import Reading, read
 from lab2live.eda.checks.facts import Facts, facts_of
 from lab2live.eda.checks.findings import ANY_PART, Finding, finding
-from lab2live.eda.silos import opening
-from lab2live.eda.silos.problems import in_words
-from lab2live.eda.silos.sources import Reading, read
-from lab2live.schema import Charter, Source
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -151,7 +151,7 @@ def _survey(charter: Charter, reading: Reading, seed: int, earlier: Survey | Non
     checked = table.select(*table.columns[:MOST_COLUMNS])
     facts = facts_of(checked, reading.nulls or {})
     sample = draw(checked, reading.rows, seed)
-    raw = opening.as_written(charter, reading.source)
+    raw = readers.as_written(charter, reading.source)
     written = None if raw is None else draw(raw.select(*raw.columns[:MOST_COLUMNS]), reading.rows, seed)
     if len(sample) == reading.rows:  # then exact is cheap
         facts = {

@@ -8,13 +8,13 @@ import re
 import numpy as np
 import pandas as pd
 
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import EPOCH
 from lab2live.eda.checks import earlier, rhythm
 from lab2live.eda.checks.date_order import parts_of
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip
 from lab2live.eda.checks.survey import Survey, in_part
-from lab2live.inputs import EPOCH
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Fewer rows than this are single errors.
 FEWEST = 5

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.checks.tails import explained, normal_scores
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 MOST_ROWS = 20_000
 FEWEST_ROWS = 200

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.pairs import Pair, pair, pairs
 from lab2live.eda.checks.rescaled import FACTORS, others_of, rescaled
 from lab2live.eda.checks.shifted import FEWEST, LARGE, SMALLEST_SHARE, SURE, Copy, scaled_part
 from lab2live.eda.checks.survey import Survey
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # A ratio is a factor when it is this close: values are rounded after they are converted.
 CLOSE = 0.01

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.eda.checks.facts import Facts
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.formats import type_of
 from lab2live.eda.checks.survey import MOSTLY, Survey
 from lab2live.eda.checks.written import meaningful, share
-from lab2live.schema import Charter
 
 # Codes have a fixed width: shorter ones are a minority. Random codes begin with a zero in one of ten cases.
 FIXED_WIDTH = 0.75

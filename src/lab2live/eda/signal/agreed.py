@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import label
+from lab2live.data.feature_types import as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Severity, Skip, finding
-from lab2live.inputs import label
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Krippendorff (2004), "Content analysis", chapter 11: rely on 0.8 and above; below 0.667 draw no conclusions.
 WARN, FAIL = 0.8, 0.667

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
-from lab2live.schema import Charter
-from lab2live.words import agree, amount, minus
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import agree, amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +97,7 @@ class Carriers:
         """Draw what the columns add, against the best of the shuffled copies."""
         shown = self.columns[:most]
         carrying = sum(carrier.verdict == "carries" for carrier in self.columns)
-        return charts.intervals(
+        return plots.intervals(
             [carrier.column for carrier in shown],
             [carrier.importance for carrier in shown],
             [carrier.low for carrier in shown],

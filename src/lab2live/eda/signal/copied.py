@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lab2live.cases import Dataset
+from lab2live.data.dataset import Dataset
 
 # Numbers are held equal in so many stretches of their ranks, and straightened within.
 STRETCHES = 20

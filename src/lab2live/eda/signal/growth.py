@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
-from lab2live.schema import Charter
-from lab2live.words import amount, minus
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +110,7 @@ class Growth:
         helps = "More rows would help" if (self.gain or 0) > WORTH else "More rows would hardly help"
         title = helps if self.gain is not None else "What more rows would bring cannot be said"
         score, low, high = (rows.get(name, pd.Series(dtype=float)).tolist() for name in ("score", "lowest", "highest"))
-        return charts.intervals(labels, score, low, high, title, self.measure or "score")
+        return plots.intervals(labels, score, low, high, title, self.measure or "score")
 
 
 @quick.on_one_thread

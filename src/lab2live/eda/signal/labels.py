@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lab2live import cases
-from lab2live.cases import Dataset
-from lab2live.columns import as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import label
+from lab2live.data.feature_types import as_numbers
+from lab2live.data.sources import tables
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.checks.survey import Survey
 from lab2live.eda.signal import agreed, maturity, mislabelled, quick
-from lab2live.eda.silos import sources
 from lab2live.errors import UserError
-from lab2live.inputs import label
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Above the first share wrong outcomes hurt; above the second nothing can be learnt from them.
 WARN, FAIL = mislabelled.LEAST_SHARE, 0.30
@@ -51,7 +51,7 @@ def labels(
     seed
         Of everything that is drawn.
     """
-    columns = cases.labelled(charter, table)
+    columns = dataset.labelled(charter, table)
     source = home(charter, surveys)
     found = quick.guarded("label.noise", lambda: noise(charter, data, columns, source, seed))
     for survey in surveys:
@@ -167,7 +167,7 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
         many, or why there are none.
     """
     small = quick.drawn(charter, data, mislabelled.ROWS, seed)
-    everyone, inputs = cases.labelled(charter, table), quick.matrix(small)
+    everyone, inputs = dataset.labelled(charter, table), quick.matrix(small)
     columns = everyone.iloc[small.inputs.index]
     learner = quick.learner(small, len(inputs), seed)
     try:
@@ -214,6 +214,6 @@ def _counted(charter: Charter, table: pd.DataFrame) -> str:
     A left join keeps the rows of its base in their order, so that as many rows are the same ones.
     """
     same = not charter.base.aggregate and (charter.join is None or charter.join.how == "left")
-    if same and sources.read(charter, charter.base).rows == len(table):
+    if same and tables.read(charter, charter.base).rows == len(table):
         return f"`{ROW}` is the row in {charter.base.name}: 1 is the first one below the header."
     return f"`{ROW}` counts the rows of the joined table from 1: they are not those of {charter.base.name}."

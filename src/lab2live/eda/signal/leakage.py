@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live import cases
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import label
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import copied, order, quick, twins, written_later
-from lab2live.inputs import label
-from lab2live.schema import Charter
 
 # Cases used at most, classes as equally frequent as they can be.
 ROWS = 8_000
@@ -85,7 +85,7 @@ def leakage(
     seed
         Of the sample and the folds.
     """
-    columns = cases.labelled(charter, table)
+    columns = dataset.labelled(charter, table)
     small = quick.balanced(charter, data, ROWS, seed)
     dates = written_later.dates_of(data, columns)
     found = quick.guarded("leakage.time", lambda: written_later.after_the_moment(charter, dates, origin))

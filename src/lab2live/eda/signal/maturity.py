@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.cases import Dataset
-from lab2live.columns import as_days
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import day
+from lab2live.data.feature_types import as_days
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
-from lab2live.inputs import day
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Above this share of young cases, what is left may be another time altogether.
 FAIL = 0.20

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
-from lab2live.schema import Charter
 
 # Cases used at most.
 ROWS = 10_000
@@ -124,7 +124,7 @@ def _margins(charter: Charter, data: Dataset, columns: np.ndarray, outcome: np.n
     """Give log-odds of a logistic regression that has not seen the case."""
     from sklearn.linear_model import LogisticRegression
 
-    from lab2live import splits
+    from lab2live.data import splits
 
     found = np.full(len(outcome), np.nan)
     for learn, validate in splits.folds(quick.untimed(charter), data, np.arange(len(outcome)), FOLDS, 1, seed):

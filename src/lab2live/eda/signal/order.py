@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live.cases import Dataset
-from lab2live.columns import as_numbers
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import label
+from lab2live.data.feature_types import as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import quick
-from lab2live.inputs import label
-from lab2live.schema import Charter
 
 ROWS = 8_000
 FOLDS = 4

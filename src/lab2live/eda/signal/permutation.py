@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live import charts, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +76,7 @@ class Signal:
         spread = self.shuffled or (float("nan"),)
         clear = self.p is not None and self.p <= FOUND
         title = "The columns know more than chance" if clear else "The columns do not clearly know more than chance"
-        return charts.intervals(
+        return plots.intervals(
             ["outcomes as they are", "outcomes shuffled"],
             [self.score, float(np.median(spread))],
             [self.score, min(spread)],

@@ -10,12 +10,12 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from lab2live import models, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import MISSING
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
 from lab2live.errors import UserError
-from lab2live.inputs import MISSING
-from lab2live.schema import Charter
 
 # What guessing reaches, see `skills`.
 CHANCE = {"binary": 0.5, "multiclass": 0.5, "regression": 0.0}

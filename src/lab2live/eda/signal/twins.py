@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab2live import splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
 from lab2live.eda.checks.copies import BEYOND_CHANCE, FEWEST, SURE, by_chance, hashes_of
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.reporting.formatting import agree, amount
 
 # Below this share of repeated cases a test is hardly flattered.
 WARN = 0.005

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import day
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
-from lab2live.inputs import day
-from lab2live.schema import Charter
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Time zones and midnight may move a date by a day.
 TOLERANCE = 1.0

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lab2live.data.intervals import wilson
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.sides import Sides
-from lab2live.uncertainty import wilson
-from lab2live.words import amount, chance
+from lab2live.reporting.formatting import amount, chance
 
 # Cases whose answers are alike: so many that a share is known to some ten points, and no more groups than tell apart.
 FEWEST_ALIKE, MOST_GROUPS = 100, 10

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live.cases import Problem
-from lab2live.uncertainty import CONFIDENCE, wilson
-from lab2live.words import amount, number
+from lab2live.data.dataset import Problem
+from lab2live.data.intervals import CONFIDENCE, wilson
+from lab2live.reporting.formatting import amount, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -196,7 +196,7 @@ def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from lab2live.look import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
+    from lab2live.reporting.style import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
 
     percent, curve = found.problem != "regression", found.curve
     beyond, _ = found.verdict

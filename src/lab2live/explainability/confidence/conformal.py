@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
-    from lab2live.cases import Problem
+    from lab2live.data.dataset import Problem
 
 LEVEL = 0.9
 # Predicted levels of a regression, and how many cases each needs at least: its two tails are told by one case in

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import wilson
 from lab2live.explainability.confidence.conformal import Conformal
 from lab2live.poc.fairness import bands
-from lab2live.schema import Charter
-from lab2live.uncertainty import wilson
-from lab2live.words import agree, amount, number
+from lab2live.reporting.formatting import agree, amount, number
 
 # A group of fewer cases cannot be judged.
 FEWEST = 30

@@ -12,7 +12,7 @@ from lab2live.explainability.confidence import alike, conformal
 from lab2live.explainability.confidence.alike import Alike
 from lab2live.explainability.confidence.conformal import Conformal
 from lab2live.explainability.sides import Sides
-from lab2live.words import number
+from lab2live.reporting.formatting import number
 
 # Digits of the ends of a range.
 DIGITS = 3

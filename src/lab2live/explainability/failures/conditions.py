@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab2live import columns as roles
-from lab2live.inputs import MISSING, OTHER, Columns, day, label
-from lab2live.words import number
+from lab2live.data import feature_types as roles
+from lab2live.data.encoding import MISSING, OTHER, Columns, day, label
+from lab2live.reporting.formatting import number
 
 # Cuts of a number: at its tenths, and where a kind of cases is looked at closely. Conditions in all columns together,
 # since pairs of them are looked at: a table with hundreds of columns gets fewer cuts per column.

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live import splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import wilson
+from lab2live.data.splits import Split
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.failures.conditions import Conditions, conditions
 from lab2live.explainability.failures.slices import Measured, Redraw, Slice, find
@@ -19,9 +22,6 @@ from lab2live.explainability.sides import Sides
 from lab2live.explainability.why.telling import units
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
-from lab2live.schema import Charter
-from lab2live.splits import Split
-from lab2live.uncertainty import wilson
 
 # Answers that are looked at, and how few there may be: half of them have to show what the other half confirms.
 MOST, FEWEST = 40_000, 200

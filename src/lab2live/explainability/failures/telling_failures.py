@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.explainability.failures.failing import FEWEST, Evidence, Failure
-from lab2live.schema import Charter
-from lab2live.words import agree, amount, number
+from lab2live.reporting.formatting import agree, amount, number
 
 WORSE = {"binary": "wrong", "multiclass": "wrong", "regression": "off by"}
 TILTED = {"binary": "came", "multiclass": "came", "regression": "outcome"}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live.inputs import MISSING, OTHER, Columns, day
-from lab2live.uncertainty import wilson
-from lab2live.words import amount, number
+from lab2live.data.encoding import MISSING, OTHER, Columns, day
+from lab2live.data.intervals import wilson
+from lab2live.reporting.formatting import amount, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def learn(inputs: pd.DataFrame, columns: Columns, seed: int) -> Familiar:
     from sklearn.covariance import LedoitWolf
     from threadpoolctl import threadpool_limits
 
-    from lab2live import splits
+    from lab2live.data import splits
 
     numbers = {name: inputs[name].to_numpy(dtype=float) for name in columns.numbers}
     known = {name: values[np.isfinite(values)] for name, values in numbers.items()}

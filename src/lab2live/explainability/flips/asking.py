@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import models
-from lab2live.columns import prepare
+from lab2live.data import models
+from lab2live.data.encoding import Columns
+from lab2live.data.feature_types import prepare
 from lab2live.errors import UserError
 from lab2live.explainability.flips.moves import Predict
-from lab2live.inputs import Columns
 
 
 def predictor(add_features: Callable[[pd.DataFrame], pd.DataFrame], columns: Columns, model: Any) -> Predict:

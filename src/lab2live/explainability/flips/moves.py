@@ -10,11 +10,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from lab2live.columns import as_days, as_numbers
+from lab2live.data.encoding import Kind, label
+from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.explainability.derived import Formula, formulas
 from lab2live.explainability.sides import Sides
 from lab2live.files import plain
-from lab2live.inputs import Kind, label
 
 # Rows of the joined table, before the user's features -> answers, see `models.answer`.
 Predict = Callable[[pd.DataFrame], np.ndarray]

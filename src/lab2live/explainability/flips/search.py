@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab2live.data.encoding import label
 from lab2live.explainability.flips.changes import Changes
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.sides import Sides
-from lab2live.inputs import label
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 # Columns changed at most: more is no answer that anybody could act on.
 DEPTH = 3

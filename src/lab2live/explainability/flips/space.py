@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import splits, user_code
-from lab2live.cases import Dataset
-from lab2live.columns import as_days, as_numbers, roles
+from lab2live.charter.schema import Charter, did_you_mean
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import Kind, label
+from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.errors import UserError
 from lab2live.explainability.derived import Formula, formulas, reading
 from lab2live.explainability.flips.moves import Moves, Predict, Space, held
 from lab2live.explainability.sides import Sides
-from lab2live.inputs import Kind, label
-from lab2live.schema import Charter, did_you_mean
+from lab2live.pipeline import hooks
 
 # Values tried per number; of a category all that are told apart.
 STEPS, FEWEST_STEPS = 12, 3
@@ -159,7 +160,7 @@ def _behind(
     if charter.project.package is None:
         return found
     rows = known.iloc[:TRIED].reset_index(drop=True)
-    before = user_code.add_features(charter, rows)
+    before = hooks.add_features(charter, rows)
     # A direction of a feature says nothing about the direction of what it is made of: better not to touch that.
     held |= dict.fromkeys(name for name in prediction.direction if name not in known)
     watched = [name for name in held if name in before]
@@ -168,7 +169,7 @@ def _behind(
             continue
         dealt = rows.copy()
         dealt[name] = rows[name].iloc[::-1].set_axis(rows.index)
-        after = user_code.add_features(charter, recompute(dealt, read))
+        after = hooks.add_features(charter, recompute(dealt, read))
         moved = [kept for kept in watched if kept != name and not _same(before[kept], after[kept])]
         if moved:
             found[name] = f"{moved[0]} is computed from it, which cannot change"

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab2live.data.intervals import wilson
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips, search
 from lab2live.explainability.sides import Sides
-from lab2live.uncertainty import wilson
-from lab2live.words import agree, amount, is_missing, minus, number
+from lab2live.reporting.formatting import agree, amount, is_missing, minus, number
 
 # Differences to a real case that are told: it differs in nearly every number a little.
 TOLD = 3

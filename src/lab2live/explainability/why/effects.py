@@ -11,13 +11,13 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from lab2live import charts
+from lab2live.data.encoding import MISSING, OTHER, Columns, day
 from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.reasons import Reasons
 from lab2live.explainability.why.telling import Scale, shown
-from lab2live.inputs import MISSING, OTHER, Columns, day
-from lab2live.look import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
-from lab2live.words import amount
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import amount
+from lab2live.reporting.style import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
 
 # A number with so few different values is shown value by value; one with more, in as many bins of equal size.
 FEW, BINS = 8, 10
@@ -203,7 +203,7 @@ def chart(effect: Effect, scale: Scale, unit: str = "", meaning: str = "") -> Fi
     title = sentence(effect, scale).split(":")[0].rstrip(".") if effect.kind == "curve" else f"What {effect.name} adds"
     ylabel = f"added to {f'the chance of {meaning}' if meaning else 'the answer'}, {scale.measured}"
     if effect.kind == "rows":
-        return charts.intervals(
+        return plots.intervals(
             effect.labels, effect.mean, effect.low, effect.high, title, ylabel, reference=0.0, reference_label="nothing"
         )
     with rc_context(LOOK):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live import charts
 from lab2live.explainability.why.reasons import Reasons
 from lab2live.explainability.why.telling import Scale
+from lab2live.reporting import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,4 +48,4 @@ def chart(ranking: pd.DataFrame, scale: Scale, most: int = 10) -> Figure:
     top = ranking.head(most)
     title = f"{top['column'][0]} moves answers most" if top["mean"][0] else "No column moves the answers"
     columns, mean, low, high = (top[name].tolist() for name in ("column", "mean", "low", "high"))
-    return charts.intervals(columns, mean, low, high, title, f"average size of a reason, {scale.measured}")
+    return plots.intervals(columns, mean, low, high, title, f"average size of a reason, {scale.measured}")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import models
+from lab2live.data import models
+from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
 from lab2live.explainability.why import points as to_points
 from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.trees import Trees, trees
-from lab2live.inputs import Columns
 
 CERTAIN = 1e-9
 

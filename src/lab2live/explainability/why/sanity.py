@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, models, splits
-from lab2live.cases import Dataset
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import Columns
 from lab2live.explainability.why import reasons
 from lab2live.explainability.why.families import families
 from lab2live.explainability.why.reasons import Background, Reasons
-from lab2live.inputs import Columns
-from lab2live.words import amount, ordinal
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import amount, ordinal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -266,7 +267,7 @@ def chart(probes: Probes, most: int = 12) -> Figure:
         if not probes.weak
         else f"{amount(len(probes.weak), 'column')} no heavier than chance"
     )
-    return charts.bars(
+    return plots.bars(
         labels,
         shown["weight"].tolist(),
         title,

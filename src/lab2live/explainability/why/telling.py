@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, words
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
 from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.points import tally
 from lab2live.explainability.why.reasons import Reasons
-from lab2live.schema import Charter
+from lab2live.reporting import formatting, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,8 +51,8 @@ class Scale:
         """Write an answer: `92 %`."""
         if self.factor == 100:
             # a model's probability is never quite 0 or 1: what stands there as one was rounded
-            return words.chance(min(max(value / 100, NEARLY), 1 - NEARLY), decimals)
-        text = words.minus(f"{value:,.{decimals}f}")
+            return formatting.chance(min(max(value / 100, NEARLY), 1 - NEARLY), decimals)
+        text = formatting.minus(f"{value:,.{decimals}f}")
         return f"{text} {self.unit}" if self.unit else text
 
     def alone(self, value: float) -> str:
@@ -110,11 +110,11 @@ def scale(charter: Charter, data: Dataset) -> Scale:
 
 def shown(value: object, unit: str = "") -> str:
     """Write a value the way a person would say it."""
-    if words.is_missing(value):
+    if formatting.is_missing(value):
         return "not known"
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
-    text = words.number(value)
+    text = formatting.number(value)
     text = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     if isinstance(value, str):
         return f"'{text}'"
@@ -215,8 +215,8 @@ def case_chart(case: Case, scale: Scale) -> Figure:
     title = f"{case.title}: {answered(case, scale)}"
     xlabel = f"what each column adds, {scale.measured}"
     if scale.factor != 100:
-        return charts.contributions(names, values, case.start, case.answer, title, xlabel)
+        return plots.contributions(names, values, case.start, case.answer, title, xlabel)
     ends = (scale.answer(case.start, case.decimals), scale.answer(case.answer, case.decimals))
     ways = case.start + np.cumsum(values)
     note = BEYOND if ways.min() < -SLACK or ways.max() > 100 + SLACK else ""
-    return charts.contributions(names, values, case.start, case.answer, title, xlabel, ends, note)
+    return plots.contributions(names, values, case.start, case.answer, title, xlabel, ends, note)

@@ -24,12 +24,12 @@ import numpy as np
 from lab2live import files
 from lab2live.errors import UserError
 from lab2live.handoff.deploying.locked import PYTHONS
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lab2live.schema import Charter
+    from lab2live.charter.schema import Charter
 
 # Rounds of requests, how many each, and the seconds that all of them may take. The quietest round counts: what else
 # runs on the machine only ever makes an answer later.

@@ -17,12 +17,12 @@ from lab2live.handoff import schemas
 from lab2live.handoff.deploying import wheel
 from lab2live.handoff.deploying.capacity import Capacity
 from lab2live.handoff.deploying.locked import PYTHONS, Needs
-from lab2live.words import amount, short
+from lab2live.reporting.formatting import amount, short
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lab2live.schema import Charter
+    from lab2live.charter.schema import Charter
 
 SCHEMA = "contract.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

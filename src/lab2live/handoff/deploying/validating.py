@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lab2live import charter as charters
+from lab2live.charter import loading as charters
 from lab2live.handoff.deploying.folder import SCHEMA
 
 # File -> the schema that the package check-jsonschema brings.

@@ -7,9 +7,9 @@ import hashlib
 from pathlib import Path
 
 import lab2live
-from lab2live import stripping
 from lab2live.handoff.deploying import reproducible
 from lab2live.handoff.deploying.locked import PYTHONS
+from lab2live.pipeline import stripping
 
 # The demo's data and package, which no bundle needs.
 LEFT_OUT = {"demo", "__pycache__"}
@@ -41,7 +41,7 @@ def build() -> bytes:
             f"Requires-Python: >={least},<{most[0]}.{int(most[2]) + 1}\n"
         ).encode(),
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: lab2live\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{about}/entry_points.txt": b"[console_scripts]\nlab2live = lab2live.cli:main\n",
+        f"{about}/entry_points.txt": b"[console_scripts]\nlab2live = lab2live.cli.main:main\n",
     }
     record = [f"{name},sha256={_hash(content)},{len(content)}" for name, content in sorted(contents.items())]
     contents[f"{about}/RECORD"] = ("\n".join([*record, f"{about}/RECORD,,"]) + "\n").encode()

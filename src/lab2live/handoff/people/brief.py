@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lab2live import questions
+from lab2live.charter import review
 from lab2live.handoff.people import limits, money, roles
 from lab2live.handoff.people.counting import Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.icons import dots
 from lab2live.handoff.people.printing import printed
 from lab2live.handoff.people.worked_case import Worked
-from lab2live.words import amount, short
+from lab2live.reporting.formatting import amount, short
 
 FILE = "brief.html"
 # What a decision is called, and what it means, while it is not final.
@@ -130,7 +130,7 @@ def tasks(found: Findings, decision: str) -> list[Task]:
     if len(objecting) > MOST:
         more = f"Settle {amount(len(objecting) - MOST, 'more point')}, see the decision of the run (index.html)"
         listed.append(Task(more, roles.named(charter, "product_manager"), before))
-    open_ones = questions.unanswered(charter)
+    open_ones = review.unanswered(charter)
     if open_ones:
         what = f"Answer {amount(len(open_ones), 'open question')} of the charter: lab2live charter"
         listed.append(Task(what, roles.named(charter, "product_manager"), before))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live import splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import redraw, wilson
 from lab2live.explainability.confidence.conformal import probabilities
 from lab2live.explainability.confidence.telling_sure import Sure
 from lab2live.explainability.explainer import Explainer
-from lab2live.schema import Charter
-from lab2live.uncertainty import redraw, wilson
-from lab2live.words import amount, short
+from lab2live.reporting.formatting import amount, short
 
 # Fewer cases than this are few: half of them more or less say little about 100.
 FEW = 100

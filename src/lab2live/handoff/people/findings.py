@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lab2live import gates, verdict
-from lab2live.gates import Gate
-from lab2live.schema import Charter
+from lab2live.charter import gates
+from lab2live.charter.gates import Gate
+from lab2live.charter.schema import Charter
+from lab2live.pipeline import decision as verdict
 
 if TYPE_CHECKING:
-    from lab2live.stage import Stage
+    from lab2live.pipeline.context import Stage
 
 NOT_RUN = "This stage has no current results in this run."
 

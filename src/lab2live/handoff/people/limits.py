@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab2live.gates import Gate
+from lab2live.charter.gates import Gate
+from lab2live.charter.metrics import METRICS
 from lab2live.handoff.answering import WHO
 from lab2live.handoff.fallback import otherwise
 from lab2live.handoff.people.counting import Counts
 from lab2live.handoff.people.findings import Findings
-from lab2live.metrics import METRICS
 from lab2live.poc.change.staleness import Staleness
-from lab2live.words import agree, amount, plain
+from lab2live.reporting.formatting import agree, amount, plain
 
 # Sentences of one kind that are told, and columns that are named.
 MOST, MOST_COLUMNS = 4, 12

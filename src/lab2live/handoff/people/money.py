@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lab2live.charter.schema import Value
 from lab2live.handoff.people.findings import NOT_RUN, Findings
 from lab2live.poc.worth.returns import Option, Range, Returns
 from lab2live.poc.worth.sensitivity import Lever, Sensitivity, kill_sentence
 from lab2live.poc.worth.telling_money import break_even_sentence, returns_sentence
-from lab2live.schema import Value
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 # Field of the charter -> how it is said.
 STATED = {

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 HERE = Path(__file__).parents[2]
-LOOKS = ("page.css", "report.css", "handoff/people/paper.css")
+LOOKS = ("reporting/page.css", "reporting/report.css", "handoff/people/paper.css")
 
 
 def printed(template: str, **content: Any) -> str:
@@ -23,7 +23,15 @@ def printed(template: str, **content: Any) -> str:
         What it names.
     """
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader([HERE, HERE / "reporting"]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     css = Markup("\n".join((HERE / name).read_text(encoding="utf-8") for name in LOOKS))
     return environment.get_template(template).render(css=css, **content)

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lab2live.gates import CATALOGUE
+from lab2live.charter.gates import CATALOGUE
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.rubric import BANDS, ITEMS, RESEARCH, SECTIONS, Item
-from lab2live.words import short, status
+from lab2live.reporting.formatting import short, status
 
 How = Literal["automated", "manual", "missing"]
 POINTS: dict[How, float] = {"automated": 1.0, "manual": 0.5, "missing": 0.0}

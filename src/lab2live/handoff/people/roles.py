@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lab2live.schema import Charter
-from lab2live.words import agree, amount
+from lab2live.charter.schema import Charter
+from lab2live.reporting.formatting import agree, amount
 
 # Role of the charter's `team` -> what it owns.
 OWNS = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lab2live.charter.schema import Charter
 from lab2live.handoff.cards import as_code, as_text
 from lab2live.handoff.fallback import Plan
 from lab2live.handoff.people import roles
-from lab2live.schema import Charter
-from lab2live.words import short
+from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
     from lab2live.handoff.deploying.capacity import Capacity
-    from lab2live.handoff.monitoring.alerts import Alert
+    from lab2live.monitoring.alerts import Alert
 
 FILE = "runbook.md"
 LEVELS = {"page": "somebody has to look now", "ticket": "somebody looks within days"}

@@ -11,7 +11,7 @@ import numpy as np
 from lab2live.handoff import form
 from lab2live.handoff.answering import Answering, Refused
 from lab2live.handoff.people.counting import Count, like_this
-from lab2live.words import plain
+from lab2live.reporting.formatting import plain
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lab2live import columns, models, user_code
-from lab2live.columns import as_numbers
-from lab2live.inputs import Columns
-from lab2live.schema import Charter
+from lab2live.charter.schema import Charter
+from lab2live.data import feature_types, models
+from lab2live.data.encoding import Columns
+from lab2live.data.feature_types import as_numbers
+from lab2live.pipeline import hooks
 
 Kind = Literal["dark", "missing", "noise", "higher", "lower", "unseen", "spelling", "units"]
 
@@ -84,7 +85,7 @@ def source_columns(charter: Charter, source: pd.DataFrame) -> dict[str, str]:
     """Give the kind of each column that a silo delivers: number, date, category, or other; keys are left out."""
     names = {charter.prediction.id_column, charter.prediction.group_column, charter.prediction.target}
     names |= {*charter.join_keys, *charter.prediction.labelers}
-    found = columns.roles(source, identifiers=names)
+    found = feature_types.roles(source, identifiers=names)
     return {str(name): found.kinds.get(name, "other") for name in source.columns if name not in names}
 
 
@@ -238,7 +239,7 @@ class Path:
 
     def inputs(self, source: pd.DataFrame) -> pd.DataFrame:
         """Bring rows as the silos deliver them into the form that the model takes."""
-        return columns.prepare(user_code.add_features(self.charter, source), self.roles)
+        return feature_types.prepare(hooks.add_features(self.charter, source), self.roles)
 
     def answers(self, inputs: pd.DataFrame) -> np.ndarray:
         """Ask the model; an answer that is no number is an error."""

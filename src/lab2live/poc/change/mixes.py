@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import models, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import MISSING
+from lab2live.data.intervals import Score, redraw, scores
+from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
-from lab2live.inputs import MISSING
 from lab2live.poc.change.disturbances import TRIED, importance
 from lab2live.poc.change.robustness import MOST_ROWS, REACH, RESAMPLES
-from lab2live.schema import Charter
-from lab2live.splits import Split
-from lab2live.uncertainty import Score, redraw, scores
 
 # The most columns, the frequent levels of a category, and the fewest cases that may stand for all.
 MOST_COLUMNS, FREQUENT, FEWEST_EFFECTIVE = 8, 0.1, 50

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import cases, charts, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import Score, redraw, scores
+from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.poc.change import disturbances
 from lab2live.poc.change.disturbances import Disturbance, Path
-from lab2live.schema import Charter
-from lab2live.splits import Split
-from lab2live.uncertainty import Score, redraw, scores
-from lab2live.words import agree, amount, minus, number
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import agree, amount, minus, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +173,7 @@ class Robustness:
         """Draw what hurts most, with intervals."""
         shown = [weakness.middle for weakness in self.weaknesses if weakness.middle.change is not None][:most]
         hurts = shown and (shown[0].high or 0.0) < 0
-        return charts.intervals(
+        return plots.intervals(
             [trial.title for trial in shown],
             [trial.change or 0.0 for trial in shown],
             [trial.low or 0.0 for trial in shown],
@@ -213,7 +214,7 @@ def robustness(
     seed
         Of the disturbances, the same for all levels, and of the resamples.
     """
-    source = cases.labelled(charter, table)
+    source = dataset.labelled(charter, table)
     path = Path(charter, data.columns, model)
     kinds = disturbances.source_columns(charter, source)
     some = splits.some(split.train, disturbances.TRIED, seed)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
-from lab2live.schema import Charter
-from lab2live.splits import Split
+from lab2live.reporting import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +82,7 @@ class TrainLive:
         """Draw the columns that tell most."""
         names, values = [name for name, _ in self.columns], [auc for _, auc in self.columns]
         title = "What differs between earlier and live cases" if self._value > NOTABLE else "No column differs much"
-        return charts.bars(names, values, title, "ROC AUC of the column alone", NOTABLE, "rule of thumb")
+        return plots.bars(names, values, title, "ROC AUC of the column alone", NOTABLE, "rule of thumb")
 
 
 @quick.on_one_thread

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, models, splits
-from lab2live.cases import Dataset
-from lab2live.columns import as_days
+from lab2live.charter.schema import Charter
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.feature_types import as_days
+from lab2live.data.intervals import Score, redraw, scores
 from lab2live.eda.signal import quick
 from lab2live.poc.change.robustness import REACH, RESAMPLES
-from lab2live.schema import Charter
-from lab2live.uncertainty import Score, redraw, scores
-from lab2live.words import amount, minus
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import amount, minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ class Staleness:
         change, low, high = ([line[key] for line in self.ages] for key in ("change", "from", "to"))
         loses = self.ages[-1]["to"] < 0
         title = "The model loses score as it ages" if loses else "The model does not clearly lose score as it ages"
-        return charts.intervals(names, change, low, high, title, f"change of the score, in periods of {self.period}")
+        return plots.intervals(names, change, low, high, title, f"change of the score, in periods of {self.period}")
 
     def sentence(self) -> str:
         """Say what a model loses with age."""

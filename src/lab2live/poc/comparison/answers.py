@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live.cases import Problem
+from lab2live.data.dataset import Problem
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab2live import models, user_code
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import models
+from lab2live.data.dataset import Dataset
+from lab2live.data.encoding import label
 from lab2live.errors import UserError
-from lab2live.inputs import label
-from lab2live.schema import Charter
+from lab2live.pipeline import hooks
 
 Rule = Callable[[pd.DataFrame], np.ndarray]
 # What the rule that came with the template is called: nobody uses it today.
@@ -63,7 +64,7 @@ def candidates(charter: Charter, data: Dataset, settings: Mapping[str, Any], see
     rule, no_rule = _rule(charter, data)
     found = [Candidate("constant", "Always the same answer", "nothing to explain", answer=_constant)]
     if rule is not None:
-        title = EXAMPLE if user_code.rule_is_example(charter) else "Today's business rule"
+        title = EXAMPLE if hooks.rule_is_example(charter) else "Today's business rule"
         found.append(Candidate("rule", title, "the rule itself", answer=_by_rule(rule)))
     found += [
         Candidate("linear", "Linear model", "one weight per column", make=lambda: models.linear(data)),
@@ -96,7 +97,7 @@ def _by_rule(rule: Rule) -> Callable[[Dataset, np.ndarray, np.ndarray], np.ndarr
 
 
 def _rule(charter: Charter, data: Dataset) -> tuple[Rule | None, str]:
-    rule = user_code.rule(charter)
+    rule = hooks.rule(charter)
     if rule is None:
         return None, "The charter names no package with a business rule (project.package)."
     if data.problem != "multiclass":

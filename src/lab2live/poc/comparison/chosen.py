@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lab2live import files, models
-from lab2live.cases import Dataset
+from lab2live import files
+from lab2live.data import models
+from lab2live.data.dataset import Dataset
+from lab2live.data.splits import Split
+from lab2live.pipeline.context import Stage
 from lab2live.poc.comparison import ladder
 from lab2live.poc.worth import value
-from lab2live.splits import Split
-from lab2live.stage import Stage
-from lab2live.words import amount
+from lab2live.reporting.formatting import amount
 
 MODEL_FILE = "model.skops"
 ANSWERS_FILE = "answers.npy"

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from lab2live import metrics, models, splits
-from lab2live.cases import Dataset
+from lab2live.charter import metrics
+from lab2live.charter.schema import Charter
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import CONFIDENCE, bootstrap, corrected_error, interval
+from lab2live.data.splits import Split
 from lab2live.errors import UserError
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.comparison.candidates import Candidate, ask, candidates
 from lab2live.poc.comparison.tuning import Tuning, tune
 from lab2live.poc.worth.value import cost_optimal_threshold
-from lab2live.schema import Charter
-from lab2live.splits import Split
-from lab2live.uncertainty import CONFIDENCE, bootstrap, corrected_error, interval
 
 # From so many training cases on they are compared on some of them, without repeats: the intervals are narrow by then,
 # and every rung would be fitted dozens of times for a digit that nobody reads.

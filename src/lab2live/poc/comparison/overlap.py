@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lab2live.cases import Dataset
-from lab2live.schema import Charter
-from lab2live.splits import Split, moments
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.splits import Split, moments
 
 # Below this share of rows that are the only ones of their kind, equal rows are what such columns give by themselves.
 MOSTLY_UNIQUE = 0.98

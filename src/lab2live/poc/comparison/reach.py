@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lab2live import charts, metrics, splits
-from lab2live.cases import Dataset
+from lab2live.charter import metrics
+from lab2live.charter.schema import Charter
+from lab2live.data import splits
+from lab2live.data.dataset import Dataset
+from lab2live.data.intervals import corrected_error
 from lab2live.eda.signal.growth import extended
 from lab2live.poc.comparison.candidates import Candidate, ask
 from lab2live.poc.comparison.ladder import Ladder, compared
-from lab2live.schema import Charter
-from lab2live.uncertainty import corrected_error
-from lab2live.words import minus
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import minus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +84,7 @@ class Reach:
         middle = [*self.scores, self.expected]
         title = f"{minus(f'{self.low:.2f}')} to {minus(f'{self.high:.2f}')} is what these columns allow"
         low, high = [*self.scores, self.low], [*self.scores, self.high]
-        return charts.intervals(labels, middle, low, high, title, f"{metrics.METRICS[metric].label}, {self.model}")
+        return plots.intervals(labels, middle, low, high, title, f"{metrics.METRICS[metric].label}, {self.model}")
 
 
 def reachable(

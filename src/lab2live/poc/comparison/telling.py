@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live import charts, files, metrics
-from lab2live.eda.simulation import demo_silos
+from lab2live import files
+from lab2live.charter import metrics
+from lab2live.charter.schema import DEMO_SCHEME, Charter
+from lab2live.data.intervals import interval
 from lab2live.poc.comparison.ladder import Climb, Ladder, Rung, required_score
 from lab2live.poc.comparison.tuning import Tuning
 from lab2live.poc.worth import telling_money
 from lab2live.poc.worth.returns import Returns
-from lab2live.schema import DEMO_SCHEME, Charter
-from lab2live.uncertainty import interval
-from lab2live.words import minus
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import minus
+from lab2live.synthesis import demo_silos
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,7 +149,7 @@ def optimism_sentence(ladder: Ladder) -> str:
 def chart(charter: Charter, ladder: Ladder) -> Figure:
     """Draw the ladder with its intervals, and the limit of what is reachable where it is known."""
     rungs = ladder.rungs
-    return charts.intervals(
+    return plots.intervals(
         [rung.title for rung in rungs],
         [rung.mean for rung in rungs],
         [rung.low for rung in rungs],

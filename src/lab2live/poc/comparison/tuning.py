@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lab2live import models, splits
-from lab2live.cases import Dataset
+from lab2live.charter.schema import Charter
+from lab2live.data import models, splits
+from lab2live.data.dataset import Dataset
 from lab2live.errors import UserError
-from lab2live.schema import Charter
 
 FOLDS = 3
 # Cases used at most: which settings are better shows long before that.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live.cases import Problem
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Problem
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.ranking import pick_lines, pick_shifts, rank
 from lab2live.poc.worth.value import (
@@ -20,7 +21,6 @@ from lab2live.poc.worth.value import (
     threshold,
     worth,
 )
-from lab2live.schema import Charter
 
 MODEL, RULE, ALL, NONE, CONSTANT = "model", "rule", "all", "none", "constant"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live.schema import Value
+from lab2live.charter.schema import Value
 
 # Of so many lines the best one always looks better than the usual one. Only a gain of this many standard errors of the
 # paired difference counts as evidence that the probabilities cannot be taken at their word.

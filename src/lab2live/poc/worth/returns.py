@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab2live import charts, charts_money, user_code
-from lab2live.cases import Problem
+from lab2live.charter.schema import Charter, Value
+from lab2live.data.dataset import Problem
+from lab2live.data.intervals import redraw, redraw_in_shares
+from lab2live.pipeline import hooks
 from lab2live.poc.comparison import candidates
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.alternatives import (
@@ -24,8 +26,7 @@ from lab2live.poc.worth.alternatives import (
 from lab2live.poc.worth.ranking import rank
 from lab2live.poc.worth.telling_money import decides, headline, name_of, verdict_sentence
 from lab2live.poc.worth.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
-from lab2live.schema import Charter, Value
-from lab2live.uncertainty import redraw, redraw_in_shares
+from lab2live.reporting import plots, plots_money
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,7 +165,7 @@ class Returns:
         unit = "month" if self.gain_per_month is not None else "case"
         if self.curve is not None:
             rule = {self.option(RULE).title: self.curve.rule} if self.curve.rule else {}
-            return charts_money.profit_curve(
+            return plots_money.profit_curve(
                 self.curve.shares,
                 {self.option(MODEL).title: self.curve.model, **rule},
                 (self.curve.chosen_share, self.curve.chosen),
@@ -173,7 +174,7 @@ class Returns:
                 f"{self.currency} per {unit}",
             )
         ranges = [option.per_month or option.per_case for option in self.options]
-        return charts.intervals(
+        return plots.intervals(
             [option.title for option in self.options],
             [worth.middle or 0.0 for worth in ranges],
             [worth.low or 0.0 for worth in ranges],
@@ -227,7 +228,7 @@ def returns(charter: Charter, answers: Answers, chosen: str, seed: int = 0, resa
     }
     gain = gain_over(worths, against)
     titles = {MODEL: TITLES.get(chosen, chosen)}
-    if user_code.rule_is_example(charter):
+    if hooks.rule_is_example(charter):
         titles[RULE] = candidates.EXAMPLE
     return Returns(
         value.currency,

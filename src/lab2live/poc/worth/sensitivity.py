@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab2live import charts_money
+from lab2live.charter.schema import Charter, PerCase
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.alternatives import best_alternative, gain_over, split_parts, values
 from lab2live.poc.worth.returns import Returns
 from lab2live.poc.worth.value import missing_volumes, no_money
-from lab2live.schema import Charter, PerCase
-from lab2live.words import number
+from lab2live.reporting import plots_money
+from lab2live.reporting.formatting import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +88,7 @@ class Sensitivity:
 
     def figure(self) -> Figure:
         """Draw what is left if one assumption at a time is wrong."""
-        return charts_money.tornado(
+        return plots_money.tornado(
             [_row(lever) for lever in self.levers],
             [lever.at_low for lever in self.levers],
             [lever.at_high for lever in self.levers],

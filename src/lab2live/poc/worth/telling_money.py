@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live.poc.worth.alternatives import ALL, CONSTANT, MODEL, NONE, RULE
 from lab2live.poc.worth.value import Policy
-from lab2live.words import minus, number
+from lab2live.reporting.formatting import minus, number
 
 if TYPE_CHECKING:
     from lab2live.poc.worth.returns import Range, Returns

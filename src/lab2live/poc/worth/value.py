@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live.cases import Problem
+from lab2live.charter.schema import Charter, PerCase, Value
+from lab2live.data.dataset import Problem
 from lab2live.errors import UserError
 from lab2live.poc.worth.ranking import pick_lines, pick_shifts, rank
-from lab2live.schema import Charter, PerCase, Value
-from lab2live.words import minus
+from lab2live.reporting.formatting import minus
 
 
 def cost_optimal_threshold(per_case: PerCase | None) -> float:

@@ -1,0 +1,1 @@
+"""`lab2live ...`: thin commands over the packages."""

@@ -1,0 +1,1 @@
+"""From sources to a data set: readers, joins, feature types, encoding, splits, intervals."""

@@ -1,0 +1,254 @@
+"""The cases that models learn from: the joined table, the user's features, and an outcome that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lab2live.charter.schema import Charter
+from lab2live.data.encoding import Columns, label
+from lab2live.data.feature_types import as_numbers, prepare, roles
+from lab2live.errors import UserError
+from lab2live.pipeline import hooks
+from lab2live.reporting import plots
+from lab2live.reporting.formatting import agree, amount
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A classification with more has to be another question.
+MOST_CLASSES = 20
+
+Problem = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the models learn from: cases with a known outcome.
+
+    Attributes
+    ----------
+    raw
+        The joined table with the user's features, for the business rule and for showing cases.
+    inputs
+        The same rows in the form that models take, see `prepare`.
+    outcome
+        Shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
+    classes
+        What the codes stand for; for two classes the positive one is last. Empty for regression.
+    columns
+        The part each column plays.
+    unlabelled
+        Number of rows left out because their outcome is not known.
+    computed
+        Columns that no source has: the user's features made them.
+    """
+
+    raw: pd.DataFrame
+    inputs: pd.DataFrame
+    outcome: np.ndarray
+    classes: tuple[str, ...]
+    columns: Columns
+    unlabelled: int
+    computed: frozenset[str] = frozenset()
+
+    @property
+    def problem(self) -> Problem:
+        if not self.classes:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+
+def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
+    """Turn the joined table into what models learn from.
+
+    Parameters
+    ----------
+    charter
+        Names target, id, keys and the positive class.
+    table
+        One row per case, see `eda.sources.joined_table`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UserError
+        If the target is missing or does not fit the problem type, or no usable column is left.
+    """
+    prediction = charter.prediction
+    where = f"{charter.file}, field `prediction.target`"
+    if prediction.target not in table.columns:
+        raise UserError(
+            "The target is not in the joined table.",
+            where=where,
+            found=prediction.target,
+            expected=f"one of {', '.join(map(str, table.columns))}",
+            fix="correct the target, or add the source that has it",
+        )
+    for field in ("id_column", "time_column", "group_column"):
+        named = getattr(prediction, field)
+        if named is not None and named not in table.columns:
+            # Silently going on without it would split at random what belongs together, or learn from a name.
+            raise UserError(
+                "The charter names a column that is not in the joined table.",
+                where=f"{charter.file}, field `prediction.{field}`",
+                found=named,
+                expected=f"one of {', '.join(map(str, table.columns))}",
+                fix="correct it or leave it out, or add the source that has it",
+            )
+    known = table[prediction.target].notna()
+    if not known.any():
+        raise UserError(
+            "The outcome of no case is known.",
+            where=where,
+            found=f"{prediction.target} is empty in all {amount(len(table), 'row')}",
+            fix="correct the target, or add the source that knows the outcomes",
+        )
+    # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
+    raw = hooks.add_features(charter, labelled(charter, table))
+    target = table.loc[known, prediction.target]
+    if prediction.problem_type == "regression":
+        outcome = _numbers(target, where)
+        classes: tuple[str, ...] = ()
+    else:
+        outcome, classes = _codes(target, prediction.positive_class, where)
+    columns = roles(
+        raw, identifiers={prediction.id_column, prediction.group_column, *charter.join_keys, *prediction.labelers}
+    )
+    if not columns.kinds:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())
+        raise UserError(
+            "No column is left to predict from.",
+            where=f"{charter.file}, field `sources`",
+            found=reasons or "no columns beside the target and the keys",
+            expected="a column whose values differ and repeat, or a number or date, known before the outcome",
+            fix="add a source that describes the cases, or make such a column in add_features (features.py)",
+        )
+    computed = frozenset(raw.columns) - frozenset(table.columns)
+    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()), computed)
+
+
+def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows whose outcome is known, in the order in which a data set has them, without the outcome."""
+    target = charter.prediction.target
+    return table.loc[table[target].notna()].drop(columns=target).reset_index(drop=True)
+
+
+def _numbers(target: pd.Series, where: str) -> np.ndarray:
+    numbers = as_numbers(target)
+    if not np.isfinite(numbers).all():
+        example = target[~np.isfinite(numbers)].iloc[0]
+        raise UserError(
+            "The target of a regression must be a number.",
+            where=where,
+            found=repr(example),
+            expected="numbers only",
+            fix="clean the column, or set prediction.problem_type: classification",
+        )
+    return numbers
+
+
+def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    labels = target.map(label)
+    counts = labels.value_counts()
+    classes = sorted(counts.index)
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise UserError(
+            "The target of a classification needs two classes or a few more.",
+            where=where,
+            found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
+            expected=f"2 to {MOST_CLASSES}",
+            fix=_fix(labels, classes),
+        )
+    if len(classes) == 2:
+        rarer = str(min(classes, key=lambda name: (counts[name], name)))
+        wanted = rarer if positive is None else _same_class(label(positive), classes)
+        if wanted is None:
+            raise UserError(
+                "The positive class is not among the values of the target.",
+                where=where.removesuffix("target`") + "positive_class`",
+                found=label(positive),
+                expected=" or ".join(classes),
+                fix="correct it, or leave it out: then the rarer class is the positive one",
+            )
+        classes.sort(key=lambda name: name == wanted)
+    return labels.map({name: code for code, name in enumerate(classes)}).to_numpy(dtype=int), tuple(classes)
+
+
+def _fix(labels: pd.Series, classes: Sequence[str]) -> str:
+    if len(classes) < 2:
+        return "choose another target, or add cases with another outcome: there is nothing to tell apart"
+    if np.isfinite(as_numbers(labels)).all():
+        return "set prediction.problem_type: regression, or choose another target"
+    return "choose another target, or one with fewer classes: put those together that lead to the same decision"
+
+
+def _same_class(wanted: str, classes: Sequence[str]) -> str | None:
+    """Find the class that is meant: as it is written, else whatever the case, else by what yes and no can be."""
+    for same in (str, str.lower, _meaning):
+        found = [name for name in classes if same(name) == same(wanted)]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _meaning(name: str) -> str:
+    for meaning, words in {"1": ("true", "yes", "y", "t"), "0": ("false", "no", "n", "f")}.items():
+        if name.lower() in words:
+            return meaning
+    try:
+        return label(float(name))
+    except ValueError:
+        return name.lower()
+
+
+def support(data: Dataset) -> tuple[int, str]:
+    """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
+    left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
+    unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
+    if not data.classes:
+        return len(data.outcome), f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
+    counts = np.bincount(data.outcome, minlength=len(data.classes))
+    rarest = int(counts.argmin())
+    return int(counts[rarest]), (
+        f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
+        f"({data.classes[rarest]}).{unknown}"
+    )
+
+
+def parts(data: Dataset) -> pd.DataFrame:
+    """Show the part each column plays, or why it plays none."""
+    used = [{"column": name, "part": kind, "why not": ""} for name, kind in data.columns.kinds.items()]
+    return pd.DataFrame(
+        used + [{"column": name, "part": "left out", "why not": why} for name, why in data.columns.left_out.items()]
+    )
+
+
+def gaps(table: pd.DataFrame, most: int = 12) -> pd.Series:
+    """Give the share of missing values of the emptiest columns of the table that models see."""
+    shares = table.isna().mean()
+    shares.index = shares.index.map(str)
+    return shares.sort_values(ascending=False, kind="stable").head(most)
+
+
+def headline(shares: pd.Series) -> str:
+    """Say what a chart of gaps shows."""
+    if not shares.iloc[0]:
+        return "No value is missing"
+    return f"{shares.index[0]} is missing in {shares.iloc[0]:.0%} of the rows"
+
+
+def outcome_chart(data: Dataset, target: str) -> Figure:
+    """Draw how often each outcome occurs."""
+    if not data.classes:
+        return plots.histogram({target: data.outcome}, f"How {target} is distributed", target)
+    shares = (np.bincount(data.outcome, minlength=len(data.classes)) / len(data.outcome)).tolist()
+    title = f"{target} is {data.classes[-1]} in {shares[-1]:.0%} of the cases"
+    return plots.bars(data.classes, shares, title, "share of cases", percent=True)

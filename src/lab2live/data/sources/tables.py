@@ -1,0 +1,297 @@
+"""The silos (G1): described from inside the engine that holds them, and joined into one table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lab2live.charter.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
+from lab2live.data.encoding import label
+from lab2live.data.sources.databases import select
+from lab2live.data.sources.errors import NO_ROWS, first_line, in_words, without_secrets
+from lab2live.data.sources.freshness import newest_day
+from lab2live.data.sources.readers import open_table
+from lab2live.errors import UserError
+from lab2live.reporting.formatting import agree, amount
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+# What the charter's aggregates select from. No table of a silo is called so.
+ROWS = "lab2live_rows"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of opening one source.
+
+    Attributes
+    ----------
+    source
+        The charter's entry.
+    table
+        The rows as the silo holds them, as an ibis expression; `None` when it could not be opened.
+    engine
+        What holds the data: `duckdb`, `sqlite`, `postgres`, ...
+    rows
+        Number of rows.
+    nulls
+        Number of missing values per column.
+    problem
+        Why it could not be read, in words.
+    """
+
+    source: Source
+    table: ir.Table | None = None
+    engine: str = ""
+    rows: int = 0
+    nulls: Mapping[str, int] | None = None
+    problem: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.nulls or ())
+
+
+def read_all(charter: Charter) -> list[Reading]:
+    """Open every source and count its rows and gaps; one that cannot be read does not stop the others."""
+    return [read(charter, source) for source in charter.sources]
+
+
+def read(charter: Charter, source: Source) -> Reading:
+    """Open one source and count its rows and gaps; whatever goes wrong is the reading's `problem`."""
+    try:
+        table, engine = open_table(charter, source)
+        counts = table.aggregate(
+            [
+                table.count().name("rows"),
+                *(table[name].isnull().sum().name(f"n{i}") for i, name in enumerate(table.columns)),
+            ]
+        )
+        # Positions, not names: two columns may differ in case only, which some engines fold.
+        rows, *nulls = next(iter(counts.to_pyarrow().to_pylist()[0:1])).values()
+    except Exception as error:  # whatever an engine or its driver raises belongs to this source alone
+        return Reading(source, problem=in_words(error, source))
+    if not rows:
+        return Reading(source, problem=NO_ROWS)
+    return Reading(
+        source, table, engine, int(rows), dict(zip(table.columns, (int(n or 0) for n in nulls), strict=True))
+    )
+
+
+def board(charter: Charter, readings: Sequence[Reading], today: dt.date | None = None) -> pd.DataFrame:
+    """Show every silo on one line: whom to ask, whether we may, how long it took, what it holds and how new (G1).
+
+    Parameters
+    ----------
+    charter, readings
+        What is said of the sources, and what came of opening them.
+    today
+        For waiting times and ages; by default the day it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `newest` is the latest day in the source's `date_column`. How old a stand-in is says nothing about the silo.
+    """
+    today = today or dt.date.today()
+    lines = []
+    for reading in readings:
+        source, newest = reading.source, newest_day(reading.table, reading.source.date_column, today)
+        waited = ((source.granted_on or today) - source.requested_on).days if source.requested_on else None
+        real = source.is_real and not source.address.startswith(DEMO_SCHEME)
+        age = (today - newest).days if newest and real else None
+        limit = source.fresh_within_days
+        stale = None not in (age, limit) and age > limit  # type: ignore[operator]
+        reasons = {
+            f"access {source.access}": source.access in ("requested", "refused"),
+            "cannot be read": reading.table is None,
+            "not fresh": stale,
+        }
+        chase = ", ".join(reason for reason, holds in reasons.items() if holds)
+        lines.append(
+            {
+                "source": source.name,
+                "owner": source.owner or "nobody named",
+                "access": f"stand-in ({_kind_of_stand_in(source)})" if source.on_stand_in else source.access,
+                "days waited": waited,
+                "chase": f"{source.owner or 'find an owner'}: {chase}" if chase else None,
+                "personal data": {None: "not said", True: "yes", False: "no"}[source.personal_data],
+                "newest": newest.isoformat() if newest else None,
+                "days old": age,
+                "fresh": "not said"
+                if age is None or limit is None
+                else f"no, limit {limit:g} {agree(limit, 'day', 'days')}"
+                if stale
+                else "yes",
+                "engine": reading.engine or "unreadable",
+                "rows": reading.rows,
+                "columns": len(reading.columns),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _kind_of_stand_in(source: Source) -> str:
+    if source.address.startswith((SIMULATED_SCHEME, DEMO_SCHEME)):
+        return "simulated"
+    return "public" if source.address.startswith(PUBLIC_SCHEME) else "file"
+
+
+def case_rows(reading: Reading) -> ir.Table:
+    """Give a source with one row per key, when the charter says how to aggregate it; else as it is.
+
+    The aggregates are the charter's SQL, run inside the engine that holds the data.
+    """
+    source, table = reading.source, reading.table
+    if table is None:
+        raise UserError(
+            f"Source `{source.name}` could not be read.",
+            where=without_secrets(source.address, source),
+            found=reading.problem,
+        )
+    if not source.aggregate:
+        return table
+    import sqlglot
+
+    dialect = table.get_backend().dialect
+
+    def quoted(name: str) -> str:
+        return sqlglot.exp.to_identifier(name, quoted=True).sql(dialect=dialect)
+
+    key = quoted(source.key or "")
+    parts = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in source.aggregate.items())
+    query = f"SELECT {key}, {parts} FROM {ROWS} GROUP BY {key}"
+    try:
+        if source.key not in table.columns:  # SQLite would take the name of no column for a text
+            raise KeyError(f"there is no column {source.key}")
+        return select(table, ROWS, query)
+    except Exception as error:  # the charter's own SQL: whatever the engine says about it
+        raise UserError(
+            f"The aggregates of source `{source.name}` do not work.",
+            where=f"sources ({source.name}).aggregate",
+            found=first_line(error, source),
+            expected=f"SQL of {reading.engine} over the columns {', '.join(reading.columns)}; `key` is one of them",
+            fix="correct the expressions, or the source's `key`",
+        ) from error
+
+
+def joined_table(
+    charter: Charter, readings: Sequence[Reading], sample: int | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Join the sources into one row per case, in pandas, where modelling begins.
+
+    Parameters
+    ----------
+    charter
+        Its `join` block says how; without one, the only source is the table.
+    readings
+        Sources that could not be read are left out, unless it is the base.
+    sample
+        Draw this many cases at most, with `seed`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of the base source. A column that two sources share carries the second one's name behind it.
+
+    Raises
+    ------
+    UserError
+        If the base source is unreadable, or a join key is not in a source.
+    """
+    by_name = {reading.source.name: reading for reading in readings}
+    base = by_name[charter.base.name]
+    keys = charter.join_keys
+    table = _frame(base, keys)
+    if sample is not None and sample < len(table):
+        table = table.sample(sample, random_state=seed).sort_index()
+    for name, reading in by_name.items():
+        if reading is base or reading.table is None:
+            continue
+        other = _frame(reading, keys)
+        for key in keys:
+            # One silo keeps the key as a number, the other as text: compare what they say, not how they store it.
+            if table[key].dtype != other[key].dtype:
+                table[key], other[key] = (key_text(frame[key]) for frame in (table, other))
+        assert charter.join is not None
+        # pandas would find that one missing key equals another
+        other = other.dropna(subset=keys)
+        table = table.merge(other, on=keys, how=charter.join.how, suffixes=("", f" ({name})"))
+    if table.empty:
+        raise UserError("The joined table has no rows.", where="join", fix="check the join keys, or use how: left")
+    return table.reset_index(drop=True)
+
+
+def origins(charter: Charter, readings: Sequence[Reading]) -> dict[str, str]:
+    """Say which source every column of the joined table comes from."""
+    found: dict[str, str] = {}
+    by_name = {reading.source.name: reading for reading in readings if reading.table is not None}
+    for name in sorted(by_name, key=lambda name: name != charter.base.name):
+        source = by_name[name].source
+        columns = [source.key or "", *source.aggregate] if source.aggregate else by_name[name].columns
+        for column in columns:
+            if column in charter.join_keys:
+                found.setdefault(column, name)
+            else:
+                found[f"{column} ({name})" if column in found else column] = name
+    return found
+
+
+def key_text(column: pd.Series) -> pd.Series:
+    """Write keys the same way whatever the engine: 7 and 7.0 are one key, 007 is another."""
+    return column.map(label, na_action="ignore").astype("string")
+
+
+def _frame(reading: Reading, keys: Sequence[str]) -> pd.DataFrame:
+    rows, source = case_rows(reading), reading.source
+    try:
+        # An engine gives groups in any order; two runs have to see the same table.
+        frame = (rows.order_by(source.key) if source.aggregate else rows).to_pandas()
+    except Exception as error:  # e.g. SQLite with words in a column that it declares to be numbers
+        raise UserError(
+            f"The rows of source `{source.name}` cannot be read.",
+            where=f"sources ({source.name})",
+            found=f"{type(error).__name__}: {first_line(error, source)}",
+            fix="check that its columns hold what their types promise, or export it as CSV or Parquet",
+        ) from error
+    for key in keys:
+        if key not in frame.columns:
+            raise UserError(
+                "A join key is not in a source.",
+                where=f"join.on, source `{reading.source.name}`",
+                found=", ".join(frame.columns),
+                expected=key,
+                fix="correct `join.on`, or rename the column in the source",
+            )
+    return frame
+
+
+def modelling_table(charter: Charter, sample: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """Read and join in one go: what every later notebook starts from."""
+    return joined_table(charter, read_all(charter), sample, seed)
+
+
+def readable(readings: Sequence[Reading]) -> tuple[int, str]:
+    """Count the sources that could not be read, and say why."""
+    broken = [reading for reading in readings if reading.table is None]
+    if not broken:
+        instead = [reading.source.name for reading in readings if not reading.source.is_real]
+        not_tried = f" Stand-ins were read instead of {', '.join(instead)}." if instead else ""
+        return 0, (
+            f"All {amount(len(readings), 'source')}" if len(readings) > 1 else "The source"
+        ) + f" could be read.{not_tried}"
+    return len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken)
+
+
+def not_granted(charter: Charter) -> tuple[int, str]:
+    """Count the sources that are not the real, granted thing, and say whom to chase."""
+    waiting = [source for source in charter.sources if source.on_stand_in or source.access != "granted"]
+    if not waiting:
+        return 0, "Access to every source is granted."
+    named = ", ".join(f"{source.name} ({source.access}; chase {source.owner or 'its owner'})" for source in waiting)
+    return len(waiting), f"Not granted: {named}."

@@ -1,0 +1,219 @@
+"""What is learnt from and what is held back: always in the way the model will be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab2live.charter.schema import Charter
+from lab2live.data.dataset import Dataset
+from lab2live.data.feature_types import as_days, as_numbers
+from lab2live.errors import UserError
+
+TEST_SHARE = 0.2
+
+# A class needs this many cases to learn from: the calibration of boosting splits them three ways.
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the part to learn from and of the part that is opened once, and how they were drawn.
+
+    Attributes
+    ----------
+    in_shares
+        Whether both parts hold the classes in the shares that they have among all cases.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    how: str
+    in_shares: bool = False
+
+
+def split(charter: Charter, data: Dataset, seed: int) -> Split:
+    """Hold a test part back the way the model will be used: by time, by whole groups, else at random.
+
+    Raises
+    ------
+    UserError
+        If there are too few cases, one side would lack a class, or nothing says what came first.
+    """
+    found = _split(charter, data, seed)
+    if not _usable(data, found.train, found.test):
+        raise UserError(
+            "There are too few cases to learn from one part and to test on another.",
+            where=f"the split: {found.how}",
+            found=_counted(data, found),
+            expected=f"{FEWEST} or more cases of every class to learn from, and more than one class to test on"
+            if data.classes
+            else f"{FEWEST} or more cases to learn from, and 2 to test on",
+            fix="collect more cases, raise `sample`, or split in another way (prediction.time_column, group_column)",
+        )
+    return found
+
+
+def _split(charter: Charter, data: Dataset, seed: int) -> Split:
+    from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+
+    rows = np.arange(len(data.outcome))
+    prediction = charter.prediction
+    if prediction.time_column in data.raw:
+        times = moments(_times(charter, data.raw[prediction.time_column]))
+        order = np.argsort(times, kind="stable")
+        cut = _between_moments(times[order], int(len(rows) * (1 - TEST_SHARE)))
+        how = f"the last {1 - cut / max(len(rows), 1):.0%} by {prediction.time_column}"
+        return Split(order[:cut], order[cut:], how)
+    if prediction.group_column in data.raw:
+        groups = data.raw[prediction.group_column].map(str)
+        how = f"whole groups of {prediction.group_column}, at random"
+        if groups.nunique() < 2:
+            return Split(rows, rows[:0], how)
+        parts = round(1 / TEST_SHARE)
+        if data.classes and groups.nunique() >= parts and np.bincount(data.outcome).max() >= parts:
+            # one of five parts with whole groups, classes in shares as equal as that allows
+            splitter: Any = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+        else:
+            splitter = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
+        train, test = next(splitter.split(rows, data.outcome, groups))
+        return Split(train, test, how)
+    if len(rows) < 2:
+        return Split(rows, rows[:0], "at random")
+    counts = np.bincount(data.outcome) if data.classes else np.array([0])
+    # both parts have to have room for every class
+    in_shares = bool(counts.min() >= 2 and len(rows) * TEST_SHARE >= len(counts))
+    stratify = data.outcome if in_shares else None
+    train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
+    how = "at random, classes in equal shares" if stratify is not None else "at random"
+    return Split(np.sort(train), np.sort(test), how, in_shares)
+
+
+def _times(charter: Charter, column: pd.Series) -> pd.Series:
+    """Refuse texts that follow each other in the alphabet alone, such as the days of the week."""
+    texts = column.dropna()
+    timed = pd.api.types.is_numeric_dtype(column) or np.isfinite(as_days(texts)).any()
+    if not timed and not texts.map(str).str.contains(r"\d").all():
+        raise UserError(
+            "The time column holds nothing that says what came first.",
+            where=f"{charter.file}, field `prediction.time_column`",
+            found=", ".join(sorted(texts.map(str).unique())[:5]),
+            expected="dates such as 2026-08-31, numbers, or texts such as 2026-Q3 that follow each other in time",
+            fix="name the column that says when a case was recorded, or leave time_column empty",
+        )
+    return column
+
+
+def _between_moments(ordered: np.ndarray, cut: int) -> int:
+    """Move a cut to the nearest place where time moves on: cases of one moment know each other's outcome."""
+    if not 0 < cut < len(ordered):
+        return cut
+    places = [int(np.searchsorted(ordered, ordered[cut], side)) for side in ("left", "right")]
+    inside = [place for place in places if 0 < place < len(ordered)]
+    return min(inside, key=lambda place: abs(place - cut), default=cut)
+
+
+def _usable(data: Dataset, learn: np.ndarray, validate: np.ndarray) -> bool:
+    """Say whether every candidate can learn from one part and be scored on the other."""
+    if not data.classes:
+        return len(learn) >= FEWEST and len(validate) >= 2
+    counts = np.bincount(data.outcome[learn], minlength=len(data.classes))
+    return bool(counts.min() >= FEWEST) and len(np.unique(data.outcome[validate])) > 1
+
+
+def _counted(data: Dataset, found: Split) -> str:
+    if not data.classes:
+        return f"{len(found.train):,} cases to learn from, {len(found.test):,} to test on"
+    parts = [np.bincount(data.outcome[rows], minlength=len(data.classes)) for rows in (found.train, found.test)]
+    return "; ".join(
+        f"{name}: {learn:,} to learn from, {test:,} to test on"
+        for name, learn, test in zip(data.classes, *parts, strict=True)
+    )
+
+
+def moments(column: pd.Series) -> np.ndarray:
+    """Make a column sortable by time, whether it holds dates or numbers; unknown moments count as the earliest."""
+    numbers = as_numbers(column) if pd.api.types.is_numeric_dtype(column) else as_days(column)
+    if np.isnan(numbers).all():  # text that names no date, such as 2026-Q1: in the order of the alphabet
+        numbers = column.map(str, na_action="ignore").rank(method="dense").to_numpy(dtype=float)
+    return np.where(np.isnan(numbers), -np.inf, numbers)
+
+
+def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """Give the group of each row where the charter names a group column: such rows belong together."""
+    name = charter.prediction.group_column
+    return data.raw[name].map(str).to_numpy()[rows] if name in data.raw else None
+
+
+def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Draw at most so many of the rows; they stay in their order, which may be that of time."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
+
+
+def in_turn(codes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Shuffle places so that every start of them holds the classes as equally often as can be: of a rare one, all."""
+    shuffled = random.permutation(len(codes))
+    drawn = pd.Series(codes[shuffled])
+    return shuffled[np.argsort(drawn.groupby(drawn).cumcount(), kind="stable")]
+
+
+def folds(
+    charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split the training part again and again, in the same way in which the test part was held back.
+
+    Where a class or the groups are too few for so many parts, there are fewer parts; those from which no candidate
+    could learn, or on which none could be scored, are left out.
+
+    Returns
+    -------
+    list of (learn, validate)
+        Row numbers of the data set.
+
+    Raises
+    ------
+    UserError
+        If fewer than two splits are left.
+    """
+    found = [(train[learn], train[validate]) for learn, validate in _folds(charter, data, train, folds, repeats, seed)]
+    usable = [parts for parts in found if _usable(data, *parts)]
+    if len(usable) < 2:
+        raise UserError(
+            "There are too few cases for a cross-validation.",
+            found=f"{len(usable)} usable splits of {len(train):,} cases, with folds={folds} and repeats={repeats}",
+            expected="two or more, each with every class to learn from and more than one class to score on",
+            fix="collect more cases, raise `sample`, or use folds=5, repeats=2",
+        )
+    return usable
+
+
+def _folds(
+    charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    from sklearn import model_selection as select
+
+    prediction = charter.prediction
+    if prediction.time_column in data.raw:
+        folds = min(folds, len(train) - 1)
+        if folds >= 2:
+            # `train` is in the order of time already
+            yield from select.TimeSeriesSplit(folds).split(train)
+        return
+    outcome, together = data.outcome[train], groups(charter, data, train)
+    most = int(np.bincount(outcome).min()) if data.classes else len(train)
+    if together is not None:
+        most = min(most, len(np.unique(together)))
+    folds = min(folds, most)
+    for repeat in range(repeats if folds >= 2 else 0):
+        kind: Any
+        if together is not None:
+            kind = select.StratifiedGroupKFold if data.classes else select.GroupKFold
+        else:
+            kind = select.StratifiedKFold if data.classes else select.KFold
+        yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome, together)

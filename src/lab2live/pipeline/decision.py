@@ -1,0 +1,157 @@
+"""The verdict of a run: all gates, and the decision that follows from them by a fixed rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from lab2live import files
+from lab2live.charter import gates
+from lab2live.charter.gates import Gate
+from lab2live.charter.schema import Charter
+from lab2live.errors import UserError
+
+Decision = Literal["go", "conditional", "no-go"]
+
+FILE = "verdict.json"
+LESSONS = "lessons.yaml"
+
+
+def decide(
+    found: Sequence[Gate], *, stand_ins: Sequence[str] = (), demo: bool = False, sampled: bool = False
+) -> tuple[Decision, list[str]]:
+    """Apply the decision rule.
+
+    Parameters
+    ----------
+    found
+        All gates of the journey, those of stages that did not run included (as `skip`).
+    stand_ins
+        Sources that are not the real thing.
+    demo
+        Whether the numbers are about the embedded demo.
+    sampled
+        Whether this was a smoke run, or a stage saw a sample only.
+
+    Returns
+    -------
+    decision, reasons
+        `no-go` when a must-pass gate failed; `conditional` when anything else failed or warned, a must-pass gate was
+        skipped, or the evidence is not about the real and whole data; else `go`.
+    """
+    blocking = [gate for gate in found if gate.must_pass and gate.status == "fail"]
+    if blocking:
+        return "no-go", [f"{gate.question} {gate.message}" for gate in blocking]
+    reasons = [f"{gate.question} {gate.message}" for gate in found if gate.status == "fail"]
+    reasons += [f"{gate.question} {gate.message}" for gate in found if gate.must_pass and gate.status == "skip"]
+    reasons += [f"{gate.question} {gate.message}" for gate in found if gate.status == "warn"]
+    if demo:
+        reasons.append("The numbers are about the simulated demo, not about your business.")
+    if stand_ins:
+        reasons.append(f"Not the real data: {', '.join(stand_ins)} is on a stand-in.")
+    if sampled:
+        reasons.append("Computed on a sample with few repetitions (--smoke or `sample`).")
+    return ("conditional", reasons) if reasons else ("go", ["Every gate that matters has passed."])
+
+
+def collect(charter: Charter, results: Mapping[str, Mapping[str, Any]], why_not: Mapping[str, str]) -> list[Gate]:
+    """Gather the gates of all stages in the order of the catalogue.
+
+    Parameters
+    ----------
+    charter
+        For the limits of gates that were not judged.
+    results
+        What each finished stage wrote, by stage.
+    why_not
+        For stages without results, the reason in words.
+
+    Returns
+    -------
+    list of Gate
+        A gate nobody judged is `skip` with the reason.
+    """
+    judged = {item["id"]: Gate(**item) for result in results.values() for item in result["gates"]}
+    return [
+        judged.get(rule.id)
+        or gates.judge(
+            rule.id, None, why_not.get(rule.stage, "The stage did not get to this question."), overrides=charter.gates
+        )
+        for rule in gates.RULES
+    ]
+
+
+def compose(
+    charter: Charter, results: Mapping[str, Mapping[str, Any]], why_not: Mapping[str, str], run: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Build the content of `verdict.json`: gates, decision, reasons and the facts of the run."""
+    found = collect(charter, results, why_not)
+    sampled = bool(run.get("smoke")) or any(result["parameters"].get("sample") for result in results.values())
+    decision, reasons = decide(found, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled)
+    broken = [record for record in run.get("stages", ()) if record["error"]]
+    reasons = [
+        f"{record['title']} broke ({record['error']['name']}): not everything was judged." for record in broken
+    ] + reasons
+    facts = {**run, "demo": charter.is_demo, "stand_ins": charter.stand_ins}
+    return {"decision": decision, "reasons": reasons, "gates": [gate.as_dict() for gate in found], "run": facts}
+
+
+def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
+    """Write what other projects can learn from this one (G3), as the YAML that their charters name.
+
+    Parameters
+    ----------
+    verdict
+        Its gates that fail or warn are lessons.
+    learnt
+        What else the stages found worth telling, whatever was decided.
+    """
+    learnt = [
+        f"{gate['requirement']} {gate['question']} {gate['message']}"
+        for gate in verdict["gates"]
+        if gate["status"] in ("fail", "warn")
+    ] + list(learnt)
+    content = {"project": verdict["run"]["project"], "decision": verdict["decision"], "lessons": learnt}
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
+
+
+def read(run: Path) -> dict[str, Any]:
+    """Read the verdict of a run folder.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no run, or its verdict cannot be read.
+    """
+    path = run / FILE
+    if not path.is_file():
+        raise UserError(
+            "There is no verdict here.",
+            where=path,
+            expected="the folder of a run, e.g. runs/20260301-101500",
+            fix="name one of the folders under runs/, or start a run: lab2live run",
+        )
+    content = files.read_json(path)
+    if not (isinstance(content, dict) and content.keys() >= {"decision", "reasons", "gates", "run"}):
+        raise UserError(
+            "This is not the verdict of a run.",
+            where=path,
+            expected="decision, reasons, gates and run",
+            fix="run the journey again: lab2live run",
+        )
+    return content
+
+
+def is_broken(verdict: Mapping[str, Any]) -> bool:
+    """Whether an error stopped the run before everything was judged."""
+    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
+
+
+def exit_code(verdict: Mapping[str, Any]) -> int:
+    """0 for go and conditional, 2 for no-go, 1 when a stage broke."""
+    if is_broken(verdict):
+        return 1
+    return 2 if verdict["decision"] == "no-go" else 0

@@ -1,0 +1,1 @@
+"""How results look: tables and charts in notebooks, HTML pages, numbers in words."""

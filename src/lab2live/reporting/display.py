@@ -1,0 +1,244 @@
+"""What a notebook shows besides its prose: banners, tables, gates and sentences as small pieces of HTML.
+
+Everything that comes from data is escaped. The pieces are plain semantic HTML, so they still read well where a git host
+strips styles; a status is always a symbol *and* a word, never colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from lab2live.reporting.formatting import is_numeric, measure, measured, of, plain, status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["info", "demo", "warn", "fail"]
+
+HERE = Path(__file__).parent
+_BANNERS = {"info": "ℹ", "demo": "⚑", "warn": "▲", "fail": "✖"}
+# What every table and gate of this process says of itself; see `mark`.
+_mark = ""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A displayable piece: HTML for notebooks and pages, text for terminals and git diffs."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return str(self.html)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def style() -> Html:
+    """The look of the pieces inside JupyterLab; a notebook shows it once, near its top.
+
+    Returns
+    -------
+    Html
+        One `<style>` element, scoped to the class `l2l`. Git hosts drop it, and pages bring their own copy.
+    """
+    css = (HERE / "report.css").read_text(encoding="utf-8")
+    return Html(f"<style>{css}</style>", "")
+
+
+def banner(title: str, text: str = "", kind: Kind = "info") -> Html:
+    """A note that must not be overlooked, such as "computed on the demo".
+
+    Parameters
+    ----------
+    title
+        A few words.
+    text
+        What follows from it, in a sentence.
+    kind
+        Chooses symbol and colour; the words must carry the meaning on their own.
+    """
+    symbol = _BANNERS[kind]
+    body = Markup("<br>{}").format(text) if text else ""
+    html = Markup('<div class="l2l l2l-banner l2l-{}" role="note"><p><strong>{} {}</strong>{}</p></div>')
+    return Html(html.format(kind, symbol, title, body), f"{symbol} {title}" + (f": {text}" if text else ""))
+
+
+def mark(text: str) -> None:
+    """Let every table and gate from now on say something of itself: it is copied into slides without the page's banner.
+
+    Parameters
+    ----------
+    text
+        Such as "on stand-in data: billing"; empty for nothing. A notebook is one process and one stage, which sets it.
+    """
+    global _mark
+    _mark = text
+
+
+def table(
+    rows: pd.DataFrame | Sequence[Mapping[str, object]],
+    caption: str = "",
+    digits: int = 3,
+    empty: str = "nothing to show",
+) -> Html:
+    """A table whose first column names the row.
+
+    Parameters
+    ----------
+    rows
+        A data frame, or a sequence of mappings. A frame's index is shown as the first column unless it only counts.
+    caption
+        What the table shows.
+    digits
+        Significant digits of numbers with a fraction.
+    empty
+        What to say when there are no rows; nothing at all if it is empty itself.
+
+    Returns
+    -------
+    Html
+        Numbers to the right, long text wrapped; a wide table scrolls inside its own box.
+    """
+    columns, records = _records(rows)
+    if not records:
+        return say(f"{caption}: {empty}" if caption and empty else empty)
+    numeric = [is_numeric([record[i] for record in records]) for i in range(len(columns))]
+    cells = [[plain(value, digits) for value in record] for record in records]
+    return _table(columns, cells, numeric, caption)
+
+
+def gate(gate: Any) -> Html:
+    """One gate as a box: status, question, what was measured against which limit, message.
+
+    Parameters
+    ----------
+    gate
+        An object or mapping with the fields of `lab2live.charter.gates.Gate`.
+    """
+    sign = status(of(gate, "status"))
+    question = of(gate, "question") or of(gate, "id")
+    must = " (must pass)" if of(gate, "must_pass") else ""
+    measured = measure(gate)
+    lines = [str(line) for line in (of(gate, "message"), measured, _mark and f"({_mark})") if line]
+    html = Markup(
+        '<div class="l2l l2l-gate l2l-{}" role="note"><p><strong>{}</strong> <span>{}</span> '
+        "<strong>{}</strong>{}</p>{}</div>"
+    ).format(
+        of(gate, "status"),
+        sign,
+        of(gate, "requirement"),
+        question,
+        must,
+        Markup("").join(Markup("<p>{}</p>").format(line) for line in lines),
+    )
+    return Html(html, "\n    ".join([f"{sign}  {of(gate, 'requirement')}  {question}{must}", *lines]))
+
+
+def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:
+    """Several gates as a table, in the given order.
+
+    Parameters
+    ----------
+    gates
+        As for `gate`.
+    caption
+        What the table shows.
+    """
+    columns = ["gate", "status", "measured", "limit", "message"]
+    cells = [
+        [
+            f"{of(g, 'requirement')} {of(g, 'question') or of(g, 'id')}"
+            + (" (must pass)" if of(g, "must_pass") else ""),
+            status(of(g, "status")).replace(" ", "\N{NO-BREAK SPACE}"),
+            *(part or plain(None) for part in measured(g)),
+            plain(of(g, "message") or None),
+        ]
+        for g in gates
+    ]
+    if not cells:
+        return say(f"{caption}: none")
+    return _table(columns, cells, [False, False, True, True, False], caption)
+
+
+def say(text: str) -> Html:
+    """One plain paragraph."""
+    return Html(Markup('<p class="l2l">{}</p>').format(text), text)
+
+
+def link(path: str, text: str) -> Html:
+    """A relative link to a file of the run.
+
+    Parameters
+    ----------
+    path
+        Relative, with forward slashes; a `#fragment` may follow.
+    text
+        What the reader clicks on.
+    """
+    html = Markup('<p class="l2l"><a href="{}">{}</a></p>').format(href(path), text)
+    return Html(html, f"{text}: {path}")
+
+
+def href(path: str) -> str:
+    """A relative path as the value of an `href` attribute; nothing in it can name a scheme or another host.
+
+    Examples
+    --------
+    >>> href("artefacts/a b.html#top"), href("javascript:alert(1)"), href("//other.host/x")
+    ('./artefacts/a%20b.html#top', './javascript%3Aalert%281%29', './other.host/x')
+    """
+    file, mark, fragment = path.partition("#")
+    return "./" + quote(file.lstrip("/"), errors="replace") + mark + quote(fragment, errors="replace")
+
+
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> Html:
+    caption = f"{caption} ({_mark})" if caption and _mark else caption or _mark
+    # `align` is old-fashioned on purpose: unlike styles it survives the sanitisers of git hosts.
+    aligned = [Markup(' align="right"') if number else Markup("") for number in right]
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(a, c) for a, c in zip(aligned, columns, strict=True)
+    )
+    lines = []
+    for row in cells:
+        first = Markup('<th scope="row"{}>{}</th>').format(aligned[0], row[0])
+        rest = Markup("").join(Markup("<td{}>{}</td>").format(a, c) for a, c in zip(aligned[1:], row[1:], strict=True))
+        lines.append(Markup("<tr>{}{}</tr>").format(first, rest))
+    title = Markup("<caption>{}</caption>").format(caption) if caption else ""
+    html = Markup(
+        '<div class="l2l l2l-scroll" role="region" aria-label="{}" tabindex="0">'
+        "<table>{}<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table></div>"
+    ).format(caption or "table", title, head, Markup("\n").join(lines))
+    return Html(html, _text_table(columns, cells, right, caption))
+
+
+def _text_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> str:
+    grid = [[" ".join(cell.split()) for cell in row] for row in (columns, *cells)]
+    widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in grid
+    ]
+    return "\n".join([*([caption] if caption else []), *lines])
+
+
+def _records(rows: Any) -> tuple[list[str], list[list[object]]]:
+    """Column names and rows, of a data frame or of mappings (whose keys may differ)."""
+    if hasattr(rows, "itertuples"):
+        counts_only = rows.index.names == [None] and type(rows.index).__name__ == "RangeIndex"
+        levels = 0 if counts_only else rows.index.nlevels
+        names = [name if name is not None else "" for name in rows.index.names][:levels]
+        columns = [str(name) for name in [*names, *rows.columns]]
+        # By position, since column names may repeat and an index may bear the name of a column.
+        series = [rows.index.get_level_values(i) for i in range(levels)]
+        series += [rows.iloc[:, i] for i in range(rows.shape[1])]
+        return columns, [list(record) for record in zip(*series, strict=True)]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return [str(key) for key in keys], [[row.get(key) for key in keys] for row in rows]

@@ -1,0 +1,209 @@
+"""Values, statuses and durations as people read them: plain text, used on pages, in notebooks and on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+from lab2live.charter.gates import CATALOGUE
+
+SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
+# What the level of a gate that is judged by findings stands for.
+SEVERITIES = ("nothing", "warnings", "failures")
+_MISSING = "–"
+
+
+def plain(value: object, digits: int = 3) -> str:
+    """One value as people read it.
+
+    Parameters
+    ----------
+    value
+        Anything; not escaped.
+    digits
+        Significant digits of a number with a fraction; whole thousands are never cut.
+
+    Returns
+    -------
+    str
+        `1,234`, `0.123`, `yes`, or `–` for what is missing.
+
+    Examples
+    --------
+    >>> plain(1234), plain(-0.12345), plain(98765.4), plain(True), plain(None)
+    ('1,234', '−0.123', '98,765', 'yes', '–')
+    """
+    text = _text(value, digits)
+    return text if isinstance(value, str) else minus(text)
+
+
+def _text(value: object, digits: int) -> str:
+    if is_missing(value):
+        return _MISSING
+    if _is_bool(value):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if isinstance(value, (Real, Decimal)):
+        return _real(float(value), digits)
+    return str(value)
+
+
+def short(value: object, digits: int = 3) -> str:
+    """As `plain`, without trailing zeros, and with a hyphen that programs take for a minus: answers in files are so.
+
+    Examples
+    --------
+    >>> short(0.05), short(200.0), short(-1234.5)
+    ('0.05', '200', '-1,234')
+    """
+    text = _text(value, digits)
+    fraction = isinstance(value, (Real, Decimal)) and "." in text and "e" not in text
+    return text.rstrip("0").rstrip(".") if fraction else text
+
+
+def number(value: object, digits: int = 3) -> str:
+    """As `short`, for a number in a sentence or at a bar, where people read it and no column must line up.
+
+    Examples
+    --------
+    >>> number(0.05), number(-200.0)
+    ('0.05', '−200')
+    """
+    text = short(value, digits)
+    return text if isinstance(value, str) else minus(text)
+
+
+def minus(text: str) -> str:
+    """A number that a format has written, with a minus sign instead of a hyphen; an exponent keeps its own.
+
+    Examples
+    --------
+    >>> minus(f"{-0.5:+.3f}"), minus(f"{0.5:+.3f}"), minus(f"{-1e-9:g}")
+    ('−0.500', '+0.500', '−1e-09')
+    """
+    return f"−{text[1:]}" if text.startswith("-") else text
+
+
+def chance(probability: float, decimals: int = 0) -> str:
+    """The probability of a single case, in percent: what is nearly sure is never rounded to sure.
+
+    Examples
+    --------
+    >>> chance(0.923), chance(0.997), chance(0.003), chance(1), chance(0.9996, 1)
+    ('92 %', 'more than 99 %', 'less than 1 %', '100 %', 'more than 99.9 %')
+    """
+    text = f"{100 * probability:.{decimals}f}"
+    if probability < 1 and float(text) >= 100:
+        return f"more than {100 - 10**-decimals:.{decimals}f} %"
+    if probability > 0 and float(text) <= 0:
+        return f"less than {10**-decimals:.{decimals}f} %"
+    return f"{text} %"
+
+
+def ordinal(place: int) -> str:
+    """A place in an order.
+
+    Examples
+    --------
+    >>> [ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
+    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
+    """
+    teens = place % 100 in (11, 12, 13)
+    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
+
+
+def agree(number: float, one: str, several: str) -> str:
+    """The form of a word that agrees with a number.
+
+    Examples
+    --------
+    >>> agree(1, "lies", "lie"), agree(0, "lies", "lie")
+    ('lies', 'lie')
+    """
+    return one if number == 1 else several
+
+
+def amount(number: int, one: str, several: str | None = None) -> str:
+    """How many there are of something; the plural takes an s unless it is given.
+
+    Examples
+    --------
+    >>> amount(1, "key"), amount(1200, "row"), amount(2, "entry", "entries")
+    ('1 key', '1,200 rows', '2 entries')
+    """
+    return f"{number:,} {agree(number, one, several or one + 's')}"
+
+
+def status(word: str) -> str:
+    """A gate's status as symbol and word, such as `✔ pass`."""
+    return f"{SYMBOLS.get(word, '?')} {word}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def measure(gate: Any) -> str:
+    """What a gate measured against which limit, or an empty string when it measured nothing."""
+    value, limit = measured(gate)
+    if not value or _by_findings(gate):  # the message of the findings says it better
+        return ""
+    return f"measured {value}" + (f", limit {limit}" if limit else "")
+
+
+def measured(gate: Any) -> tuple[str, str]:
+    """What a gate measured, and its limit; empty for what there is not."""
+    value, limit = of(gate, "value"), of(gate, "threshold")
+    if _by_findings(gate):
+        return "" if is_missing(value) else SEVERITIES[int(value)], ""
+    return "" if is_missing(value) else number(value), "" if is_missing(limit) else number(limit)
+
+
+def _by_findings(gate: Any) -> bool:
+    rule = CATALOGUE.get(str(of(gate, "id")))
+    return rule is not None and rule.by_findings
+
+
+def is_numeric(values: Sequence[object]) -> bool:
+    """Whether a column holds numbers, missing ones aside."""
+    present = [value for value in values if not is_missing(value)]
+    return bool(present) and all(isinstance(value, (Real, Decimal)) and not _is_bool(value) for value in present)
+
+
+def of(gate: Any, name: str) -> Any:
+    """A field of a gate, be it an object or a mapping read from JSON."""
+    return gate.get(name) if isinstance(gate, Mapping) else getattr(gate, name)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is None, NaN, or one of pandas' own."""
+    # By name, so that this module needs no pandas (the command line imports it too).
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, Real) and math.isnan(value)
+
+
+def _real(value: float, digits: int) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    rounded = float(f"{value:.{digits}g}")
+    if rounded == 0:
+        return "0"
+    magnitude = math.log10(abs(rounded))  # infinite where rounding the largest numbers overflows
+    if not -5 <= magnitude < 15:
+        return f"{value:.{digits}g}"
+    return f"{value:,.{max(digits - 1 - math.floor(magnitude), 0)}f}"

@@ -1,0 +1,246 @@
+"""The charts of the journey, in one visual language.
+
+Colour-blind safe (Okabe-Ito), labelled directly, legible on a phone and in print. A title states the message. Figures
+are made without pyplot, so that nothing leaks between cells. Every figure carries its own description in words:
+`alt(figure)`; `show(figure)` is what a notebook cell ends with, `png(figure)` is what a file gets.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from lab2live.reporting.formatting import plain
+from lab2live.reporting.style import (
+    BLUE,
+    DPI,
+    GROUPS,
+    INK,
+    LOOK,
+    QUIET,
+    VERMILION,
+    WIDTH,
+    Picture,
+    alt,
+    clean,
+    finish,
+    heading,
+    mark_line,
+    names_of,
+    png,
+    rows_canvas,
+    set_range,
+    show,
+    shown,
+    signed,
+    stamp,
+    value_label,
+    write_title,
+)
+
+# Of the width of a chart, for a value written beside its dot.
+VALUE_ROOM = 0.2
+
+__all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show", "stamp"]
+
+
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    title: str,
+    xlabel: str,
+    limit: float | None = None,
+    limit_label: str = "",
+    percent: bool = False,
+) -> Figure:
+    """Horizontal bars in the given order, each labelled with its value, and a limit line if there is one.
+
+    Parameters
+    ----------
+    labels, values
+        One bar each, the first on top. A missing value has no bar.
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    limit, limit_label
+        Where the line goes, and what it means. Bars beyond it are *not* recoloured: the gate judges, the chart shows.
+    percent
+        Values are shares: show 0.25 as 25 %.
+    """
+    names, heights = names_of(labels), np.asarray(values, dtype=float)
+    with rc_context(LOOK):
+        figure, axes = rows_canvas(names, title, xlabel)
+        axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=BLUE)
+        reach = [*heights[np.isfinite(heights)], *([limit] if limit is not None else []), 0.0]
+        set_range(axes, min(reach), max(reach), room=0.3)
+        room = VALUE_ROOM * (max(reach) - min(reach))
+        for row, value in enumerate(heights):
+            # nothing is written across the line
+            end = limit if limit is not None and 0 <= value <= limit < value + room else value
+            value_label(axes, row, end, shown(value, percent))
+        if limit is not None:
+            mark_line(axes, limit, f"{limit_label or 'limit'} {shown(limit, percent)}")
+        if percent:
+            axes.xaxis.set_major_formatter(lambda value, _: shown(value, percent=True))
+        facts = [f"{name} {shown(value, percent)}" for name, value in zip(names, heights, strict=True)]
+        mark = f" {limit_label or 'limit'}: {shown(limit, percent)}." if limit is not None else ""
+        return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
+
+
+def intervals(
+    labels: Sequence[str],
+    centre: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    title: str,
+    xlabel: str,
+    chosen: str | None = None,
+    reference: float | None = None,
+    reference_label: str = "",
+    write: Callable[[float], str] = plain,
+) -> Figure:
+    """A dot with its interval per row (the ladder of models); the chosen row stands out. Values stand to the right.
+
+    Parameters
+    ----------
+    labels
+        One row each, the first on top.
+    centre, low, high
+        The estimate and its interval.
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    chosen
+        The label of the row to highlight: thicker, darker, and marked in words.
+    reference, reference_label
+        A line to compare with, such as the best score anyone could reach.
+    write
+        How a value is written.
+    """
+    names = names_of(labels)
+    middle, left, right = (np.asarray(part, dtype=float) for part in (centre, low, high))
+    reach = np.concatenate([middle, left, right, [] if reference is None else [reference]])
+    reach = reach[np.isfinite(reach)] if np.isfinite(reach).any() else np.array([0.0, 1.0])
+    with rc_context(LOOK):
+        marked = [f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names, strict=True)]
+        figure, axes = rows_canvas(marked, title, xlabel)
+        # a value takes up to so much room, and nothing is written across the line
+        span = float(np.ptp(reach)) * VALUE_ROOM
+        set_range(axes, float(reach.min()), float(reach.max()) + span, room=0.1)
+        axes.locator_params(axis="x", nbins=5)
+        for row, label in enumerate(labels):
+            bold = label == chosen
+            colour, width = (VERMILION, 4.0) if bold else (BLUE, 2.2)
+            axes.plot([left[row], right[row]], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
+            axes.plot(middle[row], row, "D" if bold else "o", color=colour, markersize=9 if bold else 7)
+            if np.isfinite(middle[row]):
+                end = float(np.nanmax([middle[row], right[row]]))
+                if reference is not None and end - span / 4 < reference < end + span:
+                    end = float(reference)
+                value_label(axes, row, end, write(float(middle[row])), leftwards=False, gap=9, bold=bold)
+        if reference is not None:
+            mark_line(axes, reference, f"{reference_label or 'reference'} {write(float(reference))}")
+        facts = [
+            f"{name} {write(float(c))} ({write(float(a))} to {write(float(b))})"
+            for name, c, a, b in zip(marked, middle, left, right, strict=True)
+        ]
+        mark = f" {reference_label or 'Reference'}: {write(float(reference))}." if reference is not None else ""
+        return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
+
+
+def contributions(
+    names: Sequence[str],
+    values: Sequence[float],
+    base: float,
+    total: float,
+    title: str,
+    xlabel: str,
+    said: tuple[str, str] | None = None,
+    note: str = "",
+) -> Figure:
+    """A waterfall from the base value to one prediction: what each reason adds or takes away.
+
+    Parameters
+    ----------
+    names, values
+        The reasons and what each one adds, in the given order; what they leave unexplained is shown as "all others".
+    base
+        Where the waterfall starts (the average prediction).
+    total
+        Where it ends (this prediction).
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    said
+        How base and total are written, if not as numbers.
+    note
+        A remark on how to read it, below what is measured.
+    """
+    first, final = said or (shown(base), shown(total))
+    steps = [float(value) for value in values]
+    labels = names_of(names)
+    rest = total - base - sum(steps)
+    if abs(rest) > 1e-6 * max(1.0, abs(total), abs(base)):
+        labels, steps = [*labels, "all others"], [*steps, rest]
+    ends = base + np.cumsum(steps) if steps else np.array([])
+    starts = ends - np.asarray(steps)
+    with rc_context(LOOK):
+        figure, axes = rows_canvas(["average", *labels, "this prediction"], title, xlabel)
+        reach = [base, total, *ends]
+        set_range(axes, min(reach), max(reach), room=0.3)
+        if steps and min(reach) >= 0:  # a bar that ends at the far left has its label there, too
+            axes.set_xlim(left=min(reach) - 0.2 * (max(reach) - min(reach)))
+        last = len(steps) + 1
+        for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
+            axes.barh(row, step, left=start, height=0.6, color=VERMILION if step > 0 else BLUE)
+            axes.plot([start, start], [row - 1.3, row - 0.3], color=QUIET, linewidth=0.8)
+            value_label(axes, row, end, signed(step), leftwards=step < 0)
+        axes.plot([total, total], [last - 0.7, last], color=QUIET, linewidth=0.8)
+        axes.plot([base, total], [0, last], "D", color=INK, markersize=8, linestyle="none")
+        middle = (min(reach) + max(reach)) / 2
+        for row, place, text in ((0, base, first), (last, total, final)):
+            # words are longer than numbers: they go where there is room
+            value_label(axes, row, place, text, leftwards=said is not None and place > middle, gap=9)
+        if note:
+            axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
+        facts = [f"{name} {signed(step)}" for name, step in zip(labels, steps, strict=True)]
+        words = f"From the average {first}: {'; '.join(facts)}; this prediction {final}."
+        return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
+
+
+def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Figure:
+    """How values are distributed in each group: shares within the group, on common bins, one panel above the other.
+
+    Parameters
+    ----------
+    values_by_group
+        Arrays of numbers by name of the group; missing and infinite values are left out.
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    """
+    groups = {name: np.asarray(values, dtype=float).ravel() for name, values in values_by_group.items()}
+    groups = {name: values[np.isfinite(values)] for name, values in groups.items()}
+    everything = np.concatenate(list(groups.values()) or [np.array([])])
+    edges = np.histogram_bin_edges(everything, bins=30) if everything.size else np.linspace(0.0, 1.0, 31)
+    names = names_of(list(groups))
+    with rc_context(LOOK):
+        figure = Figure(figsize=(WIDTH, 1.2 + 1.25 * max(len(groups), 1)), dpi=DPI, layout="constrained")
+        panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
+        facts = []
+        for index, (axes, name, values) in enumerate(zip(panels, names, groups.values(), strict=False)):
+            counts, _ = np.histogram(values, bins=edges)
+            shares = counts / max(values.size, 1)
+            axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=GROUPS[index % len(GROUPS)], linewidth=0)
+            axes.grid(axis="y")
+            axes.tick_params(axis="x", length=0)
+            axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+            axes.locator_params(axis="y", nbins=3)
+            axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=INK)
+            middle = plain(float(np.median(values))) if values.size else "–"
+            facts.append(f"{name}: {values.size:,} values, median {middle}")
+        write_title(figure, title)
+        # at the panel, not at the figure: a stamp stands there
+        panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=QUIET)
+        return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")

@@ -1,0 +1,196 @@
+"""The visual language of charts: colours, type, canvas, labels, and how a figure becomes a picture."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lab2live.reporting.formatting import short
+
+# Okabe & Ito: told apart by people with any of the common colour vision deficiencies.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
+INK, QUIET, RULE = "#1c2127", "#5b636e", "#dde1e6"
+GROUPS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+
+WIDTH = 5.6  # inches: with 11 points of text still legible when shrunk to the width of a phone
+PALETTE = 64  # colours
+DPI = 130
+LOOK = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that pictures are the same everywhere
+    "font.size": 11,
+    "text.color": INK,
+    "text.parse_math": False,  # a `$` in data is a `$`
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": QUIET,
+    "axes.labelsize": 11,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "xtick.color": QUIET,
+    "ytick.color": INK,
+    "ytick.major.size": 0,
+    "grid.color": RULE,
+    "figure.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture: a notebook shows it as image/png, with its description as alt text and text/plain."""
+
+    data: bytes
+    alt: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        # image/png instead of HTML: git hosts show it, and nbval knows not to compare it.
+        bundle = {"image/png": b64encode(self.data).decode("ascii"), "text/plain": self.alt}
+        return bundle, {"alt": self.alt, "image/png": {"alt": self.alt}}
+
+
+def heading(figure: Figure) -> str:
+    """The title of a chart on one line, e.g. as its caption on the page of a run."""
+    return " ".join(figure.get_suptitle().split())
+
+
+def alt(figure: Figure) -> str:
+    """The chart in words, for people and programs that do not see it."""
+    return str(figure.get_label())
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes (no date, no program name inside)."""
+    buffer = io.BytesIO()
+    with rc_context(LOOK), _quiet_font():
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # A chart has few colours: a palette makes it a third of the size, and a notebook with ten of them readable in git.
+    with Image.open(buffer) as picture:
+        small = io.BytesIO()
+        picture.convert("RGB").quantize(PALETTE).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def show(figure: Figure) -> Picture:
+    """What a notebook cell ends with: the picture as image/png, with its alt text."""
+    return Picture(png(figure), alt(figure))
+
+
+def rows_canvas(names: Sequence[str], title: str, xlabel: str) -> tuple[Figure, Axes]:
+    """A figure with one row per name, the first on top, and a vertical grid."""
+    lines = [textwrap.fill(name, 24, max_lines=2, placeholder=" …") for name in names]
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.44 * max(len(names), 1)), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(range(len(lines)), lines)
+    axes.set_ylim(max(len(lines), 1) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.set_xlabel(clean(xlabel))
+    if not names:
+        axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center", color=QUIET)
+        axes.set_xticks([])
+    write_title(figure, title)
+    return figure, axes
+
+
+def write_title(figure: Figure, title: str) -> None:
+    """The message of the chart, above everything."""
+    figure.suptitle(textwrap.fill(clean(title), 46), x=0.01, ha="left", fontsize=13, weight="bold", color=INK)
+
+
+def set_range(axes: Axes, low: float, high: float, room: float) -> None:
+    """The x range, with room for the labels at its ends."""
+    span = (high - low) or abs(high) or 1.0
+    axes.set_xlim(low - (room * span if low < 0 or room < 0.16 else 0), high + room * span)
+
+
+def value_label(
+    axes: Axes, row: int, x: float, text: str, leftwards: bool | None = None, gap: float = 5, bold: bool = False
+) -> None:
+    """A value in words at the end of its bar, outside of it."""
+    left = x < 0 if leftwards is None else leftwards
+    place = (x if np.isfinite(x) else 0.0, row)
+    axes.annotate(
+        text,
+        place,
+        (-gap if left else gap, 0),
+        textcoords="offset points",
+        va="center",
+        ha="right" if left else "left",
+        weight="bold" if bold else "normal",
+    )
+
+
+def mark_line(axes: Axes, x: float, text: str) -> None:
+    """A dashed line over all rows, named above it."""
+    axes.axvline(x, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
+    low, high = axes.get_xlim()
+    side = "right" if (x - low) > 0.6 * (high - low) else "left"
+    axes.annotate(
+        clean(text),
+        (x, 1),
+        (0, 4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha=side,
+        va="bottom",
+    )
+
+
+def finish(figure: Figure, words: str) -> Figure:
+    """Give the figure its description, and settle what matplotlib puts off until drawing."""
+    figure.set_label(clean(words))
+    with _quiet_font():
+        figure.draw_without_rendering()  # ticks are created while drawing: do it while our look is in force
+    return figure
+
+
+def stamp(figure: Figure, words: str) -> Figure:
+    """Write a line below a finished figure that goes wherever the picture goes."""
+    with rc_context(LOOK):
+        figure.set_figheight(figure.get_figheight() + 0.25)
+        figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
+    return finish(figure, f"{alt(figure)} ({words})")
+
+
+@contextmanager
+def _quiet_font() -> Iterator[None]:
+    # A script the bundled font lacks shows as boxes; a warning per letter in a notebook would not help.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        yield
+
+
+def names_of(labels: Sequence[object]) -> list[str]:
+    """Labels as text that can be drawn."""
+    return [clean(str(label)) or "(empty)" for label in labels]
+
+
+def clean(text: str) -> str:
+    """Without characters a font cannot draw: control characters, lone surrogates, line breaks."""
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(kept.split())
+
+
+def shown(value: float, percent: bool = False) -> str:
+    """A number as it stands at a bar."""
+    if percent and np.isfinite(value):
+        return f"{short(round(100 * float(value), 9))} %"
+    return short(float(value)).replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A contribution: its sign always shown."""
+    return ("+" if value > 0 else "−" if value < 0 else "") + short(abs(value))
