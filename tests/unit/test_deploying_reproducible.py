@@ -26,7 +26,7 @@ import hashlib, importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("conftest", sys.argv[1])
 conftest = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(conftest)
-from lab2live import models, splits
+from lab2live.data import models, splits
 from lab2live.handoff import export
 found = {}
 for kind in sys.argv[2:]:

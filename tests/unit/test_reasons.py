@@ -253,7 +253,7 @@ def test_an_error_is_rounded_up_to_a_power_of_ten(error: float, rounded: float) 
 def test_explaining_prints_nothing_and_loads_shap_only_when_needed() -> None:
     code = """
 import sys, numpy as np, pandas as pd
-from lab2live import cases, models
+from lab2live.data import dataset, models
 from lab2live.explainability.why import reasons
 from lab2live.charter.schema import Charter
 r = np.random.default_rng(0)

@@ -70,7 +70,10 @@ def test_what_is_found_is_written_at_once(project: Path) -> None:
 
 
 def test_a_process_that_dies_has_written_what_it_found(project: Path) -> None:
-    code = f"from lab2live.pipeline import context; r = context.begin('eda', {str(project)!r}); r.keep(rows=7); import os; os._exit(9)"
+    code = (
+        "import os; from lab2live.pipeline import context;"
+        f"r = context.begin('eda', {str(project)!r}); r.keep(rows=7); os._exit(9)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
     result = context.read_result(project / "runs" / "interactive", "eda")
     assert result is not None

@@ -42,7 +42,7 @@ def hard_plurals(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [*ROOM, PACKAGE / "cases.py"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*ROOM, PACKAGE / "data/dataset.py"], ids=lambda path: path.stem)
 def test_one_row_is_not_called_rows(path: Path) -> None:
     assert hard_plurals(path.read_text(encoding="utf-8")) == []
 

@@ -28,10 +28,6 @@ def printed(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
     css = Markup("\n".join((HERE / name).read_text(encoding="utf-8") for name in LOOKS))
     return environment.get_template(template).render(css=css, **content)
