@@ -60,17 +60,17 @@ def table(old: str, rows: list[tuple[str, ...]]) -> str:
 
 def gate_rows(stage: str) -> Iterator[tuple[str, ...]]:
     """One row per gate of a stage: id, requirement, question, limits."""
-    for rule in (rule for rule in gates.RULES if rule.stage == stage):
+    for rule in (rule for rule in gates.CATALOGUE.values() if rule.stage == stage):
         star = STAR if rule.must_pass else ""
         warn = None if rule.warn == rule.fail else rule.warn  # a value beyond both fails
         yield f"`{rule.id}`{star}", rule.requirement, rule.question, limit(rule, warn), limit(rule, rule.fail)
 
 
-def limit(rule: gates.Rule, value: float | None) -> str:
+def limit(rule: gates.Gate, value: float | None) -> str:
     """Say from where on a gate warns or fails."""
     if value is None:
         return "never"
-    if rule.by_findings:
+    if rule.unit == "severity":
         return "a warning" if value == 0 else "a failed check"
     return f"{'above' if rule.better == 'lower' else 'below'} {value:g}"
 

@@ -1,7 +1,25 @@
-"""The machinery behind the notebooks: each room computes the evidence for one stage on the way from the lab to live.
+"""The library behind the notebooks: from a charter and its sources to a verdict with evidence.
 
-Nothing is imported here, so that `lab2live --help` and a notebook's first cell stay fast: take what you need from its
-room, e.g. ``from lab2live.eda.checks import quality``.
+Nothing heavy is imported here, so that `lab2live --help` and a notebook's first cell stay fast. What a project's own
+package needs is named here on purpose: ``from lab2live import Evidence, Finding, Gate, check``.
 """
 
-__version__ = "0.1.0"
+from typing import Any
+
+__version__ = "0.2.0"
+__all__ = ["Evidence", "Finding", "Gate", "check"]
+
+_HOMES = {
+    "Evidence": "lab2live.pipeline.evidence",
+    "Finding": "lab2live.eda.checks.registry",
+    "Gate": "lab2live.charter.gates",
+    "check": "lab2live.eda.checks.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

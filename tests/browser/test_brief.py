@@ -31,7 +31,7 @@ def pages(folder: Path, text: str) -> list[Path]:
             "business": {"value": {"currency": text, "build_cost": 9.0}},
         }
     )
-    gates = [judge("explainability.failures", 1, text), judge("explainability.unfamiliar", 1, text)]
+    gates = [judge("explainability.error_slices", 1, text), judge("explainability.out_of_distribution", 1, text)]
     explained = {"gates": [gate.as_dict() for gate in gates], "parameters": {}, "failures": [text], "hardest": [text]}
     handoff = {"gates": [], "parameters": {}, "contract": {"inputs": [{"name": text}], "why": text}}
     found = Findings(charter, {"explainability": explained, "handoff": handoff})

@@ -210,7 +210,7 @@ def test_every_check_compiles_on_every_engine(
     assert broken(found) == []
     said = {(one.check, one.source) for one in found.findings if one.severity != "info"}
     assert {("integration.orphan_keys", "other"), ("integration.duplicate_keys", "base")} <= said
-    assert {("duplicate.rows", "base"), ("missing.sentinel", "base"), ("outlier.constant", "base")} <= said
+    assert {("duplicate.rows", "base"), ("missing.sentinel", "base"), ("validity.constant", "base")} <= said
 
 
 @pytest.mark.parametrize("table", ["customers_view", "customers_kept", "sales.invoices", "public.customers"])
@@ -289,7 +289,7 @@ def test_a_locked_table_is_no_hang_and_the_others_are_checked(silos: Any, tables
     refused(readings[1], "Another program keeps the table locked", "run again")
     assert [measured.name for measured in surveys] == ["silo", "calls", "tickets"]
     (about,) = [one for one in found.findings if one.source == "invoices"]
-    assert (about.check, about.severity) == ("integration.schema", "fail") and "locked" in about.message
+    assert (about.check, about.severity) == ("schema.columns", "fail") and "locked" in about.message
     assert len(sources.joined_table(silos, readings)) == ROWS
 
 

@@ -34,7 +34,7 @@ def loaded(bundled: Any) -> tuple[bundle.Bundle, pd.DataFrame]:
 def test_code_that_looks_at_one_row_passes(loaded: tuple[bundle.Bundle, pd.DataFrame]) -> None:
     value, message = independence.differing(*loaded)
     assert value == 0 and message.startswith("features.py and rules.py give 700 cases the same")
-    assert gates.judge("handoff.row_independent", value, message).status == "pass"
+    assert gates.judge("handoff.row_invariance", value, message).status == "pass"
 
 
 @pytest.mark.parametrize("kind", PEEKING)
@@ -44,7 +44,7 @@ def test_features_that_look_at_others_fail(loaded: tuple[bundle.Bundle, pd.DataF
     value, message = independence.differing(replace(found, features=peeking), rows)
     column = next(iter(set(PEEKING[kind](rows).columns) - set(rows.columns)))
     assert value is not None and value >= 1 and f"features.py: {column}" in message
-    assert gates.judge("handoff.row_independent", value, message).status == "fail"
+    assert gates.judge("handoff.row_invariance", value, message).status == "fail"
 
 
 def test_a_rule_that_looks_at_others_fails(loaded: tuple[bundle.Bundle, pd.DataFrame]) -> None:

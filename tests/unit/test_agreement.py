@@ -54,7 +54,7 @@ def test_cents_among_euros_are_found(surveyed: Any, column: str, share: float) -
     planted = int((frame[column] != customers()[column]).sum())
     charter, surveys = surveyed({"crm": frame}, key="id")
     (found,) = loud(units.unit(charter, surveys[0]))
-    assert (found.check, found.source, found.column, found.severity) == ("integration.unit", "crm", column, "warn")
+    assert (found.check, found.source, found.column, found.severity) == ("consistency.unit", "crm", column, "warn")
     assert found.rows == pytest.approx(planted, rel=0.1) and "100 times as large as" in found.message
     assert len(found.examples) == 3
 
@@ -144,9 +144,9 @@ def test_the_source_that_stands_apart_is_named_across_sources(surveyed: Any) -> 
     billing["paid"] = billing["paid"] * np.random.default_rng(3).normal(1, 0.05, ROWS)
     assert loud(units.unit_across(*surveyed({"crm": crm, "billing": billing}))) == []
     charter, surveys = surveyed({"crm": crm, "billing": with_cents(billing, "paid", 0.05)})
-    assert places(units.unit_across(charter, surveys)) == {("integration.unit", "billing", "paid")}
+    assert places(units.unit_across(charter, surveys)) == {("consistency.unit", "billing", "paid")}
     charter, surveys = surveyed({"crm": with_cents(crm, "amount", 0.05), "billing": billing})
-    assert places(units.unit_across(charter, surveys)) == {("integration.unit", "crm", "amount")}
+    assert places(units.unit_across(charter, surveys)) == {("consistency.unit", "crm", "amount")}
 
 
 def test_a_shared_column_in_another_unit_is_a_unit_and_no_conflict(surveyed: Any) -> None:
@@ -166,7 +166,7 @@ def test_sources_that_disagree_about_an_attribute(surveyed: Any, share: float, s
         {"north": "south", "south": "west", "west": "north"}[was] for was in crm["region"][:changed]
     ]
     (found,) = loud(agreement.conflict(*surveyed({"crm": crm, "billing": other.sample(frac=1, random_state=0)})))
-    assert (found.check, found.source, found.column) == ("integration.conflict", "billing", "region")
+    assert (found.check, found.source, found.column) == ("consistency.conflict", "billing", "region")
     assert (found.severity, found.value, found.rows) == (severity, pytest.approx(share), changed)
     assert len(found.examples) == 3 and " / " in found.examples[0]
 
@@ -243,7 +243,7 @@ def test_a_shared_column_that_slipped_is_misaligned_and_no_conflict(surveyed: An
     crm = customers()[["id", "region"]]
     other = slipped(crm.sample(frac=1, random_state=0).reset_index(drop=True), "region", 0.3)
     charter, surveys = surveyed({"crm": crm, "billing": other})
-    assert places(misaligned.misaligned_across(charter, surveys)) == {("integration.misaligned", "billing", "region")}
+    assert places(misaligned.misaligned_across(charter, surveys)) == {("consistency.row_shift", "billing", "region")}
     assert loud(agreement.conflict(charter, surveys)) == []
     charter, surveys = surveyed({"crm": crm, "billing": crm})
     assert loud(misaligned.misaligned_across(charter, surveys)) == []
@@ -254,7 +254,7 @@ def test_a_column_that_slipped_against_the_base_is_found_through_what_goes_with_
     other = customers()[["id", "amount"]].sample(frac=1, random_state=0).reset_index(drop=True)
     assert loud(misaligned.misaligned_across(*surveyed({"crm": crm, "billing": other}))) == []
     found = misaligned.misaligned_across(*surveyed({"crm": crm, "billing": slipped(other, "amount", 0.5)}))
-    assert ("integration.misaligned", "billing", "amount") in places(found)
+    assert ("consistency.row_shift", "billing", "amount") in places(found)
 
 
 def test_times_that_are_whole_hours_from_the_same_moment_elsewhere(surveyed: Any) -> None:
@@ -266,7 +266,7 @@ def test_times_that_are_whole_hours_from_the_same_moment_elsewhere(surveyed: Any
     late = random.random(len(booked)) < 0.1
     booked.loc[late, "booked_at"] += pd.Timedelta(hours=2)
     (found,) = loud(agreement.timezone_across(*surveyed({"orders": orders, "bank": booked})))
-    assert (found.check, found.source, found.column) == ("integration.timezone", "bank", "booked_at")
+    assert (found.check, found.source, found.column) == ("consistency.timezone", "bank", "booked_at")
     assert (found.severity, found.rows) == ("warn", pytest.approx(late.sum(), abs=3))
     assert "2 hours after ordered_at in orders" in found.message
 

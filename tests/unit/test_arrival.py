@@ -53,7 +53,7 @@ def test_a_last_part_with_half_of_its_rows(surveyed: Any, file: str, days: int, 
         frame["at"] = frame["at"].dt.strftime("%Y-%m-%d")
     charter, (survey,) = surveyed({"base": frame}, file=file, key="id", date_column="at")
     (found,) = late(charter, survey)
-    assert (found.check, found.source, found.column) == ("integration.late", "base", "at")
+    assert (found.check, found.source, found.column) == ("timeliness.incomplete_period", "base", "at")
     assert found.severity == "warn" and 0.35 < found.value < 0.65 and found.examples == ("2026-07-31",)
     assert f"The last {'week' if part == 'week' else ''}" in found.message
 
@@ -141,7 +141,7 @@ def test_a_source_that_ends_long_before_the_others(surveyed: Any) -> None:
     frame = _frame(_events())
     frames = {"base": frame, "bills": _ends(frame, "2026-04-30"), "calls": _ends(frame, "2026-07-20")}
     (found,) = stale_across(*surveyed(frames, key="id"))
-    assert (found.check, found.source, found.column, found.severity) == ("integration.stale", "bills", "at", "warn")
+    assert (found.check, found.source, found.column, found.severity) == ("timeliness.stale", "bills", "at", "warn")
     assert found.value == 81
     frames["bills"] = _ends(frame, "2026-06-30")
     assert stale_across(*surveyed(frames, key="id")) == []

@@ -135,7 +135,7 @@ def test_a_card_shows_groups_confidence_failures_and_what_it_belongs_to(generate
         "gates": [judged("poc.fairness", "No group is surely served worse.")],
     }
     explained = {
-        "gates": [judged("explainability.failures", "Where x is 1, the model is wrong.")],
+        "gates": [judged("explainability.error_slices", "Where x is 1, the model is wrong.")],
         "failures": ["Where x is 1: wrong 40%."],
         "hardest": ["Where x is 2: wrong 30%."],
     }

@@ -46,7 +46,7 @@ def test_an_expected_value_that_is_missing_altogether(surveyed: Any) -> None:
     frame = people().query("region != 'east'")
     charter, surveys = surveyed({"crm": frame}, expected={"region": [*map(str.upper, REGIONS)]})
     (found,) = loud(coverage.entity(charter, surveys[0]))
-    assert (found.check, found.source, found.column) == ("coverage.entity", "crm", "region")
+    assert (found.check, found.source, found.column) == ("completeness.category", "crm", "region")
     assert (found.severity, found.value, found.examples) == ("warn", 0.25, ("EAST",))
 
 
@@ -152,7 +152,7 @@ def test_a_pair_of_values_that_never_meets(surveyed: Any) -> None:
     frame = people().query("not (region == 'north' and contract == 'yearly')")
     charter, surveys = surveyed({"crm": frame}, key="id")
     (found,) = loud(combinations.combination(charter, surveys[0]))
-    assert (found.check, found.source, found.severity) == ("coverage.combination", "crm", "warn")
+    assert (found.check, found.source, found.severity) == ("completeness.combination", "crm", "warn")
     assert found.column in ("region", "contract") and found.examples == ("north + yearly",)
     assert found.value == pytest.approx(0.4 * 0.3 * ROWS, rel=0.15)
 
@@ -182,7 +182,12 @@ def test_days_without_rows(surveyed: Any) -> None:
     lost = frame["since"].between("2025-03-01", "2025-03-20")
     charter, surveys = surveyed({"crm": frame[~lost]}, key="id")
     (found,) = loud(gaps.time_gap(charter, surveys[0]))
-    assert (found.check, found.source, found.column, found.severity) == ("coverage.time_gap", "crm", "since", "warn")
+    assert (found.check, found.source, found.column, found.severity) == (
+        "completeness.time_gap",
+        "crm",
+        "since",
+        "warn",
+    )
     assert found.examples == ("2025-03-01 to 2025-03-20",)
     assert found.value == pytest.approx(lost.mean(), rel=0.5)
 

@@ -33,7 +33,7 @@ def test_dates_outside_the_range_of_the_others(surveyed: Any, file: str, share: 
     when = _swapped(_dates(), share).dt.strftime("%Y-%m-%d")
     charter, (survey,) = surveyed({"base": pd.DataFrame({"id": range(4000), "when": when})}, file=file)
     (found,) = date_order(charter, survey)
-    assert (found.check, found.source, found.column) == ("integration.date_order", "base", "when")
+    assert (found.check, found.source, found.column) == ("consistency.date_order", "base", "when")
     assert found.severity == "warn" and 20 < (found.rows or 0) <= share * 4000
     assert " -> " in found.examples[0]
 

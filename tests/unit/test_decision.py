@@ -11,12 +11,12 @@ from lab2live.poc import decision
 
 
 def test_there_is_something_to_do_about_every_gate_of_the_stage() -> None:
-    assert set(decision.CHANGES) == {rule.id for rule in gates.RULES if rule.stage == "poc"}
+    assert set(decision.CHANGES) == {rule.id for rule in gates.CATALOGUE.values() if rule.stage == "poc"}
 
 
 @pytest.mark.parametrize(
     ("gate", "value", "decided"),
-    [("poc.return", 0.99, "go"), ("poc.return", 0.7, "conditional"), ("poc.return", 0.1, "no-go")],
+    [("poc.net_benefit", 0.99, "go"), ("poc.net_benefit", 0.7, "conditional"), ("poc.net_benefit", 0.1, "no-go")],
 )
 def test_the_rule_is_that_of_the_verdict(charter_of: Any, gate: str, value: float, decided: str) -> None:
     judged = [gates.judge(gate, value, "Measured.")]
@@ -29,16 +29,20 @@ def test_the_rule_is_that_of_the_verdict(charter_of: Any, gate: str, value: floa
 
 
 def test_what_the_data_stage_found_and_a_sample_count_too(charter_of: Any) -> None:
-    fine = [gates.judge("poc.return", 0.99, "")]
+    fine = [gates.judge("poc.net_benefit", 0.99, "")]
     upstream = [gates.judge("eda.signal", 0.5, "No signal.").as_dict()]
     assert decision.as_things_stand(charter_of(), fine, upstream, sampled=False)[0] == "conditional"
     assert decision.as_things_stand(charter_of(), fine, [], sampled=True)[0] == "conditional"
 
 
 def test_what_decides_comes_first_among_the_changes() -> None:
-    judged = [gates.judge("poc.shift", 0.6, ""), gates.judge("poc.fairness", 0.9, ""), gates.judge("poc.return", 0, "")]
+    judged = [
+        gates.judge("poc.shift", 0.6, ""),
+        gates.judge("poc.fairness", 0.9, ""),
+        gates.judge("poc.net_benefit", 0, ""),
+    ]
     assert decision.changes(judged)["what would have to change"].tolist() == [
-        decision.CHANGES[name] for name in ("poc.return", "poc.fairness", "poc.shift")
+        decision.CHANGES[name] for name in ("poc.net_benefit", "poc.fairness", "poc.shift")
     ]
 
 

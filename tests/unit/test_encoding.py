@@ -54,7 +54,7 @@ def test_broken_texts_are_found_with_their_repair(surveyed: Any, broken: str, ri
     frame = pd.DataFrame({"id": range(100), "city": [broken] * 4 + ["Köln", "A & B", "🙂", "東京"] * 24})
     charter, (survey,) = surveyed({"base": frame})
     (found,) = encoding(charter, survey)
-    assert (found.check, found.source, found.column, found.severity) == ("integration.encoding", "base", "city", "warn")
+    assert (found.check, found.source, found.column, found.severity) == ("consistency.encoding", "base", "city", "warn")
     assert (found.rows, found.value) == (4, pytest.approx(0.04))
     assert found.examples[0].endswith(f" -> {right}")
 

@@ -29,7 +29,7 @@ def test_commas_beside_points_are_found(surveyed: Any, file: str) -> None:
     commas = ["39,22", "1.234,56", "7,5", *(text.replace(".", ",") for text in _numbers()[3:20])]
     charter, (survey,) = surveyed({"base": _with(_numbers(), commas)}, file=file)
     (found,) = decimal_comma(charter, survey)
-    assert (found.check, found.source, found.column) == ("integration.decimal_comma", "base", "amount")
+    assert (found.check, found.source, found.column) == ("consistency.decimal_comma", "base", "amount")
     assert (found.severity, found.rows, found.value) == ("warn", 20, pytest.approx(0.05))
     assert set(found.examples) <= set(commas) and len(found.examples) == 3
     assert dtype(charter, survey) == []
@@ -52,7 +52,7 @@ def test_lists_and_words_with_commas_are_no_numbers(surveyed: Any) -> None:
 def test_words_among_numbers_are_found(surveyed: Any, file: str) -> None:
     charter, (survey,) = surveyed({"base": _with(_numbers(), ["12 EUR", "ca. 40", "twelve", "N/A", "-"])}, file=file)
     (found,) = dtype(charter, survey)
-    assert (found.check, found.source, found.column, found.severity) == ("integration.dtype", "base", "amount", "warn")
+    assert (found.check, found.source, found.column, found.severity) == ("schema.dtype", "base", "amount", "warn")
     assert (found.rows, set(found.examples)) == (3, {"12 EUR", "ca. 40", "twelve"})
 
 

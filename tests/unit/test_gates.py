@@ -72,7 +72,7 @@ def test_the_charter_moves_limits() -> None:
     assert judge("eda.missing_critical", 0.01, "").status == "pass"
     gate = judge("eda.missing_critical", 0.01, "", overrides=stricter)
     assert (gate.status, gate.threshold, gate.must_pass) == ("fail", 0.005, True)
-    assert judge("eda.orphan_keys", 0.01, "", overrides=stricter).status == "pass", "only the gate it names"
+    assert judge("eda.referential_integrity", 0.01, "", overrides=stricter).status == "pass", "only the gate it names"
 
 
 def test_the_charter_moves_one_limit_and_leaves_the_other() -> None:
@@ -84,7 +84,7 @@ def test_the_charter_moves_one_limit_and_leaves_the_other() -> None:
 
 @every_rule
 def test_a_gate_judged_by_its_findings_takes_the_severity_of_the_worst(rule: Rule) -> None:
-    if rule.by_findings:
+    if rule.unit == "severity":
         assert [judge(rule.id, severity, "").status for severity in (0, 1, 2)] == ["pass", "warn", "fail"]
 
 
@@ -92,9 +92,9 @@ def test_a_gate_judged_by_its_findings_takes_the_severity_of_the_worst(rule: Rul
     ("gate", "values"),
     [
         ("eda.signal", {0.002: "pass", 0.01: "pass", 0.03: "warn", 0.06: "fail", 0.5: "fail"}),
-        ("eda.more_rows", {0.03: "pass", 0.3: "warn"}),
+        ("eda.learning_curve", {0.03: "pass", 0.3: "warn"}),
         ("eda.missing_critical", {0: "pass", 0.05: "warn", 0.3: "fail"}),
-        ("eda.orphan_keys", {0: "pass", 0.05: "warn", 0.2: "fail"}),
+        ("eda.referential_integrity", {0: "pass", 0.05: "warn", 0.2: "fail"}),
         ("eda.target", {500: "pass", 100: "warn", 20: "fail"}),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_limit_of_zero_is_a_limit() -> None:
 
 @pytest.mark.parametrize("must", [True, False])
 def test_the_charter_says_what_must_pass_even_of_a_skipped_gate(must: bool) -> None:
-    for gate_id in ("eda.missing_critical", "poc.optimism"):
+    for gate_id in ("eda.missing_critical", "poc.generalization_gap"):
         overrides = {gate_id: GateOverride(must_pass=must)}
         assert judge(gate_id, None, "", overrides=overrides).must_pass is must
         assert judge(gate_id, 1, "", overrides=overrides).must_pass is must

@@ -20,6 +20,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from lab2live.pipeline.graph import JOURNEY, Node
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lab2live.charter import loading as charters
@@ -27,7 +28,6 @@ from lab2live.charter.gates import RULES, STAGES
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
 from lab2live.pipeline import context, decision, graph, notebooks, runner, snapshots, store
-from lab2live.pipeline.graph import JOURNEY, Node
 from lab2live.reporting import html as page
 
 CHARTER = """\
@@ -35,7 +35,7 @@ project: {name: Tiny, description: "Does it run?"}
 prediction: {problem_type: classification, target: y}
 sources: [{name: table, uri: table.csv}]
 """
-GATES = {"eda": "eda.missing_critical", "poc": "poc.optimism", "explainability": "explainability.additivity"}
+GATES = {"eda": "eda.missing_critical", "poc": "poc.generalization_gap", "explainability": "explainability.additivity"}
 PARAMETERS = """\
 project: str = None
 run_dir: str = None
@@ -226,7 +226,7 @@ def test_what_was_found_before_it_broke_counts(broken: Breaking, mood: str) -> N
     run = broken(mood)
     assert gate_of(run, "eda.missing_critical")["status"] == "pass"
     assert gate_of(run, "eda.target")["message"] == "The stage broke before this question."
-    assert "`eda` broke" in gate_of(run, "poc.optimism")["message"]
+    assert "`eda` broke" in gate_of(run, "poc.generalization_gap")["message"]
     html = (run / "01_eda.html").read_text()
     assert "measured" in html, "the partial notebook is a page"
     assert "stopped" in html or "not run to its end" in html
@@ -382,7 +382,7 @@ def test_a_must_pass_gate_that_fails_stops_what_depends_on_it(tiny: Charter, her
     follows_the_contract(run)
     content = decision.read(run)
     assert (content["decision"], decision.exit_code(content)) == ("no-go", 2)
-    assert "`eda.missing_critical` must pass and failed" in gate_of(run, "poc.optimism")["message"]
+    assert "`eda.missing_critical` must pass and failed" in gate_of(run, "poc.generalization_gap")["message"]
     assert "`poc` did not run" in gate_of(run, "handoff.reload")["message"] or "must pass" in str(content["gates"][-1])
 
 
@@ -402,7 +402,7 @@ def test_a_broken_stage_does_not_stop_one_that_keeps_going(tiny: Charter, here: 
 def test_a_gate_that_need_not_pass_stops_nothing(tiny: Charter, here: Here) -> None:
     run = runner.run(tiny, overrides={"poc": {"value": 9}})
     assert here.names() == ALL
-    assert gate_of(run, "poc.optimism")["status"] == "fail"
+    assert gate_of(run, "poc.generalization_gap")["status"] == "fail"
     assert decision.read(run)["decision"] == "conditional"
 
 

@@ -74,7 +74,7 @@ def test_uncertain_outcomes_are_not_wrong(charter_of: Making, kind: str) -> None
     for seed in range(2):
         found, skipped = look(charter_of, world(kind, seed=seed), kind)
         assert not found
-        assert [one.check for one in skipped] == ["label.agreement", "label.immature"]
+        assert [one.check for one in skipped] == ["label.agreement", "label.not_matured"]
 
 
 def test_an_interaction_that_linear_models_miss_is_no_error(charter_of: Making) -> None:
@@ -281,7 +281,7 @@ def test_young_cases_whose_outcome_has_not_happened_yet_are_found(
     gone = young & (table["y"] == "yes").to_numpy() & (np.random.default_rng(4).random(ROWS) < lost)
     table["y"] = np.where(gone, "no", table["y"])
     found, _ = look(charter_of, table, time_column="seen", **({"label_delay_days": delay} if delay else {}))
-    one = next(one for one in found if one.check == "label.immature")
+    one = next(one for one in found if one.check == "label.not_matured")
     assert (one.source, one.column, one.severity) == (JOINED, "y", "warn")
     if delay:
         assert one.rows == young.sum()
@@ -293,20 +293,20 @@ def test_numbers_that_still_grow_are_found(charter_of: Making) -> None:
     young = table["seen"] > table["seen"].max() - pd.Timedelta(days=60)
     table["y"] = np.where(young, table["y"] * 0.4, table["y"])
     found, _ = look(charter_of, table, "regression", time_column="seen", label_delay_days=60)
-    assert [one.severity for one in found if one.check == "label.immature"] == ["warn"]
+    assert [one.severity for one in found if one.check == "label.not_matured"] == ["warn"]
 
 
 @pytest.mark.parametrize("kind", ["binary", "regression"])
 def test_mature_outcomes_with_a_season_are_a_remark_at_most(charter_of: Making, kind: str) -> None:
     table = timed(kind=kind, season=0.3)
     found, _ = look(charter_of, table, kind, time_column="seen", label_delay_days=30)
-    assert [(one.check, one.severity) for one in found] == [("label.immature", "info")]
+    assert [(one.check, one.severity) for one in found] == [("label.not_matured", "info")]
     assert not [one for one in look(charter_of, table, kind, time_column="seen")[0] if one.severity != "info"]
 
 
 def test_without_a_time_column_nobody_knows_who_is_young(charter_of: Making) -> None:
     _, skipped = look(charter_of, world(rows=400), label_delay_days=30)
-    assert "prediction.time_column" in next(one.reason for one in skipped if one.check == "label.immature")
+    assert "prediction.time_column" in next(one.reason for one in skipped if one.check == "label.not_matured")
 
 
 @settings(max_examples=12, deadline=None)
@@ -341,4 +341,4 @@ def test_a_rate_that_has_been_falling_for_long_is_no_immaturity(charter_of: Maki
     days = (table["seen"] - table["seen"].min()).dt.days
     table["y"] = np.where(random.random(6000) < 0.5 - 0.45 * days / 730, "yes", "no")
     found, _ = look(charter_of, table, time_column="seen", label_delay_days=60)
-    assert [one.severity for one in found if one.check == "label.immature"] == ["info"]
+    assert [one.severity for one in found if one.check == "label.not_matured"] == ["info"]

@@ -158,7 +158,7 @@ def test_a_token_is_counted_in_a_column_of_words(surveyed: Surveyed, kind: str) 
         table.loc[table.index[::67], f"c{number}"] = token
     found = [f for f in missing.tokens(*surveyed(table, kind)) if isinstance(f, Finding)]
     assert [f.column for f in found] == [f"c{number}" for number in range(len(TOKENS))]
-    assert {(f.check, f.source, f.severity, f.rows) for f in found} == {("missing.token", "s", "warn", 45)}
+    assert {(f.check, f.source, f.severity, f.rows) for f in found} == {("missing.placeholder", "s", "warn", 45)}
     assert [f.examples for f in found if f.column != "c6"] == [(repr(token),) for token in TOKENS if token.strip()]
 
 

@@ -213,7 +213,7 @@ def test_a_jump_is_found_with_its_day(surveyed: Surveyed, column: str, days: int
     table[column] = table[column] * np.where(later, 2.5 if column == "count" else 1.8, 1)
     charter, measured = surveyed(table, date_column="date")
     (found,) = [f for f in shifts.level_shift(charter, measured) if isinstance(f, Finding)]
-    assert (found.check, found.source, found.column, found.severity) == ("outlier.level_shift", "s", column, "warn")
+    assert (found.check, found.source, found.column, found.severity) == ("drift.change_point", "s", column, "warn")
     assert abs(pd.Timestamp(found.examples[0]) - moment) <= pd.Timedelta(days=days / 40)
     assert "before" in found.message and "after" in found.message
 
@@ -241,7 +241,7 @@ def test_constant_and_nearly_constant_columns_are_found_and_rare_flags_are_not(s
         *((name, "warn") for name in ("same", "one", "empty", "blank", "stuck", "level")),
         ("mark", "info"),
     }
-    assert {check for check, *_ in found} == {"outlier.constant"}
+    assert {check for check, *_ in found} == {"validity.constant"}
 
 
 def test_a_few_rows_are_constant_by_chance(surveyed: Surveyed) -> None:
@@ -257,8 +257,8 @@ def test_values_outside_the_declared_limits_are_counted_over_all_rows(surveyed: 
     assert measured.complete == (rows == ROWS)
     found = outliers.impossible(charter, measured)
     assert described(found) == [
-        ("outlier.impossible", "s", "a", "warn", rows // 500),
-        ("outlier.impossible", "s", "b", "fail", rows // 50),
+        ("validity.range", "s", "a", "warn", rows // 500),
+        ("validity.range", "s", "b", "fail", rows // 50),
     ]
     assert [f.examples for f in found if isinstance(f, Finding)] == [("-1",) * 3, ("200",) * 3]
 
@@ -275,9 +275,9 @@ def test_what_cannot_be_anywhere_needs_no_declaration(surveyed: Surveyed) -> Non
     table.loc[:3, "age"], table.loc[:4, "ratio"] = -3, np.inf
     table.loc[:5, "opened"] = today + pd.Timedelta(days=4000)
     assert described(outliers.impossible(*surveyed(table))) == [
-        ("outlier.impossible", "s", "age", "warn", 4),
-        ("outlier.impossible", "s", "ratio", "warn", 5),
-        ("outlier.impossible", "s", "opened", "warn", 6),
+        ("validity.range", "s", "age", "warn", 4),
+        ("validity.range", "s", "ratio", "warn", 5),
+        ("validity.range", "s", "opened", "warn", 6),
     ]
 
 

@@ -62,11 +62,11 @@ def found_of(charter: Any, **stages: Any) -> Findings:
         ),
         "explainability": result(
             "explainability",
-            judge("explainability.failures", 0.4, "It fails."),
+            judge("explainability.error_slices", 0.4, "It fails."),
             failures=[f"Where x is {number}: wrong 60%." for number in range(6)],
             hardest=[],
         ),
-        "handoff": result("handoff", judge("handoff.drill", 0, "All."), contract={"inputs": [{"name": "x"}]}),
+        "handoff": result("handoff", judge("handoff.fault_injection", 0, "All."), contract={"inputs": [{"name": "x"}]}),
     }
     return Findings(charter, {name: found for name, found in {**results, **stages}.items() if found})
 
@@ -115,7 +115,7 @@ def test_a_brief_tells_columns_of_the_sources_from_those_that_the_project_comput
 
 
 def test_a_brief_says_what_happens_where_nothing_is_settled(charter_of: Any) -> None:
-    judged = [judge("explainability.unfamiliar", 0.1, "Some."), judge("poc.shift", 0.5, "A little.")]
+    judged = [judge("explainability.out_of_distribution", 0.1, "Some."), judge("poc.shift", 0.5, "A little.")]
     stages = {name: result(name, gate) for name, gate in zip(("explainability", "poc"), judged, strict=True)}
     text = text_of(brief.page(found_of(charter_of(), **stages), COUNTED, case_of()))
     assert "Who decides then is not settled: the model answers all the same." in text
@@ -187,7 +187,7 @@ def test_hostile_words_stay_words(charter_of: Any, tmp_path: Path) -> None:
         sources=[{"name": BAD, "uri": "x.csv", "owner": BAD, "access": "simulated"}],
         business={"value": {"currency": BAD, "build_cost": 3}},
     )
-    explained = result("explainability", judge("explainability.failures", 1, BAD), failures=[BAD], hardest=[BAD])
+    explained = result("explainability", judge("explainability.error_slices", 1, BAD), failures=[BAD], hardest=[BAD])
     counted = Counts((Count(BAD, BAD, 1, 2, 0.1, 0.9),) * 2, ((BAD, WRONG, WRONG),), 0.5, SURE, 2)
     found = found_of(charter, explainability=explained)
     for page in (brief.page(found, counted, case_of(BAD)), sign_off.page(sign_off.sheet(found, tmp_path))):

@@ -74,8 +74,8 @@ def test_where_the_delay_of_outcomes_is_not_stated_the_sentence_still_is_one(cha
 
 
 def test_a_drill_that_judged_nothing_gives_no_point(charter_of: Any) -> None:
-    scored = readiness.score(Findings(charter_of(), stages_of("handoff.drill")))
-    concerned = {item.what for item in rubric.ITEMS if "handoff.drill" in item.gates}
+    scored = readiness.score(Findings(charter_of(), stages_of("handoff.fault_injection")))
+    concerned = {item.what for item in rubric.ITEMS if "handoff.fault_injection" in item.gates}
     assert len(concerned) == 4 and all(one.points == 0 for one in scored.items if one.what in concerned)
 
 
@@ -113,7 +113,7 @@ def test_hostile_words_in_a_runbook_stay_words(charter_of: Any) -> None:
 def stages_of(*skipped: str, **more: Any) -> dict[str, Any]:
     """Give results in which every gate was computed but those that are named."""
     found: dict[str, Any] = {name: {"gates": [], "parameters": {}} for name in gates.STAGES}
-    for rule in gates.RULES:
+    for rule in gates.CATALOGUE.values():
         value = None if rule.id in skipped else rule.warn if rule.warn is not None else rule.fail
         found[rule.stage]["gates"].append(judge(rule.id, value, "said").as_dict())
     found["handoff"] |= more
@@ -156,7 +156,7 @@ def test_what_is_settled_by_hand_is_half_a_point_and_only_where_it_is(charter_of
     found = readiness.score(Findings(full, stages))
     assert sum(one.how == "manual" for one in found.items) == 9
     alone = charter_of(team={"data_scientist": {"who": "Mei", "signs_off": True}})
-    bare = readiness.score(Findings(alone, stages_of("handoff.drill", "handoff.alerts")))
+    bare = readiness.score(Findings(alone, stages_of("handoff.fault_injection", "handoff.alerts")))
     assert not any(one.how == "manual" for one in bare.items)
 
 

@@ -300,22 +300,22 @@ def test_a_lesson_meets_whoever_has_the_same_gate_open_or_failed_and_nobody_else
         "over",
         Path("a"),
         "stopped",
-        gates={"eda.labels": "fail", "poc.return": "fail"},
-        lessons=(line("eda.labels", "Clerks disagree."), line("poc.return", "It costs more."), "a free remark"),
+        gates={"eda.labels": "fail", "poc.net_benefit": "fail"},
+        lessons=(line("eda.labels", "Clerks disagree."), line("poc.net_benefit", "It costs more."), "a free remark"),
     )
     found = learning.lessons(
         [
             stopped,
-            live("failing", gates={"eda.labels": "fail", "poc.return": "pass"}),
-            live("passing", gates={"eda.labels": "pass", "poc.return": "pass"}),
-            live("early", gates={"eda.labels": "warn", "poc.return": "skip"}),
+            live("failing", gates={"eda.labels": "fail", "poc.net_benefit": "pass"}),
+            live("passing", gates={"eda.labels": "pass", "poc.net_benefit": "pass"}),
+            live("early", gates={"eda.labels": "warn", "poc.net_benefit": "skip"}),
             live("older", gates={"eda.labels": "pass"}),  # its run does not know the other gate
             Project("waiting", Path("e"), "not started"),
             Project("also over", Path("f"), "stopped", gates={"eda.labels": "fail"}),
         ]
     )
     assert [(one.gate, one.found) for one in found] == [
-        ("poc.return", "It costs more."),
+        ("poc.net_benefit", "It costs more."),
         ("eda.labels", "Clerks disagree."),
     ]
     assert found[0].applies == {"early": "open", "older": "open", "waiting": "open"}
@@ -330,15 +330,15 @@ def test_live_projects_teach_nothing_yet() -> None:
 def test_every_line_that_a_run_writes_about_a_gate_is_recognised(made: dict[str, Path]) -> None:
     found = reading.read(made["late-invoices"], TODAY)
     assert {reading.gate_of(text) for text in found.lessons} == {
-        "eda.orphan_keys",
+        "eda.referential_integrity",
         "eda.missing_critical",
-        "poc.return",
+        "poc.net_benefit",
     }
     assert reading.gate_of("ladder: the linear model wins") is None
     meets = {one.gate: one.applies for one in learning.lessons([reading.read(place, TODAY) for place in made.values()])}
-    assert meets["eda.orphan_keys"]["Returned parcels"] == "failed"
+    assert meets["eda.referential_integrity"]["Returned parcels"] == "failed"
 
 
 def test_the_questions_of_two_gates_never_begin_alike() -> None:
-    for rule in gates.RULES:
+    for rule in gates.CATALOGUE.values():
         assert reading.gate_of(line(rule.id, "and so on")) == rule.id

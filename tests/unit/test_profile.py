@@ -56,7 +56,7 @@ def test_of_a_very_wide_table_the_first_columns_are_described_and_it_says_so(
 
 def test_alerts_that_a_finding_has_already_said_are_left_out() -> None:
     remarks = [profile._remark("constant", "a"), profile._remark("constant", "b"), profile._remark("skewed", "a")]
-    known = [finding("outlier.constant", "crm", "a", "warn", 1, 1, "a never changes.")]
+    known = [finding("validity.constant", "crm", "a", "warn", 1, 1, "a never changes.")]
     left = profile.beside(remarks, known)
     assert [(remark.check, remark.column) for remark in left] == [("profile.constant", "b"), ("profile.skewed", "a")]
     assert [list(line.values()) for line in profile.counts(left)] == [["always the same", 1], ["very lopsided", 1]]

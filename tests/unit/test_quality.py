@@ -44,12 +44,12 @@ def test_the_check_ids_are_those_of_the_contract() -> None:
 
 
 def test_a_finding_says_what_why_and_what_to_do_and_shows_three_readable_examples() -> None:
-    made = finding("missing.token", "crm", "a", "warn", 0.1, 0.05, "Much.", 3, ["x" * 100, 1, None, 4])
-    known = CHECKS["missing.token"]
+    made = finding("missing.placeholder", "crm", "a", "warn", 0.1, 0.05, "Much.", 3, ["x" * 100, 1, None, 4])
+    known = CHECKS["missing.placeholder"]
     assert made.message == f"Much. {known.why} {known.fix}"
     assert made.examples == ("x" * 59 + "…", "1", "None")
     assert made.as_dict()["examples"] == list(made.examples) and made.where == "crm, a"
-    assert finding("missing.token", "crm", None, "info", 0, 0, "None at all.").message == "None at all."
+    assert finding("missing.placeholder", "crm", None, "info", 0, 0, "None at all.").message == "None at all."
 
 
 @pytest.mark.parametrize(
@@ -57,53 +57,55 @@ def test_a_finding_says_what_why_and_what_to_do_and_shows_three_readable_example
 )
 def test_a_gate_takes_the_worst_severity(severities: tuple[str, ...], level: int) -> None:
     some = found(*(("outlier.univariate", severity) for severity in severities))
-    value, message = some.worst("outlier", nothing="All is well.")
+    value, message = some.worst("L4b", nothing="All is well.")
     assert value == level
     assert ("All is well." in message) == (level == 0) and ("crm, a" in message) == (level > 0)
 
 
 def test_a_gate_takes_only_its_own_checks() -> None:
-    some = found(("integration.orphan_keys", "fail"), ("missing.token", "fail"))
-    assert some.worst("integration", nothing="", but=("integration.orphan_keys",))[0] == 0
-    assert some.worst("integration", "missing.token", nothing="")[0] == 2
+    some = found(("integration.orphan_keys", "fail"), ("missing.placeholder", "fail"))
+    assert some.worst("L4d", nothing="", but=("integration.orphan_keys",))[0] == 0
+    assert some.worst("L4d", "missing.placeholder", nothing="")[0] == 2
 
 
 def test_a_gate_that_needs_a_check_that_was_skipped_everywhere_is_a_skip() -> None:
-    skip = Skip("coverage.entity", "crm", "Nobody said what there should be.")
-    assert found(skipped=(skip,)).worst("coverage", nothing="Well.", needs="coverage.entity") == (
+    skip = Skip("completeness.category", "crm", "Nobody said what there should be.")
+    assert found(skipped=(skip,)).worst("L4c", nothing="Well.", needs="completeness.category") == (
         None,
         "Nobody said what there should be.",
     )
     value, message = found(skipped=(skip,), names=("crm", "billing")).worst(
-        "coverage", nothing="Well.", needs="coverage.entity"
+        "coverage", nothing="Well.", needs="completeness.category"
     )
     assert value == 0 and message.startswith("Well. Not everything could be compared")
     assert (
-        found(("coverage.time_gap", "warn"), skipped=(skip,)).worst("coverage", nothing="", needs="coverage.entity")[0]
+        found(("completeness.time_gap", "warn"), skipped=(skip,)).worst(
+            "coverage", nothing="", needs="completeness.category"
+        )[0]
         == 1
     )
 
 
 def test_as_long_as_a_source_cannot_be_read_nothing_found_is_no_pass() -> None:
     down = collect([], ["crm"], ["billing"])
-    for value, message in (down.worst("outlier", nothing="Well."), down.largest("missing.critical", "None.", 0)):
+    for value, message in (down.worst("L4b", nothing="Well."), down.largest("missing.critical", "None.", 0)):
         assert value is None and message == "billing could not be read, and in crm nothing was found."
-    value, message = collect([], [], ["billing"]).worst("outlier", nothing="Well.")
+    value, message = collect([], [], ["billing"]).worst("L4b", nothing="Well.")
     assert value is None and message == "Nothing could be looked at: billing could not be read."
-    bad = collect([finding("outlier.constant", "crm", "a", "warn", 1, 0, "What.")], ["crm"], ["billing"])
-    assert bad.worst("outlier", nothing="Well.")[0] == 1
+    bad = collect([finding("validity.constant", "crm", "a", "warn", 1, 0, "What.")], ["crm"], ["billing"])
+    assert bad.worst("L4b", nothing="Well.")[0] == 1
 
 
 def test_the_largest_value_of_a_check_is_its_gates() -> None:
     some = collect([finding("missing.critical", "crm", "a", "info", share, 0.5, f"{share}.") for share in (0.1, 0.3)])
     assert some.largest("missing.critical", "nothing") == (0.3, "0.3.")
-    assert some.largest("missing.token", "nothing") == (None, "nothing")
-    assert some.largest("missing.token", "nothing", 0) == (0, "nothing")
+    assert some.largest("missing.placeholder", "nothing") == (None, "nothing")
+    assert some.largest("missing.placeholder", "nothing", 0) == (0, "nothing")
 
 
 def test_skips_with_one_reason_share_a_line() -> None:
     shown = findings.skips(
-        [Skip("integration.schema", "crm", "No snapshot."), Skip("integration.truncated", "crm", "No snapshot.")]
+        [Skip("schema.columns", "crm", "No snapshot."), Skip("completeness.truncated", "crm", "No snapshot.")]
     )
     assert len(shown) == 1 and shown["not checked for"][0].count(";") == 1
 
@@ -127,14 +129,14 @@ def test_a_check_that_breaks_is_a_skip_and_the_others_go_on(
     def breaks(*_: Any) -> Any:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setitem(quality.OF_A_SOURCE, "outlier.constant", breaks)
+    monkeypatch.setitem(quality.OF_A_SOURCE, "validity.constant", breaks)
     monkeypatch.setitem(quality.ACROSS, "integration.fan_out", breaks)
     result, surveys = quality.check(charter, tables.read_all(charter))
     assert [one.name for one in surveys] == ["base"]
     said = {(skip.check, skip.source): skip.reason for skip in result.skipped}
-    assert "RuntimeError: no such luck" in said["outlier.constant", "base"]
+    assert "RuntimeError: no such luck" in said["validity.constant", "base"]
     assert ("integration.fan_out", "all sources") in said
     failing = {(one.check, one.source) for one in result.findings if one.severity == "fail"}
-    assert {("integration.schema", "broken"), ("integration.truncated", "empty")} <= failing
+    assert {("schema.columns", "broken"), ("completeness.truncated", "empty")} <= failing
     (critical,) = result.of("missing.critical")
     assert (critical.value, critical.rows) == (0.1, 5)

@@ -39,7 +39,7 @@ def _column(levels: dict[str, int]) -> pd.DataFrame:
 def test_another_spelling_is_found_with_its_rows(surveyed: Any, wrong: str, right: str) -> None:
     charter, (survey,) = surveyed({"base": _column({**LEVELS, wrong: 10})})
     (found,) = spelling(charter, survey)
-    assert (found.check, found.source, found.column) == ("integration.spelling", "base", "plan")
+    assert (found.check, found.source, found.column) == ("consistency.spelling", "base", "plan")
     assert (found.severity, found.rows, found.value) == ("warn", 10, pytest.approx(10 / 1010))
     shown = repr(wrong) if wrong != " ".join(wrong.split()) else wrong
     assert found.examples == (f"{shown} -> {right}",)

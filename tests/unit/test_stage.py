@@ -17,14 +17,14 @@ from lab2live.charter import gates
 from lab2live.charter import loading as charters
 from lab2live.errors import UserError
 from lab2live.pipeline import context
-from lab2live.pipeline.context import Stage
+from lab2live.pipeline.context import RunContext
 from lab2live.reporting import display, plots
 
 CHARTER = """\
 project: {name: Tiny, package: tiny}
 prediction: {problem_type: classification, target: y}
 sources: [{name: table, uri: table.csv}]
-gates: {eda.orphan_keys: {fail: 0.5}}
+gates: {eda.referential_integrity: {fail: 0.5}}
 """
 
 
@@ -37,11 +37,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def begin(project: Path, name: str = "eda", **more: Any) -> Stage:
+def begin(project: Path, name: str = "eda", **more: Any) -> RunContext:
     return context.begin(name, str(project), **more)
 
 
-def written(run: Stage) -> dict[str, Any]:
+def written(run: RunContext) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run.folder / "results" / f"{run.name}.json").read_text())
     return content
 
@@ -60,7 +60,7 @@ def test_what_is_found_is_written_at_once(project: Path) -> None:
     content = written(run)
     assert (content["rows"], content["share"], content["finished"], content["version"]) == (7, None, False, 1)
     assert content["parameters"] == {"sample": None, "seed": 0, "folds": 3}
-    run.gate("eda.orphan_keys", 0.2, "Some keys are alone.")
+    run.gate("eda.referential_integrity", 0.2, "Some keys are alone.")
     assert written(run)["gates"][0]["status"] == "warn"
     run.artefact(run.path("deep/er/table.csv"), "A table")
     assert written(run)["artefacts"] == [{"path": "artefacts/deep/er/table.csv", "title": "A table"}]
@@ -85,7 +85,7 @@ def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -
     figure = Figure()
     figure.add_subplot().set_title("Rows")
     for value in (0.6, 0.0):
-        run.gate("eda.orphan_keys", value, "measured")
+        run.gate("eda.referential_integrity", value, "measured")
         run.artefact(run.path("a.csv"), f"after {value}")
         run.figure("rows", figure)
     content = written(run)
@@ -97,7 +97,7 @@ def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -
 
 def test_the_charter_moves_a_gates_limits(project: Path) -> None:
     run = begin(project)
-    run.gate("eda.orphan_keys", 0.4, "measured")
+    run.gate("eda.referential_integrity", 0.4, "measured")
     assert run.gates[0].status == "warn", "the default would fail it"
 
 

@@ -40,7 +40,7 @@ def test_a_category_whose_rhythm_is_moved(surveyed: Any, file: str, hours: int) 
         frame["at"] = frame["at"].dt.strftime("%Y-%m-%d %H:%M:%S")
     charter, (survey,) = surveyed({"base": frame}, file=file)
     (found,) = timezone(charter, survey)
-    assert (found.check, found.source, found.column) == ("integration.timezone", "base", "at")
+    assert (found.check, found.source, found.column) == ("consistency.timezone", "base", "at")
     assert found.severity == "warn" and f"{hours:+d} hour" in found.message and "branch East" in found.message
     assert found.rows == pytest.approx((frame["branch"] == "East").sum(), rel=0.1)
 

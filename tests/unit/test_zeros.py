@@ -25,7 +25,7 @@ def test_codes_in_part_without_their_zeros(surveyed: Any, file: str) -> None:
     charter, (survey,) = surveyed({"base": pd.DataFrame({"id": range(1000), "zip": codes})}, file=file)
     (found,) = leading_zeros(charter, survey)
     short = [code for code in codes if len(code) < 5]
-    assert (found.check, found.source, found.column) == ("integration.leading_zeros", "base", "zip")
+    assert (found.check, found.source, found.column) == ("consistency.leading_zeros", "base", "zip")
     assert (found.severity, found.rows) == ("warn", len(short))
     assert set(found.examples) <= set(short)
 

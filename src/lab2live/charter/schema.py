@@ -320,6 +320,13 @@ class Simulation(Block):
     sample: dict[str, str] = {}
 
 
+class Notebook(Block):
+    """A notebook of the project's own, executed after the journey."""
+
+    file: str
+    needs: list[str] = []
+
+
 class GateOverride(Block):
     """Limits of one gate that differ from the default."""
 
@@ -350,6 +357,7 @@ class Charter(Block):
     fallback: dict[Trigger, Literal["rule", "baseline", "review"]] = {}
     gates: dict[str, GateOverride] = {}
     simulate: Simulation = Simulation()
+    notebooks: list[Notebook] = []
     folder: Path = Field(Path("."), exclude=True)
     file: Path = Field(Path("project.yaml"), exclude=True)
 

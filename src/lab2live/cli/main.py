@@ -164,7 +164,7 @@ def show_verdict(
     from lab2live.pipeline import store
     from lab2live.reporting import markdown as summary
 
-    folder = run or store.latest(charters.find(project))
+    folder = run or store.newest_in(charters.find(project).folder)
     if folder is None:
         raise UserError("There is no run yet.", fix="start one: lab2live run")
     content = decision.read(folder)
@@ -183,9 +183,9 @@ def sign_off(
     """Check that what is signed is still what lies in a run; exit code 1 names what has changed."""
     from lab2live.handoff.people import sign_off as signing
     from lab2live.pipeline import store
-    from lab2live.pipeline.latest import followed
+    from lab2live.pipeline.store import followed
 
-    folder = followed(run) if run else store.latest(charters.find(project))
+    folder = followed(run) if run else store.newest_in(charters.find(project).folder)
     if folder is None:
         raise UserError("There is no run yet.", fix="start one: lab2live run")
     console.print(escape(signing.check(folder)))
@@ -327,7 +327,7 @@ def mlflow(
 def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
     if folder is not None:
-        from lab2live.pipeline.latest import followed
+        from lab2live.pipeline.store import followed
 
         folder = followed(folder)
         if not folder.exists():
@@ -340,9 +340,9 @@ def _bundle(folder: Path | None, project: str | None) -> Path:
             )
         inside = folder / "artefacts" / "bundle"
         return _unpacked(folder) if folder.is_file() else inside if inside.is_dir() else folder
-    from lab2live.pipeline import store  # here, since a service is installed without what runs need
+    from lab2live.pipeline import store
 
-    run = store.latest(charters.find(project))
+    run = store.newest_in(charters.find(project).folder)
     if run is None:
         raise UserError("There is no run yet, and so no bundle.", fix="start one: lab2live run")
     inside = run / "artefacts" / "bundle"

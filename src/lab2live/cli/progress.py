@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lab2live.pipeline import graph, runner
+from lab2live.pipeline import runner
 
 
 class ConsoleProgress(runner.Progress):
@@ -33,15 +33,15 @@ class ConsoleProgress(runner.Progress):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def started(self, node: graph.Node) -> None:
+    def started(self, node: runner.Node) -> None:
         self._tasks[node.stage] = self._bars.add_task(node.title, total=1, state="starting")
         if not self._console.is_terminal:
             self._console.print(f"{node.title}: started")
 
-    def cell(self, node: graph.Node, done: int, total: int) -> None:
+    def cell(self, node: runner.Node, done: int, total: int) -> None:
         self._bars.update(self._tasks[node.stage], completed=done, total=total, state=f"cell {done + 1} of {total}")
 
-    def ended(self, node: graph.Node, record: Mapping[str, Any]) -> None:
+    def ended(self, node: runner.Node, record: Mapping[str, Any]) -> None:
         state = record["status"] + (f" in {record['seconds']:.0f} s" if record["seconds"] is not None else "")
         if node.stage in self._tasks:
             self._bars.update(self._tasks[node.stage], completed=1, total=1, state=state)

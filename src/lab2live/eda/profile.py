@@ -138,7 +138,7 @@ def _remark(alert: str, column: str | None) -> Finding:
 def beside(remarks: Sequence[Finding], findings: Sequence[Finding]) -> list[Finding]:
     """Leave out the alerts that say what a finding on the same column has already said, with numbers."""
     said = {(found.check, found.column) for found in findings}
-    same = {"constant": "outlier.constant", "missing": "missing.critical", "duplicates": "duplicate.rows"}
+    same = {"constant": "validity.constant", "missing": "missing.critical", "duplicates": "duplicate.rows"}
     return [
         remark for remark in remarks if (same.get(remark.check.removeprefix("profile.")), remark.column) not in said
     ]

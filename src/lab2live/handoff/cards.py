@@ -133,9 +133,9 @@ def _limits(explainability: Mapping[str, Any] | None) -> list[str]:
         f"- {title}: {as_text(judged.get(name, 'not judged in this run'))}"
         for title, name in (
             ("80 % means 80 %?", "explainability.calibration"),
-            ("The promised confidence", "explainability.confidence"),
-            ("Kinds of cases that fail", "explainability.failures"),
-            ("Unlike what was learnt from", "explainability.unfamiliar"),
+            ("The promised confidence", "explainability.coverage"),
+            ("Kinds of cases that fail", "explainability.error_slices"),
+            ("Unlike what was learnt from", "explainability.out_of_distribution"),
         )
     ]
     lines += [f"- Fails: {as_text(text)}" for text in explainability.get("failures", ())]

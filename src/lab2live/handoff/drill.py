@@ -255,7 +255,7 @@ def table(done: Sequence[Exercise]) -> pd.DataFrame:
 
 
 def failed(done: Sequence[Exercise]) -> tuple[int | None, str]:
-    """Count the settled triggers that ended otherwise than the charter wants, as `Stage.gate` takes them."""
+    """Count the settled triggers that ended otherwise than the charter wants, as `run.show` takes them."""
     settled = [one for one in done if one.wanted != NOT_SETTLED]
     if not settled:
         return None, f"{NOTHING_SETTLED}: who answered is shown, and nothing was there to hold it against."

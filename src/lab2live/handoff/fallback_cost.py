@@ -273,7 +273,7 @@ def _costs(found: Range, currency: str) -> str:
 
 
 def verdict(cost: Cost) -> tuple[float | None, str]:
-    """Give the share of the model's gain that the fallback costs, as `Stage.gate` takes it."""
+    """Give the share of the model's gain that the fallback costs, as `run.show` takes it."""
     if cost.lacking:
         return None, cost.lacking
     assert cost.per_month is not None and cost.gain is not None

@@ -252,7 +252,7 @@ def agreement(
     Returns
     -------
     int or None, str
-        As `Stage.gate` takes them: the number of cases with another answer.
+        As `run.show` takes them: the number of cases with another answer.
     """
     read, problems = check(form["fields"], arrays(rows), len(rows))
     accepted = np.setdiff1d(np.arange(len(rows)), [row for row, *_ in problems])

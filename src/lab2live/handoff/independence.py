@@ -31,7 +31,7 @@ def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | 
     Returns
     -------
     int or None, str
-        As `Stage.gate` takes them: the number of columns (and rules) that depend on other cases.
+        As `run.show` takes them: the number of columns (and rules) that depend on other cases.
     """
     tried: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {}
     if bundle.features is not None:

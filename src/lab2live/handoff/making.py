@@ -13,7 +13,7 @@ from lab2live.data.sources import tables
 from lab2live.data.splits import Split
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
-from lab2live.pipeline.context import Stage
+from lab2live.pipeline.context import RunContext
 from lab2live.poc.comparison import chosen
 from lab2live.poc.comparison.chosen import Chosen
 
@@ -39,7 +39,7 @@ class Parts:
     picked: Chosen
 
 
-def parts(run: Stage) -> Parts:
+def parts(run: RunContext) -> Parts:
     """Read the sources, and take the chosen model from the run, or fit it again."""
     table = tables.modelling_table(run.charter, run.sample, run.seed)
     data = dataset.dataset(run.charter, table)
@@ -47,7 +47,7 @@ def parts(run: Stage) -> Parts:
     return Parts(table, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
 
 
-def core(run: Stage, made: Parts, folder: Path, rows: int = 10_000) -> None:
+def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None:
     """Write the bundle without what is measured on it afterwards.
 
     Parameters

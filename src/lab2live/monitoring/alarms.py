@@ -40,7 +40,7 @@ def verdict(
     held_back: pd.DataFrame,
     seed: int,
 ) -> tuple[float | None, str]:
-    """Measure how often clean windows raise an alert, as a multiple of what is stated; as `Stage.gate` takes it.
+    """Measure how often clean windows raise an alert, as a multiple of what is stated; as `run.show` takes it.
 
     The held-back cases are cut into parts. Windows of one part are held against all cases outside of them, by levels
     that were learnt from the other parts alone.

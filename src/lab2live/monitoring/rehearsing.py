@@ -19,7 +19,7 @@ from lab2live.handoff.deciding import Deciding
 from lab2live.monitoring import baseline, window
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.window import Window
-from lab2live.pipeline.context import Stage
+from lab2live.pipeline.context import RunContext
 
 # By how many standard deviations the column is moved in the batch that shows what an alert looks like.
 MOVED_BY = 0.5
@@ -49,7 +49,7 @@ class Rehearsal:
     moved: str
 
 
-def rehearse(run: Stage) -> Rehearsal:
+def rehearse(run: RunContext) -> Rehearsal:
     """Halve the held-back cases of a project, whole groups at a time, and plant a shift in one half."""
     parts = making.parts(run)
     core = _core(run, parts)
@@ -79,7 +79,7 @@ def rehearse(run: Stage) -> Rehearsal:
     return Rehearsal(base, clean, drifted, f"{column}, by {MOVED_BY:g} of its standard deviation")
 
 
-def _core(run: Stage, parts: making.Parts) -> Bundle:
+def _core(run: RunContext, parts: making.Parts) -> Bundle:
     """Take the bundle of the run if it is of the same data, code and seed; else write one for as long as it is read."""
     folder = run.folder / "artefacts" / "bundle"
     if run.upstream("handoff") is not None and folder.is_dir():

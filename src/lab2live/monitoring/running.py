@@ -9,7 +9,7 @@ from typing import Any
 from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.errors import UserError
 from lab2live.monitoring import sheet
-from lab2live.pipeline.beside import Beside
+from lab2live.pipeline import notebooks
 
 NOTEBOOK = "05_monitoring.ipynb"
 PAGE = "05_monitoring.html"
@@ -43,8 +43,6 @@ def run(
     notebook = (home or PACKAGE_FOLDER.parents[1]) / "notebooks" / NOTEBOOK
     if home is None and not notebook.is_file():  # installed from the wheel of a bundle, which brings it here
         notebook = Path(__file__).with_name(NOTEBOOK)
-    monitoring = Beside(notebook, "Monitoring", sheet.FILE, "The batch could not be judged.")
-    monitoring.check(out)
     check_kind(batch)
     for place in (bundle, batch):
         if not place.exists():
@@ -53,4 +51,4 @@ def run(
     given = {"bundle": str(bundle.resolve()), "batch": str(batch.resolve())}
     if metrics is not None:
         given["metrics"] = metrics if "://" in metrics else str(Path(metrics).resolve())
-    return monitoring.run(out, given, on_cell)
+    return notebooks.run_apart(notebook, "Monitoring", sheet.FILE, out, given, on_cell)

@@ -201,5 +201,5 @@ def begin(
 
 
 def _newest(project: str | None) -> str | None:
-    newest = store.latest(charters.find(project))
+    newest = store.newest_in(charters.find(project).folder)
     return None if newest is None else str(newest)

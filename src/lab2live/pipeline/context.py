@@ -1,10 +1,8 @@
-"""One notebook's run: which project and which run it belongs to, what it found, and how it says so."""
+"""What a notebook holds from its first cell to its last: its project, its run, what it found, and how it shows that."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,28 +10,24 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from lab2live import files
-from lab2live.charter import gates
-from lab2live.charter import loading as charters
+from lab2live.charter import gates, loading
+from lab2live.charter.gates import Gate, GateResult
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.reporting import display as report
+from lab2live.pipeline import hooks, store
+from lab2live.pipeline.evidence import Evidence
+from lab2live.reporting import display as show
 from lab2live.reporting import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The version of the results files' layout: readers can tell what they hold.
-VERSION = 1
 INTERACTIVE = Path("runs") / "interactive"
-# Files larger than this are recognised by size and time of change instead of by content.
-LARGEST_HASHED = 64 * 2**20
-# Keys of a results file that belong to the stage itself; evidence uses other names.
-RESERVED = ("version", "stage", "finished", "fingerprint", "parameters", "gates", "figures", "artefacts")
 
 
 @dataclass
-class Stage:
-    """What a notebook holds on to from its first cell to its last.
+class RunContext:
+    """One stage of a run, as its notebook works on it.
 
     Everything it learns is written to `results/<stage>.json` at once, so that a notebook that breaks in the middle
     loses nothing it has already found.
@@ -47,29 +41,78 @@ class Stage:
     parameters: dict[str, Any]
     fingerprint: str
     evidence: dict[str, Any] = field(default_factory=dict)
-    gates: list[gates.Gate] = field(default_factory=list)
+    gates: list[GateResult] = field(default_factory=list)
+    measures: dict[str, Any] = field(default_factory=dict)
     figures: list[dict[str, str]] = field(default_factory=list)
     artefacts: list[dict[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def show(self, gate_id: str, evidence: Evidence) -> None:
+        """Show what answers a question, judge it, and keep all of it.
+
+        Parameters
+        ----------
+        gate_id
+            A gate of `gates.CATALOGUE`, or an `own.` one of the project's gates.py.
+        evidence
+            A `None` value is a skip, and its message says why.
+
+        Raises
+        ------
+        UserError
+            If there is no such gate.
+        """
+        judged = gates.judge(
+            self._gate(gate_id), evidence.value, evidence.message, stage=self.name, overrides=self.charter.gates
+        )
+        self.gates = [gate for gate in self.gates if gate.id != gate_id] + [judged]
+        self.keep(**evidence.data)
+        if evidence.table is not None:
+            display(show.table(evidence.table, caption=judged.title))
+        if evidence.figure is not None:
+            self.figure(gate_id.rpartition(".")[2], evidence.figure)
+        display(show.gate(judged))
+
+    def _gate(self, gate_id: str) -> Gate:
+        own = hooks.own_gates(self.charter) if gate_id.startswith(gates.OWN) else {}
+        known = {**gates.CATALOGUE, **own}
+        if gate_id not in known:
+            raise gates.unknown(gate_id, known, where=f"run.show of the stage `{self.name}`")
+        return known[gate_id]
 
     def keep(self, **evidence: Any) -> None:
         """Keep evidence for the results file: anything JSON can say, numpy included."""
         for name in evidence:
-            if name in RESERVED:
+            if name in store.RESERVED:
                 raise ValueError(f"`{name}` is a key of the results file itself")
         self.evidence |= evidence
         self._write()
 
-    def gate(self, gate_id: str, value: float | None, message: str, evidence: str | None = None) -> None:
-        """Judge a gate, keep it and show it. A `None` value is a skip, and `message` says why."""
-        judged = gates.judge(gate_id, value, message, evidence=evidence, overrides=self.charter.gates)
-        self.gates = [gate for gate in self.gates if gate.id != gate_id] + [judged]
-        self._write()
-        display(report.gate(judged))
+    def measure(
+        self,
+        name: str,
+        value: float | None,
+        low: float | None = None,
+        high: float | None = None,
+        level: float | None = None,
+        unit: str = "",
+    ) -> None:
+        """Keep a figure that several pages show, unrounded, under the one name that all of them use.
 
-    @property
-    def mark(self) -> str:
-        """What all that is computed here has to say of itself; empty where the data are the real ones."""
-        return mark_of(self.charter)
+        Parameters
+        ----------
+        name
+            One of `decision.MEASURES`, or a name of your own.
+        value
+            `None` where it could not be measured.
+        low, high, level
+            The ends of its interval, and the probability with which such intervals hold the true value.
+        unit
+            What it is counted in.
+        """
+        known = {"value": value, "low": low, "high": high, "level": level, "unit": unit}
+        self.measures[name] = None if value is None else known
+        self._write()
 
     def figure(self, name: str, figure: Figure) -> None:
         """Keep a figure as a file of the run, and show it with a text that says what is to be seen."""
@@ -88,6 +131,17 @@ class Stage:
         self.artefacts = [known for known in self.artefacts if known["path"] != entry["path"]] + [entry]
         self._write()
 
+    def problem(self, error: UserError) -> None:
+        """Say that a piece of the project's own cannot be used: the rest stands, and the verdict tells it."""
+        self.problems.append(str(error))
+        self._write()
+        display(show.banner("A piece of your own was left out", str(error), kind="fail"))
+
+    @property
+    def mark(self) -> str:
+        """What all that is computed here has to say of itself; empty where the data are the real ones."""
+        return mark_of(self.charter)
+
     def path(self, name: str) -> Path:
         """Say where an artefact of this run goes."""
         path = self.folder / "artefacts" / name
@@ -100,34 +154,36 @@ class Stage:
 
     def upstream(self, name: str) -> dict[str, Any] | None:
         """Give what an earlier stage of this run found, or `None` if that is missing, unfinished or out of date."""
-        result = read_result(self.folder, name)
+        result = store.read_result(self.folder, name)
         if result is None or not result["finished"]:
             return None
         parameters = {**result["parameters"], "sample": self.sample, "seed": self.seed}
-        return result if result["fingerprint"] == fingerprint(self.charter, name, parameters) else None
+        return result if result["fingerprint"] == store.fingerprint(self.charter, name, parameters) else None
 
     def close(self) -> None:
         """Mark the stage as finished and show its gates."""
         self._write(finished=True)
-        timed = [gate for gate in self.gates if gates.CATALOGUE[gate.id].timed]
-        display(report.gates([gate for gate in self.gates if gate not in timed]))
+        timed = [gate for gate in self.gates if gate.id in gates.CATALOGUE and gates.CATALOGUE[gate.id].timed]
+        display(show.gates([gate for gate in self.gates if gate not in timed]))
         if timed:
             names = ", ".join(gate.id for gate in timed)
-            display(report.say(f"Times differ from run to run, so these are shown above and in the verdict: {names}."))
+            display(show.say(f"Times differ from run to run, so these are shown above and in the verdict: {names}."))
 
     def _write(self, finished: bool = False) -> None:
         content = {
-            "version": VERSION,
+            "version": store.VERSION,
             "stage": self.name,
             "finished": finished,
             "fingerprint": self.fingerprint,
             "parameters": self.parameters,
             "gates": [gate.as_dict() for gate in self.gates],
+            "measures": self.measures,
             "figures": self.figures,
             "artefacts": self.artefacts,
+            "problems": self.problems,
             **self.evidence,
         }
-        files.write_json(result_path(self.folder, self.name), content)
+        files.write_json(store.result_path(self.folder, self.name), content)
 
 
 def begin(
@@ -138,15 +194,15 @@ def begin(
     sample: int | None = None,
     seed: int = 0,
     **own: Any,
-) -> Stage:
+) -> RunContext:
     """Start a stage: the first call of a notebook, with its parameters.
 
     Parameters
     ----------
     name
-        One of `gates.STAGES`.
+        One of `gates.STAGES`, or what a notebook of your own is called: its file's name without the number.
     project
-        See `charter.find`.
+        See `loading.find`.
     run_dir
         The run's own folder; `None` for `runs/interactive` beside the charter.
     sample
@@ -155,16 +211,12 @@ def begin(
         For everything that draws at random.
     **own
         The stage's own parameters: part of what makes two runs the same.
-
-    Returns
-    -------
-    Stage
     """
     if sample is not None and (not isinstance(sample, int) or sample < 1):
         raise UserError("`sample` must be a number of rows.", found=sample, expected="at least 1, or None for all rows")
     if not isinstance(seed, int) or seed < 0:
         raise UserError("`seed` must be a whole number.", found=seed, expected="0 or more")
-    charter = charters.find(project)
+    charter = loading.find(project)
     # Set here too, so that a notebook opened by hand does not phone home either.
     os.environ["YDATA_PROFILING_NO_ANALYTICS"] = "1"
     parameters = {"sample": sample, "seed": seed, **own}
@@ -175,12 +227,12 @@ def begin(
         raise UserError(
             "The run folder cannot be created.", where=folder, found=error, fix="name another `run_dir`"
         ) from None
-    stage = Stage(name, charter, folder, sample, seed, parameters, fingerprint(charter, name, parameters))
-    report.mark(mark_of(charter))
-    display(report.style())
+    run = RunContext(name, charter, folder, sample, seed, parameters, store.fingerprint(charter, name, parameters))
+    show.mark(mark_of(charter))
+    display(show.style())
     for banner in banners(charter, sample):
         display(banner)
-    return stage
+    return run
 
 
 def mark_of(charter: Charter) -> str:
@@ -188,67 +240,14 @@ def mark_of(charter: Charter) -> str:
     return f"on stand-in data: {', '.join(charter.stand_ins)}" if charter.stand_ins else ""
 
 
-def banners(charter: Charter, sample: int | None) -> list[report.Html]:
+def banners(charter: Charter, sample: int | None) -> list[show.Html]:
     """Say what the reader must know before any number: that it is the demo, a stand-in, or a sample."""
     found = []
     if charter.is_demo:
-        found.append(report.banner("Demo", "Every number here is about a simulated telecom company.", kind="demo"))
+        found.append(show.banner("Demo", "Every number here is about a simulated telecom company.", kind="demo"))
     if charter.stand_ins:
         names = ", ".join(charter.stand_ins)
-        found.append(report.banner("Stand-in data", f"Not the real thing yet: {names}.", kind="warn"))
+        found.append(show.banner("Stand-in data", f"Not the real thing yet: {names}.", kind="warn"))
     if sample is not None:
-        found.append(report.banner("Sample", f"Computed on {sample:,} rows at most.", kind="info"))
+        found.append(show.banner("Sample", f"Computed on {sample:,} rows at most.", kind="info"))
     return found
-
-
-def result_path(folder: Path, name: str) -> Path:
-    """Say where a stage of a run writes what it found."""
-    return folder / "results" / f"{name}.json"
-
-
-def read_result(folder: Path, name: str) -> dict[str, Any] | None:
-    """Read what a stage of a run found, or `None` if it has not written anything that can be read.
-
-    A file that somebody has damaged, or that another version wrote, is as good as missing: the stage runs again.
-    """
-    try:
-        content = files.read_json(result_path(folder, name))
-    except UserError:
-        return None
-    sound = isinstance(content, dict) and content.get("version") == VERSION and content.keys() >= set(RESERVED)
-    return content if sound else None
-
-
-def fingerprint(charter: Charter, name: str, parameters: Mapping[str, Any]) -> str:
-    """Hash everything a stage's result depends on: charter, data, code and parameters.
-
-    A database behind an address cannot be hashed; it counts as unchanged while its address is.
-    """
-    digest = hashlib.sha256(f"{VERSION}|{name}|{sorted(parameters.items())!r}".encode())
-    digest.update(charter.model_dump_json().encode())
-    code = sorted(charters.PACKAGE_FOLDER.rglob("*.py"))
-    if charter.project.package:
-        code += sorted((charter.folder / "src" / charter.project.package.replace(".", "/")).rglob("*.py"))
-    for path in code:
-        digest.update(path.read_bytes())
-    for address in (address for source in charter.sources for address in source.files):
-        try:
-            digest.update(_stamp(charter.locate(address)).encode())
-        except UserError:  # an unset environment variable: the stage that reads the source says so
-            digest.update(b"unreadable")
-    return digest.hexdigest()
-
-
-def _stamp(address: Path | str) -> str:
-    if isinstance(address, str):
-        return address
-    found = sorted(address.rglob("*")) if address.is_dir() else [address]
-    stamps = []
-    for path in found:
-        if not path.is_file():
-            stamps.append("missing")
-        elif path.stat().st_size <= LARGEST_HASHED:
-            stamps.append(hashlib.sha256(path.read_bytes()).hexdigest())
-        else:
-            stamps.append(f"{path.stat().st_size}-{path.stat().st_mtime_ns}")
-    return "|".join(stamps)

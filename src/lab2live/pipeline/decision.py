@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import yaml
 
 from lab2live import files
 from lab2live.charter import gates
-from lab2live.charter.gates import Gate
+from lab2live.charter.gates import Gate, GateResult
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
 
@@ -18,10 +18,20 @@ Decision = Literal["go", "conditional", "no-go"]
 
 FILE = "verdict.json"
 LESSONS = "lessons.yaml"
+# The figures that every page shows under one name; `null` where a run has not measured one.
+MEASURES = (
+    *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
+    *("recall", "precision", "threshold"),
+)
 
 
 def decide(
-    found: Sequence[Gate], *, stand_ins: Sequence[str] = (), demo: bool = False, sampled: bool = False
+    found: Sequence[GateResult],
+    *,
+    stand_ins: Sequence[str] = (),
+    demo: bool = False,
+    sampled: bool = False,
+    problems: Sequence[str] = (),
 ) -> tuple[Decision, list[str]]:
     """Apply the decision rule.
 
@@ -35,6 +45,8 @@ def decide(
         Whether the numbers are about the embedded demo.
     sampled
         Whether this was a smoke run, or a stage saw a sample only.
+    problems
+        Pieces of the project's own that could not be used.
 
     Returns
     -------
@@ -44,10 +56,11 @@ def decide(
     """
     blocking = [gate for gate in found if gate.must_pass and gate.status == "fail"]
     if blocking:
-        return "no-go", [f"{gate.question} {gate.message}" for gate in blocking]
-    reasons = [f"{gate.question} {gate.message}" for gate in found if gate.status == "fail"]
-    reasons += [f"{gate.question} {gate.message}" for gate in found if gate.must_pass and gate.status == "skip"]
-    reasons += [f"{gate.question} {gate.message}" for gate in found if gate.status == "warn"]
+        return "no-go", list(map(_reason, blocking))
+    reasons = [_reason(gate) for gate in found if gate.status == "fail"]
+    reasons += [_reason(gate) for gate in found if gate.must_pass and gate.status == "skip"]
+    reasons += [_reason(gate) for gate in found if gate.status == "warn"]
+    reasons += [problem.partition("\n")[0] for problem in problems]
     if demo:
         reasons.append("The numbers are about the simulated demo, not about your business.")
     if stand_ins:
@@ -57,8 +70,17 @@ def decide(
     return ("conditional", reasons) if reasons else ("go", ["Every gate that matters has passed."])
 
 
-def collect(charter: Charter, results: Mapping[str, Mapping[str, Any]], why_not: Mapping[str, str]) -> list[Gate]:
-    """Gather the gates of all stages in the order of the catalogue.
+def _reason(gate: GateResult) -> str:
+    return f"{gate.title}: {gate.message}"
+
+
+def collect(
+    charter: Charter,
+    results: Mapping[str, Mapping[str, Any]],
+    why_not: Mapping[str, str],
+    own: Iterable[Gate] = (),
+) -> list[GateResult]:
+    """Gather the gates of all stages in the order of the catalogue, then the project's own.
 
     Parameters
     ----------
@@ -68,35 +90,60 @@ def collect(charter: Charter, results: Mapping[str, Mapping[str, Any]], why_not:
         What each finished stage wrote, by stage.
     why_not
         For stages without results, the reason in words.
+    own
+        The project's own gates.
 
     Returns
     -------
-    list of Gate
+    list of GateResult
         A gate nobody judged is `skip` with the reason.
     """
-    judged = {item["id"]: Gate(**item) for result in results.values() for item in result["gates"]}
+    judged = {item["id"]: GateResult(**item) for result in results.values() for item in result["gates"]}
+    missing = "The stage did not get to this question."
     return [
-        judged.get(rule.id)
-        or gates.judge(
-            rule.id, None, why_not.get(rule.stage, "The stage did not get to this question."), overrides=charter.gates
-        )
-        for rule in gates.RULES
+        judged.get(gate.id) or gates.judge(gate, None, why_not.get(gate.stage, missing), overrides=charter.gates)
+        for gate in gates.CATALOGUE.values()
+    ] + [
+        judged.get(gate.id) or gates.judge(gate, None, "No notebook showed it.", overrides=charter.gates)
+        for gate in own
     ]
 
 
 def compose(
-    charter: Charter, results: Mapping[str, Mapping[str, Any]], why_not: Mapping[str, str], run: Mapping[str, Any]
+    charter: Charter,
+    results: Mapping[str, Mapping[str, Any]],
+    why_not: Mapping[str, str],
+    run: Mapping[str, Any],
+    own: Iterable[Gate] = (),
+    problems: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Build the content of `verdict.json`: gates, decision, reasons and the facts of the run."""
-    found = collect(charter, results, why_not)
+    """Build the content of `verdict.json`: decision, reasons, gates, measures and the facts of the run."""
+    found = collect(charter, results, why_not, own)
     sampled = bool(run.get("smoke")) or any(result["parameters"].get("sample") for result in results.values())
-    decision, reasons = decide(found, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled)
-    broken = [record for record in run.get("stages", ()) if record["error"]]
+    problems = list(dict.fromkeys([*problems, *(text for result in results.values() for text in result["problems"])]))
+    decision, reasons = decide(
+        found, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled, problems=problems
+    )
     reasons = [
-        f"{record['title']} broke ({record['error']['name']}): not everything was judged." for record in broken
+        f"{record['title']} broke ({record['error']['name']}): not everything was judged."
+        for record in run.get("stages", ())
+        if record["error"]
     ] + reasons
-    facts = {**run, "demo": charter.is_demo, "stand_ins": charter.stand_ins}
-    return {"decision": decision, "reasons": reasons, "gates": [gate.as_dict() for gate in found], "run": facts}
+    measures = {name: value for result in results.values() for name, value in result["measures"].items()}
+    accepted = [
+        {name: finding[name] for name in ("check", "source", "column", "message")} | finding["accepted"]
+        for result in results.values()
+        for finding in result.get("findings", ())
+        if finding.get("accepted")
+    ]
+    facts = {"demo": charter.is_demo, "stand_ins": charter.stand_ins, "problems": problems, "accepted": accepted}
+    return {
+        "decision": decision,
+        "reasons": reasons,
+        "gates": [gate.as_dict() for gate in found],
+        "measures": {**dict.fromkeys(MEASURES), **measures},
+        "run": {**run, **facts},
+    }
 
 
 def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
@@ -110,7 +157,7 @@ def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
         What else the stages found worth telling, whatever was decided.
     """
     learnt = [
-        f"{gate['requirement']} {gate['question']} {gate['message']}"
+        f"{gate['requirement']} {gate['title']}: {gate['message']}"
         for gate in verdict["gates"]
         if gate["status"] in ("fail", "warn")
     ] + list(learnt)
@@ -135,11 +182,11 @@ def read(run: Path) -> dict[str, Any]:
             fix="name one of the folders under runs/, or start a run: lab2live run",
         )
     content = files.read_json(path)
-    if not (isinstance(content, dict) and content.keys() >= {"decision", "reasons", "gates", "run"}):
+    if not (isinstance(content, dict) and content.keys() >= {"decision", "reasons", "gates", "measures", "run"}):
         raise UserError(
             "This is not the verdict of a run.",
             where=path,
-            expected="decision, reasons, gates and run",
+            expected="decision, reasons, gates, measures and run",
             fix="run the journey again: lab2live run",
         )
     return content

@@ -1,14 +1,16 @@
-"""The project's own package: its derived columns and its business rule, found through the charter."""
+"""The project's own package: features, business rule, candidates, gates and checks, found through the charter."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from lab2live.charter import gates
+from lab2live.charter.gates import Gate
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
 
@@ -25,12 +27,12 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     charter
         Names the package in `project.package`.
     name
-        `features` or `rules`.
+        `features`, `rules`, `models`, `gates` or `checks`.
 
     Returns
     -------
     module or None
-        `None` when the charter names no package.
+        `None` when the charter names no package, or this one has no such module.
 
     Raises
     ------
@@ -43,6 +45,9 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     if source not in sys.path:
         sys.path.insert(0, source)
     full_name = f"{charter.project.package}.{name}"
+    home = charter.folder / "src" / charter.project.package.replace(".", "/")
+    if home.is_dir() and not (home / f"{name}.py").is_file() and name not in ("features", "rules"):
+        return None
     try:
         found = importlib.import_module(full_name)
     except (Exception, SystemExit) as error:  # the user's code: whatever it raises is theirs to read
@@ -53,13 +58,12 @@ def module(charter: Charter, name: str) -> ModuleType | None:
             expected=f"{source}/{full_name.replace('.', '/')}.py",
             fix="correct the module, or the package name in the charter",
         ) from error
-    own = charter.folder / "src" / charter.project.package.replace(".", "/")
-    if own.is_dir() and not Path(found.__file__ or "").resolve().is_relative_to(own.resolve()):
+    if home.is_dir() and not Path(found.__file__ or "").resolve().is_relative_to(home.resolve()):
         raise UserError(
             "Another package has the name of the project's own, and Python found that one.",
             where=f"{charter.file}, field `project.package`",
             found=found.__file__,
-            expected=own,
+            expected=home,
             fix="rename the project's package, or run in an environment without the other one",
         )
     return found
@@ -99,6 +103,69 @@ def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
     return added
 
 
+def candidates(charter: Charter, seed: int) -> dict[str, Any]:
+    """Give the project's own candidates for the model comparison: name -> unfitted scikit-learn estimator.
+
+    Raises
+    ------
+    UserError
+        If `candidates(seed)` fails, or gives something that cannot be cloned, fitted and asked.
+    """
+    models = module(charter, "models")
+    if models is None:
+        return {}
+    found = _call(charter, models, "candidates", seed)
+    if not isinstance(found, Mapping):
+        raise _own(models, "`candidates` has to give a dict.", type(found).__name__, "{name: estimator}")
+    return {str(name): _estimator(models, str(name), estimator) for name, estimator in found.items()}
+
+
+def _estimator(models: ModuleType, name: str, estimator: Any) -> Any:
+    from sklearn.base import clone
+
+    lacking = [each for each in ("fit", "predict") if not callable(getattr(estimator, each, None))]
+    if isinstance(estimator, type) or lacking:
+        found = f"{name}: {estimator!r}"[:200]
+        raise _own(models, "A candidate is no scikit-learn estimator.", found, "an instance with `fit` and `predict`")
+    try:
+        return clone(estimator)
+    except Exception as error:  # the user's class again
+        raise _own(
+            models,
+            f"The candidate `{name}` cannot be cloned, so it cannot be cross-validated.",
+            f"{type(error).__name__}: {error}",
+            "an estimator whose `__init__` keeps every parameter unchanged under its own name",
+        ) from error
+
+
+def own_gates(charter: Charter) -> dict[str, Gate]:
+    """Give the project's own gates by id.
+
+    Raises
+    ------
+    UserError
+        If `GATES` is no list of gates, or an id is taken or does not start with `own.`.
+    """
+    found = module(charter, "gates")
+    if found is None:
+        return {}
+    listed = getattr(found, "GATES", None)
+    if not isinstance(listed, list | tuple) or not all(isinstance(gate, Gate) for gate in listed):
+        raise _own(found, "`GATES` has to be a list of gates.", f"{listed!r}"[:200], "GATES = [Gate(id=...), ...]")
+    known: dict[str, Gate] = {}
+    for gate in listed:
+        if gate.id in gates.CATALOGUE or not gate.id.startswith(gates.OWN):
+            raise _own(found, "The id of an own gate starts with `own.`.", gate.id, f"own.{gate.id.rpartition('.')[2]}")
+        if gate.id in known:
+            raise _own(found, "Two own gates have one id.", gate.id, "an id of its own for each")
+        known[gate.id] = gate
+    return known
+
+
+def _own(owner: ModuleType, problem: str, found: object, expected: str) -> UserError:
+    return UserError(problem, where=owner.__file__, found=found, expected=expected, fix="run the tests: pytest tests")
+
+
 def rule_is_example(charter: Charter) -> bool:
     """Say whether the rule is still the one that came with the template, which nobody uses today."""
     return bool(getattr(module(charter, "rules"), "EXAMPLE", False))
@@ -131,14 +198,17 @@ def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
     return scored
 
 
-def _call(charter: Charter, owner: ModuleType, name: str, frame: pd.DataFrame) -> Any:
+def _call(charter: Charter, owner: ModuleType, name: str, given: Any) -> Any:
     try:
-        return getattr(owner, name)(frame)
+        return getattr(owner, name)(given)
     except (Exception, SystemExit) as error:  # the user's code again
+        columns = (
+            f" that works on the columns {', '.join(map(str, given.columns))}" if hasattr(given, "columns") else ""
+        )
         raise UserError(
             f"`{name}` of the project's own package failed.",
             where=owner.__file__,
             found=f"{type(error).__name__}: {error}",
-            expected=f"a function {name}(frame) that works on the columns {', '.join(map(str, frame.columns))}",
+            expected=f"a function `{name}`{columns}",
             fix="run the project's own tests: pytest tests",
         ) from error

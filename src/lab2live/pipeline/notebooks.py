@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab2live import files
+from lab2live.charter.loading import PACKAGE_FOLDER
+from lab2live.errors import UserError
+
 KERNEL = "python3"
 
 # What says where temporary files go, on any system.
@@ -194,3 +198,61 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             found[statement.targets[0].id] = ast.literal_eval(statement.value)
     return found
+
+
+def run_apart(
+    notebook: Path, title: str, result: str, out: Path, given: Mapping[str, Any], on_cell: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Execute a notebook beside the journey, such as the portfolio, into a folder; give what it wrote there.
+
+    Parameters
+    ----------
+    notebook, title
+        Where it lies, and the title of its page.
+    result
+        The file that it writes into `out`.
+    out
+        Where the executed copy, its page and its result go.
+    given
+        Its parameters, besides `out`.
+    on_cell
+        See `execute`.
+
+    Raises
+    ------
+    UserError
+        If it is not there, would overwrite itself, or breaks.
+    """
+    from lab2live.reporting import html
+
+    out = out.resolve()
+    if not notebook.is_file():
+        raise UserError("The notebook is not where it should be.", where=notebook, fix="git checkout notebooks")
+    if out == notebook.parent.resolve():
+        raise UserError("This folder holds the notebook itself.", where=out, fix="name another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / result).unlink(missing_ok=True)  # an older answer must not stand for this one
+    except OSError as error:
+        raise UserError("The folder cannot be created.", where=out, found=error, fix="name another --out") from None
+    prepare_kernels([PACKAGE_FOLDER.parent])
+    copy = out / notebook.name
+    outcome = execute(notebook, copy, {**given, "out": str(out)}, out, on_cell)
+    if outcome.stopped:
+        raise KeyboardInterrupt
+    if copy.is_file():
+        html.export_notebook(copy, copy.with_suffix(".html"), title, back="")
+    if outcome.error is not None:
+        raise broken(copy, outcome.error)
+    content: dict[str, Any] = files.read_json(out / result)
+    return content
+
+
+def broken(notebook: Path | str, error: Mapping[str, Any]) -> UserError:
+    """Say which cell of a notebook broke, and how."""
+    return UserError(
+        "A notebook breaks.",
+        where=f"{notebook}, cell {error['cell']}",
+        found=f"{error['name']}: {error['message']}",
+        fix="look at that cell of the executed copy",
+    )

@@ -9,15 +9,18 @@ from pathlib import Path
 import nbformat
 
 from lab2live import files
-from lab2live.charter.loading import DEMO_CHARTER
+from lab2live.charter.loading import DEMO, DEMO_CHARTER
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.monitoring import running as monitoring
-from lab2live.pipeline import decision, graph, notebooks, runner
-from lab2live.portfolio import running
+from lab2live.pipeline import decision, notebooks, runner
 
 # The tag of a cell that measures times: what it shows is never the same, and is not recorded.
 TIMES = "times"
+# The tag of a cell that shows single rows: not recorded where the data are personal, as references go into git.
+ROWS = "single-rows"
+COMPARED = "nbval-check-output"
+# Notebooks beside the journey: the portfolio shows made-up projects, the monitoring a rehearsal on this run.
+PORTFOLIO, MONITORING = "portfolio.ipynb", "05_monitoring.ipynb"
 
 
 def record(charter: Charter, progress: runner.Progress | None = None) -> Iterator[Path]:
@@ -35,51 +38,42 @@ def record(charter: Charter, progress: runner.Progress | None = None) -> Iterato
     UserError
         If a notebook breaks, or the demo is recorded outside of the template's checkout: then nothing is written.
     """
-    home = graph.notebooks_of(charter)
-    if charter.file == DEMO_CHARTER and not (home.parent / "template").is_dir():
+    home, is_demo = runner.home_of(charter), charter.file == DEMO_CHARTER
+    if is_demo and not (home / "template").is_dir():
         raise UserError(
             "The demo's references belong to the template's own checkout.",
             where=home,
             fix="name the project whose references you mean: --project DIR",
         )
-    target = home if charter.file == DEMO_CHARTER else charter.folder / "tests" / "reference"
+    target = home / "notebooks" if is_demo else charter.folder / "tests" / "reference"
     with tempfile.TemporaryDirectory(prefix="lab2live-record-") as work:
         run = runner.run(charter, run_dir=Path(work) / "run", force=True, keep_going=True, progress=progress)
         for stage in decision.read(run)["run"]["stages"]:
             if stage["error"]:
-                raise UserError(
-                    "A notebook breaks, so nothing was recorded.",
-                    where=f"{stage['notebook']}, cell {stage['error']['cell']}",
-                    found=f"{stage['error']['name']}: {stage['error']['message']}",
-                    fix="mend it: lab2live run shows the whole error",
-                )
-        for node in graph.JOURNEY:
-            yield files.write_text(target / node.notebook, normalised(run / node.notebook, node.stage))
-        if (home / running.NOTEBOOK).is_file():
-            yield files.write_text(target / running.NOTEBOOK, _beside(home / running.NOTEBOOK, Path(work), {}))
-        if (home / monitoring.NOTEBOOK).is_file():
-            given = {"project": "demo" if charter.file == DEMO_CHARTER else str(charter.folder), "run_dir": str(run)}
-            yield files.write_text(target / monitoring.NOTEBOOK, _beside(home / monitoring.NOTEBOOK, Path(work), given))
+                raise notebooks.broken(stage["notebook"], stage["error"])
+        recorded = {
+            node.name: normalised(run / node.name, node.stage, charter.is_personal) for node in runner.nodes_of(charter)
+        }
+        given = {"project": DEMO if is_demo else str(charter.folder), "run_dir": str(run)}
+        for name, parameters in ((PORTFOLIO, {}), (MONITORING, given)):
+            if (home / "notebooks" / name).is_file():
+                recorded[name] = _apart(home / "notebooks" / name, Path(work), parameters, charter.is_personal)
+    for name, text in recorded.items():
+        yield files.write_text(target / name, text)
 
 
-def _beside(notebook: Path, work: Path, given: Mapping[str, str]) -> str:
-    """Record a notebook beside the journey: the portfolio on made-up projects, the monitoring as a rehearsal."""
+def _apart(notebook: Path, work: Path, given: Mapping[str, str], personal: bool) -> str:
     outcome = notebooks.execute(notebook, work / notebook.name, given, work, lambda done, total: None)
     if outcome.error is not None:
-        error = outcome.error
-        raise UserError(
-            "A notebook breaks, so it was not recorded.",
-            where=f"{notebook}, cell {error['cell']}",
-            found=f"{error['name']}: {error['message']}",
-        )
-    return normalised(work / notebook.name, notebook.stem.removeprefix("05_"))
+        raise notebooks.broken(notebook, outcome.error)
+    return normalised(work / notebook.name, notebook.stem.removeprefix("05_"), personal)
 
 
-def normalised(notebook: Path, stage: str) -> str:
+def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
     """Give an executed notebook without whatever differs between two equal runs.
 
     Cells get ids by position (`eda-03`); injected parameters, the times of the run and what cells that measure
-    times show go; other outputs and counts stay.
+    times show go; so does, where the data are personal, what shows single rows. Other outputs and counts stay.
     """
     content = nbformat.read(notebook, as_version=4)
     content.metadata = nbformat.from_dict(
@@ -93,11 +87,13 @@ def normalised(notebook: Path, stage: str) -> str:
     for number, cell in enumerate(content.cells):
         cell.id = f"{stage}-{number:02d}"
         tags = cell.metadata.get("tags", [])
+        hidden = TIMES in tags or (personal and ROWS in tags)
+        tags = [tag for tag in tags if not (hidden and tag == COMPARED)]
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [] if TIMES in tags else cell.outputs
+            cell.outputs = [] if hidden else cell.outputs
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count

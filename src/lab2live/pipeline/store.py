@@ -1,63 +1,87 @@
-"""The folder of a run: which one it is, and what of an earlier attempt in it can be kept."""
+"""The run store: which folder a run has, what of an earlier one still holds, and what a result depends on."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import sqlite3
-from collections.abc import Iterator, Mapping
+import hashlib
+import importlib.metadata
+import platform
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lab2live import files
+from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.pipeline import context, decision
-from lab2live.pipeline.graph import Node
-from lab2live.pipeline.latest import LATEST, followed
 from lab2live.pipeline.notebooks import source_cells
 
+# The version of the results files' layout: readers can tell what they hold.
+VERSION = 2
+LATEST = "latest"
 LOCK = ".lock"
+# Keys of a results file that belong to the stage itself; evidence uses other names.
+RESERVED = (
+    *("version", "stage", "finished", "fingerprint", "parameters", "gates", "measures", "figures", "artefacts"),
+    "problems",
+)
+# Files larger than this are recognised by size and time of change instead of by content.
+LARGEST_HASHED = 64 * 2**20
+# Addresses whose content follows from the charter and this library alone.
+REPEATABLE = re.compile(r"(demo|simulated)://")
+# The libraries on whose versions results depend.
+LIBRARIES = (
+    *("pandas", "numpy", "scipy", "scikit-learn", "shap", "skl2onnx", "onnxruntime", "skops"),
+    *("ibis-framework", "duckdb", "pyarrow", "ydata-profiling", "papermill", "nbclient"),
+)
 
 
-def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: bool, smoke: bool, force: bool) -> Path:
-    """Give the folder for a run: the one asked for, the newest if there is something to continue, else a new one.
+def result_path(folder: Path, stage: str) -> Path:
+    """Say where a stage of a run writes what it found."""
+    return folder / "results" / f"{stage}.json"
 
-    Parameters
-    ----------
-    charter
-        Its `runs` folder holds the runs.
-    run_dir
-        The folder asked for.
-    home
-        Where the notebooks lie, which must not be overwritten.
-    continues
-        Whether a finished run may be continued, too: one stage of it is executed again.
-    smoke
-        Whether it is on small samples: such results never go into the folder of a full run, nor the other way round.
-    force
-        Whether everything is executed anyway, so that there is nothing to continue.
+
+def read_result(folder: Path, stage: str) -> dict[str, Any] | None:
+    """Read what a stage of a run found, or `None` if it has not written anything that can be read.
+
+    A file that somebody has damaged, or that another version wrote, is as good as missing: the stage runs again.
+    """
+    try:
+        content = files.read_json(result_path(folder, stage))
+    except UserError:
+        return None
+    sound = isinstance(content, dict) and content.get("version") == VERSION and content.keys() >= set(RESERVED)
+    return content if sound else None
+
+
+def followed(path: Path) -> Path:
+    """Give the run that `runs/latest` names, or any other path as it is."""
+    if path.name != LATEST or not path.is_file():
+        return path
+    name = path.read_text(encoding="utf-8", errors="replace").strip()
+    return path.parent / name if name and name.isprintable() else path
+
+
+def newest_in(project: Path) -> Path | None:
+    """Give the newest run in a project's folder, whether or not its charter can be read."""
+    folder = followed(project / "runs" / LATEST)
+    return folder if folder.is_dir() else None
+
+
+def create(charter: Charter, wanted: Path | None) -> Path:
+    """Make the folder of a run, a new one under `runs/` unless one is asked for, and let `runs/latest` name it.
 
     Raises
     ------
     UserError
-        If the folder cannot be used.
+        If the folder cannot be made.
     """
-    runs = charter.folder / "runs"
-    newest = latest(charter)
-    if run_dir is not None:
-        folder = run_dir.resolve()
-        if folder == home.resolve():
-            raise UserError(
-                "The run folder holds the notebooks themselves, which a run must not overwrite.",
-                where=folder,
-                fix="name another --run-dir",
-            )
-    elif newest is not None and (continues or not force) and _can_continue(charter, newest, smoke, continues):
-        # whoever works there now has not finished it: start another one, unless that very run is meant
-        folder = newest if continues or not _is_busy(newest) else _new(runs)
-    else:
-        folder = _new(runs)
+    runs = (charter.folder / "runs").resolve()
+    folder = wanted.resolve() if wanted else _new(runs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,7 +92,7 @@ def choose(charter: Charter, run_dir: Path | None, home: Path, *, continues: boo
             expected="a folder one may write to, or a name that is still free",
             fix="name another --run-dir",
         ) from None
-    if folder.parent == runs.resolve():
+    if folder.parent == runs:
         files.write_text(runs / LATEST, folder.name + "\n")
     return folder
 
@@ -79,33 +103,42 @@ def _new(runs: Path) -> Path:
     return next(path for path in named if not path.exists())
 
 
-@contextlib.contextmanager
-def claim(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run while this one works in it.
+def take_over(earlier: Path, folder: Path) -> None:
+    """Copy an earlier run into a new folder, so that what still holds need not be executed again.
 
-    The lock is SQLite's: it works on every system, and ends with the process however that ends.
+    Times of change are kept: they say which stage ran after which.
+    """
+    shutil.copytree(earlier, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(LOCK))
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run while this one works in it; the lock ends with the process, however it ends.
 
     Raises
     ------
     UserError
         If another process is at work there.
     """
-    lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            raise UserError(
-                "Another process is working in this run.",
-                where=folder,
-                fix="wait until it has ended, or start a run of its own: --run-dir DIR",
-            ) from None
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            "Another process is working in this run.",
+            where=folder,
+            fix="wait until it has ended, or start a run of its own: --run-dir DIR",
+        ) from None
+    try:
         yield
     finally:
-        lock.close()
+        lock.release()
 
 
-def _is_busy(folder: Path) -> bool:
+def is_busy(folder: Path) -> bool:
+    """Say whether another process is at work in a run."""
     try:
         with claim(folder):
             return False
@@ -113,54 +146,86 @@ def _is_busy(folder: Path) -> bool:
         return True
 
 
-def latest(charter: Charter) -> Path | None:
-    """Give the folder of the project's newest run, if there is one."""
-    return newest_in(charter.folder)
-
-
-def newest_in(project: Path) -> Path | None:
-    """Give the newest run in a project's folder, whether or not its charter can be read."""
-    folder = followed(project / "runs" / LATEST)
-    return folder if folder.is_dir() else None
-
-
-def before(folder: Path) -> dict[str, Any]:
-    """Give the verdict of an earlier attempt in this folder; empty if there is none that can be read."""
-    try:
-        return decision.read(folder)
-    except UserError:  # nothing is lost: what the stages found lies in files of their own
-        return {}
-
-
-def _can_continue(charter: Charter, folder: Path, smoke: bool, finished_too: bool) -> bool:
-    """Say whether a run is this project's, about the same kind of data, and has something left to do."""
-    facts = before(folder).get("run")
-    if facts is None:
-        return True
-    wanted = {
-        "project": charter.project.name,
-        "demo": charter.is_demo,
-        "stand_ins": charter.stand_ins,
-        "smoke": smoke,
-    }
-    if any(facts.get(name, value) != value for name, value in wanted.items()):
-        return False
-    return finished_too or any(record["status"] in ("failed", "not run") for record in facts["stages"])
-
-
-def is_current(charter: Charter, folder: Path, node: Node, home: Path, parameters: Mapping[str, Any]) -> bool:
+def is_current(
+    charter: Charter, folder: Path, stage: str, notebook: Path, needs: Sequence[str], parameters: Mapping[str, Any]
+) -> bool:
     """Say whether what a stage of this run found, finished or not, is still what it would find.
 
-    That takes the same charter, data, code and parameters, the same cells, and nothing that it needs found later.
+    That takes the same charter, data, code, library versions and parameters, the same cells, and nothing that it needs
+    found later.
     """
-    result, executed = context.read_result(folder, node.stage), folder / node.notebook
+    result, executed = read_result(folder, stage), folder / notebook.name
     if result is None or not executed.is_file():
         return False
     own = {name: value for name, value in parameters.items() if name not in ("project", "run_dir")}
-    if result["fingerprint"] != context.fingerprint(charter, node.stage, own):
+    if result["fingerprint"] != fingerprint(charter, stage, own):
         return False
-    needed = [context.result_path(folder, name) for name in node.needs]
-    age = context.result_path(folder, node.stage).stat().st_mtime_ns
+    age = result_path(folder, stage).stat().st_mtime_ns
+    needed = [result_path(folder, need) for need in needs]
     if any(path.is_file() and path.stat().st_mtime_ns > age for path in needed):
         return False
-    return source_cells(executed) == source_cells(home / node.notebook)
+    return source_cells(executed) == source_cells(notebook)
+
+
+def fingerprint(charter: Charter, stage: str, parameters: Mapping[str, Any]) -> str:
+    """Hash everything a stage's result depends on: charter, data, code, library versions and parameters.
+
+    What lies behind an address cannot be hashed, see `unhashable`: within one run it counts as unchanged.
+    """
+    digest = hashlib.sha256(f"{VERSION}|{stage}|{sorted(parameters.items())!r}|{versions()!r}".encode())
+    digest.update(charter.model_dump_json().encode())
+    own = charter.folder / "src" / (charter.project.package or "").replace(".", "/")
+    code = sorted(own.rglob("*.py")) if charter.project.package else []
+    for path in [*code, charter.folder / "requirements-own.lock"]:
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    for address in _addresses(charter):
+        digest.update((address if isinstance(address, str) else _stamp(address)).encode())
+    return digest.hexdigest()
+
+
+def unhashable(charter: Charter) -> list[str]:
+    """List the addresses whose content may change without anybody noticing: databases and remote files."""
+    return [one for one in _addresses(charter) if isinstance(one, str) and not REPEATABLE.match(one)]
+
+
+def _addresses(charter: Charter) -> list[Path | str]:
+    found: list[Path | str] = []
+    for address in (address for source in charter.sources for address in source.files):
+        try:
+            place = charter.locate(address)
+        except UserError:  # an unset environment variable: the stage that reads the source says so
+            continue
+        inside = re.fullmatch(r"(?:sqlite|duckdb):///?([^?]+)(?:\?.*)?", place) if isinstance(place, str) else None
+        found.append(charter.folder / inside[1] if inside and (charter.folder / inside[1]).is_file() else place)
+    return found
+
+
+def _stamp(address: Path) -> str:
+    stamps = []
+    for path in sorted(address.rglob("*")) if address.is_dir() else [address]:
+        if not path.is_file():
+            stamps.append("missing")
+        elif path.stat().st_size <= LARGEST_HASHED:
+            stamps.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        else:
+            stamps.append(f"{path.stat().st_size}-{path.stat().st_mtime_ns}")
+    return "|".join(stamps)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Give the versions that results depend on: Python, lab2live with a hash of its content, and the libraries."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE_FOLDER.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(PACKAGE_FOLDER).as_posix().encode() + path.read_bytes())
+    import lab2live
+
+    found = {"python": platform.python_version(), "lab2live": lab2live.__version__}
+    found |= {"lab2live content": digest.hexdigest()[:16]}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lab2live.charter.gates import Gate
+from lab2live.charter.gates import GateResult
 from lab2live.charter.schema import Charter
 from lab2live.pipeline import decision as verdict
 from lab2live.reporting import formatting
@@ -21,9 +21,9 @@ CHANGES = {
     "poc.split": "Split by group or by time, or remove the copies, and run again: no score here can be trusted.",
     "poc.beats_baseline": "Stay with what there is, or bring columns that know more about the outcome.",
     "poc.required_score": "Bring columns that know more, or ask whether a lower score would still pay.",
-    "poc.optimism": "Run again with another seed; if it stays, look for copies and for choices made on the test part.",
-    "poc.reachable": "Ask for columns that know more, or for a promise that these can keep.",
-    "poc.return": "Change what decides the return (see what each assumption does), or stay with the best alternative.",
+    "poc.generalization_gap": "With another seed the same? Then look for copies, and for choices made on the test set.",
+    "poc.ceiling": "Ask for columns that know more, or for a promise that these can keep.",
+    "poc.net_benefit": "Change what decides the net benefit (see each assumption), or stay with the best alternative.",
     "poc.robustness": "Watch the column or source that hurts most, and give the model a fallback for when it fails.",
     "poc.shift": "Find out why the held-back cases differ; learn from cases like those that will come.",
     "poc.fairness": "Collect cases of the group that is served worst, or leave its decisions to people.",
@@ -33,7 +33,7 @@ NOTHING = "Nothing failed here. If conditions are named above, they remain."
 
 
 def as_things_stand(
-    charter: Charter, gates: Sequence[Gate], upstream: Sequence[Mapping[str, Any]], sampled: bool
+    charter: Charter, gates: Sequence[GateResult], upstream: Sequence[Mapping[str, Any]], sampled: bool
 ) -> tuple[str, list[str]]:
     """Apply the rule of the verdict to what is known after this stage.
 
@@ -53,11 +53,11 @@ def as_things_stand(
     decision, reasons
         See `verdict.decide`.
     """
-    everything = [*(Gate(**gate) for gate in upstream), *gates]
+    everything = [*(GateResult(**gate) for gate in upstream), *gates]
     return verdict.decide(everything, stand_ins=charter.stand_ins, demo=charter.is_demo, sampled=sampled)
 
 
-def changes(gates: Sequence[Gate]) -> pd.DataFrame:
+def changes(gates: Sequence[GateResult]) -> pd.DataFrame:
     """List what would have to change: for every gate of this stage that objects, or that must pass and says nothing.
 
     Those that decide come first. Where there are none, one line says that other stages may have conditions all the
@@ -74,7 +74,7 @@ def changes(gates: Sequence[Gate]) -> pd.DataFrame:
     return pd.DataFrame(lines or [nothing])
 
 
-def _change(gate: Gate) -> str:
+def _change(gate: GateResult) -> str:
     return CHANGES[gate.id] if gate.status != "skip" else f"It has to be answered. {gate.message}"
 
 

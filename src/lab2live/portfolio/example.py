@@ -18,18 +18,18 @@ from lab2live import files
 from lab2live.charter import gates
 from lab2live.charter import loading as charters
 from lab2live.charter.gates import STAGES
-from lab2live.pipeline import context, decision
-from lab2live.pipeline.latest import LATEST
+from lab2live.pipeline import decision, store
+from lab2live.pipeline.store import LATEST
 from lab2live.poc import feasibility
 
 TODAY = dt.date(2026, 11, 2)
 RESAMPLES = 400
 # What may be said of each gate that does not pass in a made-up project.
 SAID = {
-    "eda.orphan_keys": (0.31, "31% of the keys in invoices are unknown to orders."),
+    "eda.referential_integrity": (0.31, "31% of the keys in invoices are unknown to orders."),
     "eda.missing_critical": (0.34, "34% of due_date is missing in invoices."),
     "eda.labels": (2.0, "Two clerks agree on 61 of 100 cases only."),
-    "poc.return": (0.22, "The probability of more than nothing is 22%."),
+    "poc.net_benefit": (0.22, "The probability of more than nothing is 22%."),
     "poc.robustness": (0.7, "One source going dark takes 70% of the lead."),
     "poc.shift": (0.71, "The newest cases can be told from the older ones: ROC AUC 0.71."),
     "handoff.fallback": (2.0, "For 2 of 7 moments it is not settled what answers."),
@@ -68,7 +68,7 @@ PROJECTS = (
         (4_000, 10_000),
         reached=3,
         net=(45_000, 55_000),
-        trouble=("eda.orphan_keys", "poc.robustness"),
+        trouble=("eda.referential_integrity", "poc.robustness"),
     ),
     _Made(
         "Machine stoppages",
@@ -111,7 +111,7 @@ PROJECTS = (
         (1_000, 4_000),
         reached=2,
         net=(-30_000, 40_000),
-        trouble=("eda.orphan_keys", "eda.missing_critical", "poc.return"),
+        trouble=("eda.referential_integrity", "eda.missing_critical", "poc.net_benefit"),
     ),
     _Made(
         "Damage from photos",
@@ -161,11 +161,16 @@ def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
         return folder
     charter = charters.read(folder / charters.FILE)
     run = folder / "runs" / "made-up"
-    judged = [_judge(rule, made) for rule in gates.RULES if rule.stage in STAGES[: made.reached]]
+    judged = [_judge(rule, made) for rule in gates.CATALOGUE.values() if rule.stage in STAGES[: made.reached]]
     results: dict[str, dict[str, Any]] = {}
     for name in STAGES[: made.reached]:
         own = [gate.as_dict() for gate in judged if gate.stage == name]
-        results[name] = {"gates": own, "parameters": {"sample": None, "seed": 0, "resamples": RESAMPLES}}
+        results[name] = {
+            "gates": own,
+            "measures": {},
+            "problems": [],
+            "parameters": {"sample": None, "seed": 0, "resamples": RESAMPLES},
+        }
     if made.net and "poc" in results:
         drawn = random.normal(*made.net, RESAMPLES)
         low, middle, high = np.quantile(drawn, [0.05, 0.5, 0.95])
@@ -177,8 +182,8 @@ def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
         results["poc"] |= {"returns": returns, "priority": steps.to_dict("records")}
     why_not = {name: "Not run yet." for name in STAGES if name not in results}
     for name, result in results.items():
-        head = {"version": context.VERSION, "stage": name, "finished": True, "fingerprint": "made up"}
-        files.write_json(context.result_path(run, name), {**head, "figures": [], "artefacts": [], **result})
+        head = {"version": store.VERSION, "stage": name, "finished": True, "fingerprint": "made up"}
+        files.write_json(store.result_path(run, name), {**head, "figures": [], "artefacts": [], **result})
     found = decision.compose(charter, results, why_not, _facts(made, results))
     files.write_json(run / decision.FILE, found)
     files.write_text(run / decision.LESSONS, decision.lessons(found))
@@ -186,7 +191,7 @@ def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
     return folder
 
 
-def _judge(rule: gates.Rule, made: _Made) -> gates.Gate:
+def _judge(rule: gates.Gate, made: _Made) -> gates.GateResult:
     if rule.id in made.trouble:
         return gates.judge(rule.id, *SAID[rule.id])
     if rule.id == "eda.access" and made.stand_ins:
@@ -197,6 +202,7 @@ def _judge(rule: gates.Rule, made: _Made) -> gates.Gate:
 def _facts(made: _Made, results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": "made-up",
+        "state": "finished",
         "project": made.name,
         "smoke": False,
         "stages": [

@@ -17,7 +17,6 @@ from lab2live.charter.gates import CATALOGUE, STAGES
 from lab2live.charter.loading import load_yaml
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
-from lab2live.pipeline import context as stage
 from lab2live.pipeline import decision as verdict
 from lab2live.pipeline import store
 from lab2live.poc import feasibility
@@ -185,7 +184,7 @@ def _from_run(run: Path, charter: Charter | None) -> dict[str, Any]:
     done = [record["stage"] for record in facts["stages"] if record["status"] in ("done", "kept")]
     reached = [name for name in STAGES if name in done]
     gates = {str(gate["id"]): str(gate["status"]) for gate in content["gates"]}
-    blockers = [f"{gate['question']} {gate['message']}" for gate in content["gates"] if _blocks(gate)]
+    blockers = [f"{gate['title']}: {gate['message']}" for gate in content["gates"] if _blocks(gate)]
     blockers += [f"{record['title']} broke" for record in facts["stages"] if record["status"] == "failed"]
     stand_ins = [str(name) for name in facts["stand_ins"]]
     marks = ["demo"] if facts["demo"] else []
@@ -219,11 +218,11 @@ def _blocks(gate: Mapping[str, Any]) -> bool:
 
 def _measured(run: Path) -> dict[str, Any]:
     """Read what the proof of concept measured: money, chance and priority."""
-    path = stage.result_path(run, "poc")
+    path = store.result_path(run, "poc")
     if not path.is_file():
         return {"basis": "no proof of concept yet, so no chance is made up"}
     content = files.read_json(path)
-    if content.get("version") != stage.VERSION:
+    if content.get("version") != store.VERSION:
         problem = f"the proof of concept was written by another version ({content.get('version')}): run it again"
         return {"basis": problem, "problem": problem}
     if not content["finished"]:
@@ -257,5 +256,5 @@ def _lessons(run: Path) -> tuple[str, ...]:
 def gate_of(lesson: str) -> str | None:
     """Say which gate a line of `lessons.yaml` is about; `None` for a free remark."""
     return next(
-        (rule.id for rule in CATALOGUE.values() if lesson.startswith(f"{rule.requirement} {rule.question}")), None
+        (rule.id for rule in CATALOGUE.values() if lesson.startswith(f"{rule.requirement} {rule.title}:")), None
     )

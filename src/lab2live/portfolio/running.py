@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab2live.charter.loading import PACKAGE_FOLDER
-from lab2live.pipeline.beside import Beside
+from lab2live.pipeline import notebooks
 from lab2live.portfolio import sheet
 
 NOTEBOOK = "portfolio.ipynb"
@@ -32,6 +32,5 @@ def run(places: Sequence[Path], out: Path, on_cell: Callable[[int, int], None]) 
         For folders that are not there, or if the notebook breaks.
     """
     notebook = PACKAGE_FOLDER.parents[1] / "notebooks" / NOTEBOOK
-    portfolio = Beside(notebook, "Portfolio", sheet.FILE, "The notebook of the portfolio breaks.")
-    portfolio.check(out)
-    return portfolio.run(out, {"projects": [str(place.resolve()) for place in sheet.distinct(places)]}, on_cell)
+    given = {"projects": [str(place.resolve()) for place in sheet.distinct(places)]}
+    return notebooks.run_apart(notebook, "Portfolio", sheet.FILE, out, given, on_cell)

@@ -121,7 +121,7 @@ def gate(gate: Any) -> Html:
     Parameters
     ----------
     gate
-        An object or mapping with the fields of `lab2live.charter.gates.Gate`.
+        An object or mapping with the fields of `lab2live.charter.gates.GateResult`.
     """
     sign = status(of(gate, "status"))
     question = of(gate, "question") or of(gate, "id")

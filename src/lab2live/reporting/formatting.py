@@ -8,8 +8,6 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
-from lab2live.charter.gates import CATALOGUE
-
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
 # What the level of a gate that is judged by findings stands for.
 SEVERITIES = ("nothing", "warnings", "failures")
@@ -168,8 +166,7 @@ def measured(gate: Any) -> tuple[str, str]:
 
 
 def _by_findings(gate: Any) -> bool:
-    rule = CATALOGUE.get(str(of(gate, "id")))
-    return rule is not None and rule.by_findings
+    return bool(of(gate, "unit") == "severity")
 
 
 def is_numeric(values: Sequence[object]) -> bool:

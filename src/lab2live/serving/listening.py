@@ -31,7 +31,7 @@ PAGES = {
     "/review": ("serving/ask/review.html", "text/html; charset=utf-8"),
     "/call.js": ("serving/ask/call.js", "text/javascript; charset=utf-8"),
     "/review.js": ("serving/ask/review.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.css": ("reporting/page.css", "text/css; charset=utf-8"),
 }
 KEY = "LAB2LIVE_API_KEY"
 # The names by which a service may be called that listens to others too, such as in a container; empty for any.

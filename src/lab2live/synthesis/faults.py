@@ -72,8 +72,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "sentinel_number": _kind("missing.sentinel", "-999 stands for nothing", "number", 0.04, planting.number),
     "sentinel_date": _kind("missing.sentinel", "1900-01-01 stands for nothing", "date", 0.04, planting.date),
-    "token": _kind("missing.token", "a word stands for nothing", "text", 0.05, planting.token),
-    "blanks": _kind("missing.token", "spaces stand for nothing", "text", 0.05, planting.blanks),
+    "token": _kind("missing.placeholder", "a word stands for nothing", "text", 0.05, planting.token),
+    "blanks": _kind("missing.placeholder", "spaces stand for nothing", "text", 0.05, planting.blanks),
     "outliers": _kind("outlier.univariate", "values fifty times too large", "number", 0.02, planting.outliers),
     "mixed_up_rows": _kind(
         "outlier.multivariate",
@@ -82,30 +82,32 @@ KINDS: Mapping[str, Kind] = {
         0.10,
         planting.shuffled,
     ),
-    "level_shift": _kind("outlier.level_shift", "values nearly double from a day on", "number", 0.30, planting.shift),
-    "constant": _kind("outlier.constant", "one value everywhere", "any", 1.0, planting.constant, graded=False),
+    "level_shift": _kind("drift.change_point", "values nearly double from a day on", "number", 0.30, planting.shift),
+    "constant": _kind("validity.constant", "one value everywhere", "any", 1.0, planting.constant, graded=False),
     "near_constant": _kind(
-        "outlier.constant", "one value in all but a few rows", "any", 0.998, planting.constant, graded=False
+        "validity.constant", "one value in all but a few rows", "any", 0.998, planting.constant, graded=False
     ),
     "impossible": _kind(
-        "outlier.impossible", "numbers below the declared minimum", "number", 0.02, planting.negative, "limits"
+        "validity.range", "numbers below the declared minimum", "number", 0.02, planting.negative, "limits"
     ),
     "entity_missing": _kind(
-        "coverage.entity", "all rows of one expected value are gone", "text", 0.10, rows.entity, "expected"
+        "completeness.category", "all rows of one expected value are gone", "text", 0.10, rows.entity, "expected"
     ),
     "entity_lost": _kind(
-        "coverage.entity",
+        "completeness.category",
         "all rows of one value are gone since last time",
         "text",
         0.10,
         rows.entity,
         "snapshot",
     ),
-    "band_missing": _kind("coverage.entity", "all rows with numbers in one band are gone", "number", 0.15, rows.band),
-    "combination_missing": _kind(
-        "coverage.combination", "all rows with two values together are gone", "text", 0.05, rows.combination
+    "band_missing": _kind(
+        "completeness.category", "all rows with numbers in one band are gone", "number", 0.15, rows.band
     ),
-    "time_gap": _kind("coverage.time_gap", "all rows of some days are gone", "date", 0.06, rows.gap),
+    "combination_missing": _kind(
+        "completeness.combination", "all rows with two values together are gone", "text", 0.05, rows.combination
+    ),
+    "time_gap": _kind("completeness.time_gap", "all rows of some days are gone", "date", 0.06, rows.gap),
     "orphan_keys": _kind(
         "integration.orphan_keys", "keys that the base does not know", "any", 0.05, rows.orphans, "join"
     ),
@@ -124,44 +126,44 @@ KINDS: Mapping[str, Kind] = {
         "integration.fan_out", "several rows a key where there was one", "any", 0.05, rows.fan_out, "join"
     ),
     "conflict": _kind(
-        "integration.conflict", "two sources disagree about some keys", "text", 0.05, planting.conflict, "join"
+        "consistency.conflict", "two sources disagree about some keys", "text", 0.05, planting.conflict, "join"
     ),
-    "unit_part": _kind("integration.unit", "cents for euros in some rows", "number", 0.05, planting.hundred),
+    "unit_part": _kind("consistency.unit", "cents for euros in some rows", "number", 0.05, planting.hundred),
     "unit_all": _kind(
-        "integration.unit", "cents for euros everywhere", "number", 1.0, planting.hundred, "snapshot", graded=False
+        "consistency.unit", "cents for euros everywhere", "number", 1.0, planting.hundred, "snapshot", graded=False
     ),
-    "spelling": _kind("integration.spelling", "some values spelt otherwise", "text", 0.06, planting.spelling),
-    "mojibake": _kind("integration.encoding", "UTF-8 read as another encoding", "text", 0.05, planting.mojibake),
+    "spelling": _kind("consistency.spelling", "some values spelt otherwise", "text", 0.06, planting.spelling),
+    "mojibake": _kind("consistency.encoding", "UTF-8 read as another encoding", "text", 0.05, planting.mojibake),
     "swapped_dates": _kind(
-        "integration.date_order", "day and month swapped, still valid dates", "date", 0.08, planting.swapped_dates
+        "consistency.date_order", "day and month swapped, still valid dates", "date", 0.08, planting.swapped_dates
     ),
     "swapped_texts": _kind(
-        "integration.date_order", "MM/DD among DD/MM in a text", "text", 0.08, planting.swapped_texts
+        "consistency.date_order", "MM/DD among DD/MM in a text", "text", 0.08, planting.swapped_texts
     ),
-    "timezone": _kind("integration.timezone", "times moved by hours in some rows", "moment", 0.15, planting.timezone),
+    "timezone": _kind("consistency.timezone", "times moved by hours in some rows", "moment", 0.15, planting.timezone),
     "decimal_comma": _kind(
-        "integration.decimal_comma", "39,22 among 39.22 in a text file", "number", 0.05, planting.commas
+        "consistency.decimal_comma", "39,22 among 39.22 in a text file", "number", 0.05, planting.commas
     ),
-    "leading_zeros": _kind("integration.leading_zeros", "007 has become 7", "text", 0.05, planting.zeros),
-    "words": _kind("integration.dtype", "words among numbers", "number", 0.03, planting.words),
+    "leading_zeros": _kind("consistency.leading_zeros", "007 has become 7", "text", 0.05, planting.zeros),
+    "words": _kind("schema.dtype", "words among numbers", "number", 0.03, planting.words),
     "renamed": _kind(
-        "integration.schema", "a column has another name", "any", 1.0, planting.renamed, "snapshot", graded=False
+        "schema.columns", "a column has another name", "any", 1.0, planting.renamed, "snapshot", graded=False
     ),
-    "dropped": _kind("integration.schema", "a column is gone", "any", 1.0, planting.dropped, "snapshot", graded=False),
+    "dropped": _kind("schema.columns", "a column is gone", "any", 1.0, planting.dropped, "snapshot", graded=False),
     "truncated": _kind(
-        "integration.truncated",
+        "completeness.truncated",
         "the last rows of the export are gone",
         "any",
         0.30,
         rows.truncated,
         "snapshot",
     ),
-    "late": _kind("integration.late", "most rows of the last week are gone", "date", 0.80, rows.late),
+    "late": _kind("timeliness.incomplete_period", "most rows of the last week are gone", "date", 0.80, rows.late),
     "stale": _kind(
-        "integration.stale", "nothing new has arrived for long", "date", 0.30, rows.stale, "fresh_within_days"
+        "timeliness.stale", "nothing new has arrived for long", "date", 0.30, rows.stale, "fresh_within_days"
     ),
     "misaligned": _kind(
-        "integration.misaligned", "values slip by one row from some row on", "any", 0.40, planting.misaligned
+        "consistency.row_shift", "values slip by one row from some row on", "any", 0.40, planting.misaligned
     ),
     "leaking_feature": _kind(
         "leakage.feature", "a score written once the outcome is known", "new", 0.95, outcomes.leak
@@ -175,7 +177,7 @@ KINDS: Mapping[str, Kind] = {
         "label.agreement", "two people who label disagree", "any", 0.25, outcomes.labelers, "labelers"
     ),
     "label_immature": _kind(
-        "label.immature",
+        "label.not_matured",
         "cases so new that their outcome is not known yet",
         "any",
         0.10,
@@ -232,7 +234,7 @@ def plant(
     plot = Plot(copies, source, column, share, np.random.default_rng([seed, len(kind), *kind.encode()]), more)
     known.change(plot)
     places = [(source, plot.column), *plot.places]
-    if known.checks[0] in ("integration.truncated", "duplicate.rows"):  # these are about rows, not about a column
+    if known.checks[0] in ("completeness.truncated", "duplicate.rows"):  # these are about rows, not about a column
         places.append((source, None))
     here = plot.frame[plot.column] if plot.column in plot.frame else pd.Series(dtype=object)
     return plot.frames, {

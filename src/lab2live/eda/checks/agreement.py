@@ -98,7 +98,7 @@ def _between(both: Pair, name: str) -> list[Finding]:
         for place in np.flatnonzero(differ)[np.sort(np.unique(keys[differ], return_index=True)[1])][:FEWEST]
     ]
     severity = LIMITS.severity(share)
-    return [finding("integration.conflict", second.name, name, severity, share, LIMITS.warn, what, unlike, examples)]
+    return [finding("consistency.conflict", second.name, name, severity, share, LIMITS.warn, what, unlike, examples)]
 
 
 def _steady(side: Rows, name: str) -> bool:
@@ -117,7 +117,7 @@ def _remark(both: Pair, name: str, share: float, unlike: int) -> Finding:
         f"{name} of {second.name} and {first.name} share a name only: they differ for {share:.0%} of the common "
         f"keys{both.basis}."
     )
-    return finding("integration.conflict", second.name, name, "info", share, LIMITS.warn, what, unlike)
+    return finding("consistency.conflict", second.name, name, "info", share, LIMITS.warn, what, unlike)
 
 
 def _numbers(both: Pair, name: str, ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -199,7 +199,7 @@ def _inside(survey: Survey) -> list[Finding]:
         examples = frame[survey.key].iloc[rows[:3]].astype(str)
         severity = LIMITS.severity(share)
         found.append(
-            finding("integration.conflict", survey.name, name, severity, share, LIMITS.warn, what, number, examples)
+            finding("consistency.conflict", survey.name, name, severity, share, LIMITS.warn, what, number, examples)
         )
     return found
 
@@ -272,7 +272,7 @@ def _apart(both: Pair, first: tuple[str, np.ndarray], second: tuple[str, np.ndar
     examples = both.second.frame[name][moved].head(FEWEST).astype(str)
     severity: Severity = "fail" if share > TIMES_FAIL else "warn"
     rows = int(moved.sum())
-    return finding("integration.timezone", survey.name, name, severity, share, LIMITS.warn, what, rows, examples)
+    return finding("consistency.timezone", survey.name, name, severity, share, LIMITS.warn, what, rows, examples)
 
 
 def _nearest(both: Pair, then: np.ndarray, now: np.ndarray) -> np.ndarray:

@@ -85,7 +85,9 @@ def _late(survey: Survey, column: str, declared: bool) -> Finding | None:
         )
         missing = max(0, round(expected - parts[-1]))
         severity: Severity = "fail" if share < VERY_LATE else "warn"
-        return finding("integration.late", survey.name, column, severity, share, LATE, what, missing, [day(end)])
+        return finding(
+            "timeliness.incomplete_period", survey.name, column, severity, share, LATE, what, missing, [day(end)]
+        )
     return _group_missing(survey, column, end)
 
 
@@ -182,7 +184,9 @@ def _group_missing(survey: Survey, column: str, end: float) -> Finding | None:
                     f"The last {name} in {column} of {survey.name}, up to {day(end)}, has no rows with {other} "
                     f"{named}, where {rows:,} were to be expected{survey.basis}."
                 )
-                return finding("integration.late", survey.name, column, "warn", 0, LATE, what, rows, levels[gone])
+                return finding(
+                    "timeliness.incomplete_period", survey.name, column, "warn", 0, LATE, what, rows, levels[gone]
+                )
     return None
 
 
@@ -205,14 +209,14 @@ def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     if not survey.source.is_real:
         return [
             Skip(
-                "integration.stale",
+                "timeliness.stale",
                 survey.name,
                 f"{survey.name} is a stand-in: it cannot tell how fresh the real one is.",
             )
         ]
     column = _dated(survey)
     limit = survey.source.fresh_within_days
-    check, name = "integration.stale", survey.name
+    check, name = "timeliness.stale", survey.name
     if column is None:
         reason = "The charter says fresh_within_days, and there is no column of dates."
         return [Skip(check, name, reason)] if limit is not None else []
@@ -288,10 +292,10 @@ def stale_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | 
         behind = others[1] - end if together else 0.0
         if judged and behind > max(EARLIER, 0.1 * span):
             what = f"{name} ends with {day(end)} ({column}), the others {amount(round(behind), 'day')} later or more."
-            found.append(finding("integration.stale", name, column, "warn", behind, EARLIER, what, None, [day(end)]))
+            found.append(finding("timeliness.stale", name, column, "warn", behind, EARLIER, what, None, [day(end)]))
         elif went_on and _moved(survey, column, end) is False:
             what = f"{name} is what it was in the earlier extract, up to {day(end)}; {went_on[0]} has gone on since."
-            found.append(finding("integration.stale", name, column, "warn", 0, 0, what, None, [day(end)]))
+            found.append(finding("timeliness.stale", name, column, "warn", 0, 0, what, None, [day(end)]))
     return found
 
 

@@ -40,7 +40,7 @@ CHECKS: dict[str, Check] = {
         "A model takes it for a real, extreme value.",
         "Turn it into an empty value in features.py, or where the data are exported.",
     ),
-    "missing.token": Check(
+    "missing.placeholder": Check(
         "L4a",
         "A word or a blank stands for nothing",
         "It counts as filled in, and becomes a category of its own.",
@@ -58,37 +58,37 @@ CHECKS: dict[str, Check] = {
         "Each value is plausible, the combination is not: often two records mixed up.",
         "Look at the rows with the owner before they are learnt from.",
     ),
-    "outlier.level_shift": Check(
+    "drift.change_point": Check(
         "L4b",
         "The level jumps at a moment in time",
         "What was learnt before the jump does not hold after it.",
         "Ask what changed that day: a new system, unit or definition? Correct it, or learn from one side only.",
     ),
-    "outlier.constant": Check(
+    "validity.constant": Check(
         "L4b",
         "A column that hardly ever changes",
         "Nothing can be learnt from it, and the export may be broken.",
         "Drop it, or ask the owner why it is always the same.",
     ),
-    "outlier.impossible": Check(
+    "validity.range": Check(
         "L4b",
         "Values that cannot be",
         "They are errors, and nobody knows how many more are hidden among the values that can be.",
         "Correct them at the source; if they are right, say so in the charter (min, max or values of the column).",
     ),
-    "coverage.entity": Check(
+    "completeness.category": Check(
         "L4c",
         "Entities are missing altogether",
         "The model has never seen them and will be asked about them.",
         "Ask the owner whether the export leaves them out; if they stay out, say so in the model's contract.",
     ),
-    "coverage.combination": Check(
+    "completeness.combination": Check(
         "L4c",
         "Combinations are missing altogether",
         "Both values are known, together they are not: the model guesses there.",
         "Ask whether the combination cannot be, or was lost.",
     ),
-    "coverage.time_gap": Check(
+    "completeness.time_gap": Check(
         "L4c",
         "Time is missing",
         "Whatever happened then is not learnt, and counts per period are wrong.",
@@ -112,85 +112,85 @@ CHECKS: dict[str, Check] = {
         "Cases are copied, and copies of one case end up in training and test.",
         "Say in the charter how to aggregate the source: one row per key.",
     ),
-    "integration.conflict": Check(
+    "consistency.conflict": Check(
         "L4d",
         "Two sources say different things about the same",
         "The model learns from whichever came last.",
         "Decide which system is right, and take the attribute from there alone.",
     ),
-    "integration.unit": Check(
+    "consistency.unit": Check(
         "L4d",
         "Values in another unit or scale",
         "100 and 10000 then mean the same, and the model cannot know.",
         "Find the rows by their origin and convert them; declare unit, min and max in the charter.",
     ),
-    "integration.spelling": Check(
+    "consistency.spelling": Check(
         "L4d",
         "One thing, spelt in several ways",
         "Each spelling becomes a category of its own with too few rows.",
         "Map the spellings to one in features.py, or where the data are exported.",
     ),
-    "integration.encoding": Check(
+    "consistency.encoding": Check(
         "L4d",
         "Broken characters",
         "The same word is no longer the same word, in joins and as a category.",
         "Export again as UTF-8, or repair the text before it is used.",
     ),
-    "integration.date_order": Check(
+    "consistency.date_order": Check(
         "L4d",
         "Day and month are mixed up",
         "Dates move by months without anybody noticing.",
         "Export dates as YYYY-MM-DD.",
     ),
-    "integration.timezone": Check(
+    "consistency.timezone": Check(
         "L4d",
         "Times in another zone",
         "Events move by hours, sometimes to another day, and their order is wrong.",
         "Store times in UTC, or with their offset, in every source.",
     ),
-    "integration.decimal_comma": Check(
+    "consistency.decimal_comma": Check(
         "L4d",
         "Decimal commas beside decimal points",
         "39,22 is read as a word, or as 3922.",
         "Export all rows with one decimal separator.",
     ),
-    "integration.leading_zeros": Check(
+    "consistency.leading_zeros": Check(
         "L4d",
         "Leading zeros are lost",
         "007 and 7 are two keys: rows no longer find each other.",
         "Export the column as text, in its full length.",
     ),
-    "integration.dtype": Check(
+    "schema.dtype": Check(
         "L4d",
         "Numbers and words in one column",
         "The whole column becomes text, and its order is lost.",
         "Correct the rows with words, or store the column as what it is in every source.",
     ),
-    "integration.schema": Check(
+    "schema.columns": Check(
         "L4d",
         "The table is not built as it should be",
         "What the model needs may be missing or mean something else.",
         "Ask the owner what changed, and correct the charter or the export.",
     ),
-    "integration.truncated": Check(
+    "completeness.truncated": Check(
         "L4d",
         "The export stops early",
         "The rows that are missing are rarely like the others.",
         "Export again and compare the number of rows with the source.",
     ),
-    "integration.late": Check(
+    "timeliness.incomplete_period": Check(
         "L4d",
         "The last part has not arrived completely",
         "The newest period looks quiet, and the model learns that.",
         "Wait until it is complete, or leave the last period out.",
     ),
-    "integration.stale": Check(
+    "timeliness.stale": Check(
         "L4d",
         "The data are older than they should be",
         "The model learns a past that is over, and production will look different.",
         "Ask the owner for a fresh extract, and why the delivery stopped.",
     ),
-    "integration.misaligned": Check(
+    "consistency.row_shift": Check(
         "L4d",
         "Values stand in the wrong row",
         "A column that slipped belongs to somebody else in every row: pure noise with the right distribution.",
@@ -232,7 +232,7 @@ CHECKS: dict[str, Check] = {
         "A model cannot be better than the labels it is measured against.",
         "Sharpen the instructions and label the disputed rows again.",
     ),
-    "label.immature": Check(
+    "label.not_matured": Check(
         "L3",
         "Outcomes that are not final yet",
         "The newest cases count as negative only because their outcome has not happened yet.",

@@ -65,7 +65,7 @@ def _finding(survey: Survey, one: Levels, two: Levels, cell: tuple[int, int, flo
     rows = amount(round(expected), "row")
     what = f"In {survey.name} {pair} never occur together, where about {rows} {why}{survey.basis}."
     examples = [f"{one.text(row)} + {two.text(column)}"]
-    return finding("coverage.combination", survey.name, one.name, "warn", expected, EXPECTED, what, None, examples)
+    return finding("completeness.combination", survey.name, one.name, "warn", expected, EXPECTED, what, None, examples)
 
 
 def _crossed(one: Levels, two: Levels) -> np.ndarray:

@@ -51,18 +51,20 @@ def entity(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         found += [one for one in _against_earlier(survey, survey.earlier) if one.column not in named]
     elif not survey.source.expected:
         reason = f"The charter names neither expected values of {survey.name} nor a snapshot to compare with."
-        found.append(Skip("coverage.entity", survey.name, reason))
+        found.append(Skip("completeness.category", survey.name, reason))
     named |= {one.column for one in found if isinstance(one, Finding) and one.severity != "info"}
     return found + [one for one in _holes(survey) if one.column not in named]
 
 
 def _against_charter(charter: Charter, survey: Survey, column: str, declared: list[Any] | str) -> list[Finding | Skip]:
     if column not in survey.facts:
-        return [Skip("coverage.entity", survey.name, f"Values of {column} are expected, but there is no such column.")]
+        return [
+            Skip("completeness.category", survey.name, f"Values of {column} are expected, but there is no such column.")
+        ]
     try:
         wanted = values_of(charter, column, declared)
     except UserError as error:
-        return [Skip("coverage.entity", survey.name, " ".join(str(error).split()))]
+        return [Skip("completeness.category", survey.name, " ".join(str(error).split()))]
     there = counts(survey.table, column, 100_000) if not survey.complete else survey.sample[column].value_counts()
     if column in survey.numbers and any(is_range(value) for value in wanted):
         gone, extra = _bands(wanted, there)
@@ -81,14 +83,14 @@ def _against_charter(charter: Charter, survey: Survey, column: str, declared: li
             f"in {survey.name} at all: "
             f"{', '.join(gone[:EXAMPLES])}{' and others' if len(gone) > EXAMPLES else ''}."
         )
-        found.append(finding("coverage.entity", survey.name, column, severity, share, 0, what, None, gone))
+        found.append(finding("completeness.category", survey.name, column, severity, share, 0, what, None, gone))
     if extra:
         what = (
             f"{amount(len(extra), 'value')} of {column} in {survey.name} {agree(len(extra), 'is', 'are')} not among "
             f"those expected: "
             f"{', '.join(extra[:EXAMPLES])}{' and others' if len(extra) > EXAMPLES else ''}."
         )
-        found.append(finding("coverage.entity", survey.name, column, "info", len(extra), 0, what, None, extra))
+        found.append(finding("completeness.category", survey.name, column, "info", len(extra), 0, what, None, extra))
     return found
 
 
@@ -139,7 +141,7 @@ def _against_earlier(survey: Survey, earlier: Survey) -> list[Finding]:
             f"{', '.join(value for value, _ in lost[:EXAMPLES])}{survey.basis}."
         )
         examples = [value for value, _ in lost]
-        found.append(finding("coverage.entity", survey.name, name, severity, share, 0, what, None, examples))
+        found.append(finding("completeness.category", survey.name, name, severity, share, 0, what, None, examples))
     return found
 
 
@@ -208,7 +210,7 @@ def _holes(survey: Survey) -> list[Finding]:
             f"expected from those beside{survey.basis}."
         )
         examples = [f"{one.low:g} to {one.high:g}"]
-        found.append(finding("coverage.entity", survey.name, name, "warn", share, 0, what, None, examples))
+        found.append(finding("completeness.category", survey.name, name, "warn", share, 0, what, None, examples))
     return found
 
 

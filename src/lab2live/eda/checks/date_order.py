@@ -80,7 +80,7 @@ def _order_of_texts(survey: Survey, column: str) -> Finding | None:
             f"{int(month_first.sum()):,} only month before day, and {both:,} can be read both ways"
         )
         return in_part(
-            "integration.date_order",
+            "consistency.date_order",
             survey,
             column,
             float(rarer.sum() / len(values)),
@@ -91,16 +91,16 @@ def _order_of_texts(survey: Survey, column: str) -> Finding | None:
     if iso.any():
         rest = shown if len(shown) < iso.sum() else values[iso]
         what = f"mixes dates written year first with others ({len(rest):,} in the minority)"
-        return in_part("integration.date_order", survey, column, len(rest) / len(values), len(rest), what, rest)
+        return in_part("consistency.date_order", survey, column, len(rest) / len(values), len(rest), what, rest)
     where = f"{column} of {survey.name}"
     if day_first.any() or month_first.any() or (parts[1] == ".").all():
         order = "month before day" if month_first.any() else "day before month"
         what = f"{where} is written {order} throughout{survey.basis}."
-        return finding("integration.date_order", survey.name, column, "info", 0, 0, what, 0, shown)
+        return finding("consistency.date_order", survey.name, column, "info", 0, 0, what, 0, shown)
     if (first == second).all():
         return None
     what = f"{where} can be read as day before month and as month before day, and nothing proves one{survey.basis}."
-    return finding("integration.date_order", survey.name, column, "warn", 1, 0, what, len(shown), shown)
+    return finding("consistency.date_order", survey.name, column, "warn", 1, 0, what, len(shown), shown)
 
 
 def _swapped(survey: Survey, column: str) -> Finding | None:
@@ -115,7 +115,7 @@ def _swapped(survey: Survey, column: str) -> Finding | None:
             share = len(rows) / int(np.isfinite(days).sum())
             what = f"has day and month swapped in {amount(len(rows), 'row')} or more ({share:.1%}): {why}"
             shown = [f"{day(days[row])} -> {day(other[row])}" for row in rows[:3]]
-            return in_part("integration.date_order", survey, column, share, len(rows), what, shown)
+            return in_part("consistency.date_order", survey, column, share, len(rows), what, shown)
     return None
 
 

@@ -58,7 +58,7 @@ def encoding(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if (name := repair(column)) != column or BROKEN.search(column):
             what = f"The name of column {column!r} of {survey.name} holds broken characters."
             example = [f"{column!r} -> {name}"]
-            found.append(finding("integration.encoding", survey.name, column, "warn", 1, 0, what, None, example))
+            found.append(finding("consistency.encoding", survey.name, column, "warn", 1, 0, what, None, example))
         if known.kind != "text":
             continue
         counts = counted(survey, column)
@@ -69,7 +69,7 @@ def encoding(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         share = rows / int(counts.sum())
         found.append(
             finding(
-                "integration.encoding",
+                "consistency.encoding",
                 survey.name,
                 column,
                 ANY_PART.severity(share),

@@ -124,7 +124,7 @@ class Found:
     unread: tuple[str, ...] = ()
 
     def of(self, *checks: str) -> list[Finding]:
-        """Give the findings of some checks: `missing` stands for all of `missing.*`."""
+        """Give the findings of some checks: `missing` stands for all of `missing.*`, `L4b` for all that answer it."""
         return [found for found in self.findings if _among(found.check, checks)]
 
     def largest(self, check: str, nothing: str, without: float | None = None) -> tuple[float | None, str]:
@@ -190,7 +190,7 @@ def collect(found: Iterable[Finding | Skip], sources: Iterable[str] = (), unread
 
 
 def _among(check: str, checks: Iterable[str]) -> bool:
-    return any(f"{check}.".startswith(f"{name}.") for name in checks)
+    return any(CHECKS[check].requirement == name or f"{check}.".startswith(f"{name}.") for name in checks)
 
 
 def table(findings: Sequence[Finding]) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def decimal_comma(charter: Charter, survey: Survey) -> list[Finding | Skip]:
             said = "decimal commas throughout" if with_comma else "commas between thousands"
             what = f"{where} is written with {said}{survey.basis}."
             shown = texts[commas | thousands]
-            found.append(finding("integration.decimal_comma", survey.name, column, "info", 0, 0, what, 0, shown))
+            found.append(finding("consistency.decimal_comma", survey.name, column, "info", 0, 0, what, 0, shown))
             continue
         wrong = commas if with_comma <= with_point else points
         part = share(counts, wrong)
@@ -80,7 +80,7 @@ def decimal_comma(charter: Charter, survey: Survey) -> list[Finding | Skip]:
             f"point ({part:.1%} are in the minority){survey.basis}."
         )
         severity, rows, shown = ANY_PART.severity(part), int(counts[wrong].sum()), texts[wrong]
-        found.append(finding("integration.decimal_comma", survey.name, column, severity, part, 0, what, rows, shown))
+        found.append(finding("consistency.decimal_comma", survey.name, column, severity, part, 0, what, rows, shown))
     return found
 
 
@@ -147,7 +147,7 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
     why = why or ("; in the earlier extract they were numbers" if was_number else "")
     if not why and (column == survey.source.key or all(map(str.isdecimal, counts.index))):
         return None
-    check, name = "integration.dtype", survey.name
+    check, name = "schema.dtype", survey.name
     texts = counts.index.to_series()
     whole, point = texts.str.fullmatch(WHOLE), texts.str.fullmatch(POINT)
     numbers = whole | point | texts.str.fullmatch(NUMBER.pattern)
@@ -215,4 +215,4 @@ def _not_as_declared(survey: Survey, column: str, known: Facts, wanted: str) -> 
         f"{column} of {survey.name} is declared as {wanted}; {amount(rows, 'value')} ({part:.1%}) {none}{survey.basis}."
     )
     severity, shown = ANY_PART.severity(part), values[wrong].astype(str).unique()
-    return finding("integration.dtype", survey.name, column, severity, part, 0, what, rows, shown)
+    return finding("schema.dtype", survey.name, column, severity, part, 0, what, rows, shown)

@@ -75,7 +75,7 @@ def _finding(survey: Survey, name: str, of: str, start: int, stop: int, expected
         f"({share:.1%}) are to be expected from the time around{survey.basis}."
     )
     severity: Severity = "fail" if share > FAIL else "warn"
-    return finding("coverage.time_gap", survey.name, name, severity, share, 0, what, None, [f"{first} to {last}"])
+    return finding("completeness.time_gap", survey.name, name, severity, share, 0, what, None, [f"{first} to {last}"])
 
 
 def _empty_days(days: np.ndarray) -> tuple[int, int, float] | None:

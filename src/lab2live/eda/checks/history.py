@@ -58,11 +58,9 @@ def schema(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         said = f"{survey.name} has no column {column}, {what}."
         said = f"{said[:-1]}; it seems to be called {now} now." if now else said
         severity: Severity = "fail" if what in ("its key", "which is critical") else "warn"
-        found.append(
-            finding("integration.schema", survey.name, column, severity, 1, 0, said, None, [now] if now else ())
-        )
+        found.append(finding("schema.columns", survey.name, column, severity, 1, 0, said, None, [now] if now else ()))
     if survey.earlier is None:
-        return [*found, Skip("integration.schema", survey.name, survey.no_earlier)]
+        return [*found, Skip("schema.columns", survey.name, survey.no_earlier)]
     before = list(survey.earlier.facts)
     for column in before:
         if column in columns or column in asked:
@@ -71,13 +69,13 @@ def schema(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         what = (
             f"{column} of {survey.name} is now called {now}." if now else f"{survey.name} has lost its column {column}."
         )
-        found.append(finding("integration.schema", survey.name, column, "warn", 1, 0, what, None, [now] if now else ()))
+        found.append(finding("schema.columns", survey.name, column, "warn", 1, 0, what, None, [now] if now else ()))
     old_names = {new: old for old, new in renamed.items()}
     for column in survey.facts:
         if column not in before and len(before) < MOST_COLUMNS:
             old = old_names.get(column)
             what = f"{survey.name} has a new column {column}{f', which holds what was called {old}' if old else ''}."
-            found.append(finding("integration.schema", survey.name, column, "info", 1, 0, what))
+            found.append(finding("schema.columns", survey.name, column, "info", 1, 0, what))
     return found
 
 
@@ -111,7 +109,7 @@ def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
         what = (
             f"{name} has {amount(number, 'column')}, the first {MOST_COLUMNS} are checked: a pivot, or a broken export?"
         )
-        return [finding("integration.schema", name, None, "warn", number, MOST_COLUMNS, what)]
+        return [finding("schema.columns", name, None, "warn", number, MOST_COLUMNS, what)]
     if number > 1:
         return []
     (only,) = columns
@@ -119,11 +117,9 @@ def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
     inside = next((sign for sign in SEPARATORS if sign in only and values.str.contains(sign, regex=False).any()), None)
     if inside:
         what = f"{name} has a single column, whose name {only!r} looks like several: it is separated by {inside!r}."
-        return [finding("integration.schema", name, only, "fail", 1, 1, what, None, values)]
+        return [finding("schema.columns", name, only, "fail", 1, 1, what, None, values)]
     severity: Severity = "info" if only == survey.source.key else "warn"
-    return [
-        finding("integration.schema", name, only, severity, 1, 1, f"{name} has a single column, {only}.", None, values)
-    ]
+    return [finding("schema.columns", name, only, severity, 1, 1, f"{name} has a single column, {only}.", None, values)]
 
 
 def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[Finding]:
@@ -140,7 +136,7 @@ def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[F
         what = f"{amount(len(same), 'column')} of {survey.name} {how}: {listed}."
         severity: Severity = "fail" if exact else "warn"
         found.append(
-            finding("integration.schema", survey.name, same.iloc[0], severity, len(same), 1, what, None, same.tolist())
+            finding("schema.columns", survey.name, same.iloc[0], severity, len(same), 1, what, None, same.tolist())
         )
     return found
 
@@ -200,7 +196,7 @@ def truncated(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     """
     found: list[Finding | Skip] = [*_at_a_limit(survey), *_half_row(survey)]
     if survey.earlier is None:
-        return [*found, Skip("integration.truncated", survey.name, survey.no_earlier)]
+        return [*found, Skip("completeness.truncated", survey.name, survey.no_earlier)]
     return [*found, *_rows_gone(survey, survey.earlier)]
 
 
@@ -208,10 +204,10 @@ def _at_a_limit(survey: Survey) -> list[Finding]:
     rows = survey.rows
     if rows in EXCEL_LIMITS:
         what = f"{survey.name} has {amount(rows, 'row')}, exactly what {EXCEL_LIMITS[rows]} can hold."
-        return [finding("integration.truncated", survey.name, None, "warn", rows, rows, what, rows)]
+        return [finding("completeness.truncated", survey.name, None, "warn", rows, rows, what, rows)]
     if rows in ROUND_LIMITS:
         what = f"{survey.name} has exactly {amount(rows, 'row')}: a limit of the export?"
-        return [finding("integration.truncated", survey.name, None, "info", rows, rows, what, rows)]
+        return [finding("completeness.truncated", survey.name, None, "info", rows, rows, what, rows)]
     return []
 
 
@@ -225,7 +221,7 @@ def _half_row(survey: Survey) -> list[Finding]:
     if not cut or len(cut) < len(columns):
         return []
     what = f"The last row of {survey.name} is incomplete: nothing from {cut[-1]} on, which all other rows have."
-    return [finding("integration.truncated", survey.name, cut[-1], "warn", 1, 0, what, 1, cut[::-1])]
+    return [finding("completeness.truncated", survey.name, cut[-1], "warn", 1, 0, what, 1, cut[::-1])]
 
 
 def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
@@ -252,7 +248,7 @@ def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
     severity: Severity = (
         "fail" if cut and gone_share > MANY_GONE else "warn" if cut or gone_share > MANY_GONE else "info"
     )
-    return [finding("integration.truncated", name, None, severity, gone_share, FEW_GONE, what, number, shown)]
+    return [finding("completeness.truncated", name, None, severity, gone_share, FEW_GONE, what, number, shown)]
 
 
 def _where_cut(before: Survey, gone: np.ndarray) -> str:

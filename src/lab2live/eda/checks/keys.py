@@ -67,7 +67,7 @@ def orphans(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]
         One per joined source. `value` is the share of its keys that are unknown to the base. How many keys of the base
         have nothing in the source is in the message and in no limit: customers without a ticket are no fault.
     """
-    limits = missing.limits(charter, "eda.orphan_keys")
+    limits = missing.limits(charter, "eda.referential_integrity")
     found: list[Finding | Skip] = []
     for base, other in with_base(charter, surveys):
         met = _meet(base, other, tuple(charter.join_keys))

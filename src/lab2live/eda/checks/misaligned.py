@@ -76,7 +76,7 @@ def _worded(survey: Survey, name: str, slip: Slip, against: str = "the other col
     examples = survey.sample[name].iloc[slip.start : slip.stop].head(3).astype(str)
     severity: Severity = "fail" if share > FAIL else "warn"
     rows = number if survey.complete else round(share * survey.rows)
-    return finding("integration.misaligned", survey.name, name, severity, share, WARN, what, rows, examples)
+    return finding("consistency.row_shift", survey.name, name, severity, share, WARN, what, rows, examples)
 
 
 def _parts_of(survey: Survey, chosen: np.ndarray) -> Parts:
@@ -131,7 +131,7 @@ def _since(survey: Survey) -> list[Finding]:
         examples = both.keys[both.second.codes[theirs[differ]][:3]]
         found.append(
             finding(
-                "integration.misaligned",
+                "consistency.row_shift",
                 survey.name,
                 name,
                 severity,

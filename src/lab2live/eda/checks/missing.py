@@ -212,7 +212,9 @@ def _token(charter: Charter, survey: Survey, column: str, times: Mapping[str, in
     what = f"{said} stands in {column} of {survey.name} in {rows:,} of {amount(survey.rows, 'row')} ({share:.1%})."
     if severity == "info":
         what += " It may well be a value like the others."
-    return finding("missing.token", survey.name, column, severity, share, RARE_TOKEN, what, rows, map(repr, times))
+    return finding(
+        "missing.placeholder", survey.name, column, severity, share, RARE_TOKEN, what, rows, map(repr, times)
+    )
 
 
 def _is_category(charter: Charter, survey: Survey, column: str, text: str, number: int) -> bool:

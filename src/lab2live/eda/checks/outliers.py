@@ -115,7 +115,7 @@ def constant(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         filled = survey.rows - known.nulls - known.blanks
         if not filled:
             what = f"{column} in {survey.name} is empty in all {amount(survey.rows, 'row')}."
-            found.append(finding("outlier.constant", survey.name, column, "warn", 1, NEARLY_ALWAYS, what, survey.rows))
+            found.append(finding("validity.constant", survey.name, column, "warn", 1, NEARLY_ALWAYS, what, survey.rows))
             continue
         top, share, others = _most_frequent(survey, column)
         if not others:
@@ -128,7 +128,7 @@ def constant(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         else:
             continue
         found.append(
-            finding("outlier.constant", survey.name, column, severity, share, NEARLY_ALWAYS, what, filled, [top])
+            finding("validity.constant", survey.name, column, severity, share, NEARLY_ALWAYS, what, filled, [top])
         )
     return found
 
@@ -192,7 +192,7 @@ def _undeclared(charter: Charter, survey: Survey, column: str) -> list[Finding |
     )
     severity: Severity = "fail" if share > MANY else "warn"
     shown = map(label, wrong.index)
-    return [finding("outlier.impossible", survey.name, column, severity, share, 0, what, rows, shown)]
+    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, shown)]
 
 
 def _is_age(survey: Survey, column: str) -> bool:
@@ -230,7 +230,7 @@ def _outside(
     by = "the charter's limits" if by_charter else "what an age can be"
     what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {lie} outside {by}, {limits}{basis}."
     severity: Severity = "fail" if share > MANY else "warn"
-    return [finding("outlier.impossible", survey.name, column, severity, share, 0, what, rows, examples)]
+    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, examples)]
 
 
 def _infinite(survey: Survey, column: str) -> list[Finding | Skip]:
@@ -245,7 +245,7 @@ def _infinite(survey: Survey, column: str) -> list[Finding | Skip]:
     share = rows / (survey.rows if not basis else len(numbers))
     are = agree(rows, "is", "are")
     what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {are} infinite{basis}."
-    return [finding("outlier.impossible", survey.name, column, "warn", share, 0, what, rows, ["inf"])]
+    return [finding("validity.range", survey.name, column, "warn", share, 0, what, rows, ["inf"])]
 
 
 def _far_future(survey: Survey, column: str) -> list[Finding | Skip]:
@@ -265,4 +265,4 @@ def _far_future(survey: Survey, column: str) -> list[Finding | Skip]:
         f"more than a year in the future, nearly all others in the past{survey.basis}."
     )
     examples = [day(value) for value in np.sort(days[far])[::-1][:3]]
-    return [finding("outlier.impossible", survey.name, column, "warn", rows / len(days), 0, what, rows, examples)]
+    return [finding("validity.range", survey.name, column, "warn", rows / len(days), 0, what, rows, examples)]

@@ -37,28 +37,28 @@ Results = list[Finding | Skip]
 OF_A_SOURCE: dict[str, Callable[[Charter, Survey], Results]] = {
     "missing.critical": missing.critical,
     "missing.sentinel": missing.sentinels,
-    "missing.token": missing.tokens,
+    "missing.placeholder": missing.tokens,
     "outlier.univariate": outliers.univariate,
     "outlier.multivariate": together.multivariate,
-    "outlier.level_shift": shifts.level_shift,
-    "outlier.constant": outliers.constant,
-    "outlier.impossible": outliers.impossible,
-    "coverage.entity": coverage.entity,
-    "coverage.combination": combinations.combination,
-    "coverage.time_gap": gaps.time_gap,
-    "integration.unit": units.unit,
-    "integration.misaligned": misaligned.misaligned,
-    "integration.spelling": spelling.spelling,
-    "integration.encoding": encoding.encoding,
-    "integration.date_order": date_order.date_order,
-    "integration.timezone": timezone.timezone,
-    "integration.decimal_comma": formats.decimal_comma,
-    "integration.leading_zeros": zeros.leading_zeros,
-    "integration.dtype": formats.dtype,
-    "integration.schema": history.schema,
-    "integration.truncated": history.truncated,
-    "integration.late": arrival.late,
-    "integration.stale": arrival.stale,
+    "drift.change_point": shifts.level_shift,
+    "validity.constant": outliers.constant,
+    "validity.range": outliers.impossible,
+    "completeness.category": coverage.entity,
+    "completeness.combination": combinations.combination,
+    "completeness.time_gap": gaps.time_gap,
+    "consistency.unit": units.unit,
+    "consistency.row_shift": misaligned.misaligned,
+    "consistency.spelling": spelling.spelling,
+    "consistency.encoding": encoding.encoding,
+    "consistency.date_order": date_order.date_order,
+    "consistency.timezone": timezone.timezone,
+    "consistency.decimal_comma": formats.decimal_comma,
+    "consistency.leading_zeros": zeros.leading_zeros,
+    "schema.dtype": formats.dtype,
+    "schema.columns": history.schema,
+    "completeness.truncated": history.truncated,
+    "timeliness.incomplete_period": arrival.late,
+    "timeliness.stale": arrival.stale,
     "integration.duplicate_keys": keys.duplicates,
     "duplicate.rows": copies.copies,
 }
@@ -66,12 +66,12 @@ OF_A_SOURCE: dict[str, Callable[[Charter, Survey], Results]] = {
 ACROSS: dict[str, Callable[[Charter, Sequence[Survey]], Results]] = {
     "integration.orphan_keys": keys.orphans,
     "integration.fan_out": keys.fan_out,
-    "integration.conflict": agreement.conflict,
-    "integration.unit": units.unit_across,
-    "integration.misaligned": misaligned.misaligned_across,
-    "integration.timezone": agreement.timezone_across,
-    "integration.leading_zeros": zeros.leading_zeros_across,
-    "integration.stale": arrival.stale_across,
+    "consistency.conflict": agreement.conflict,
+    "consistency.unit": units.unit_across,
+    "consistency.row_shift": misaligned.misaligned_across,
+    "consistency.timezone": agreement.timezone_across,
+    "consistency.leading_zeros": zeros.leading_zeros_across,
+    "timeliness.stale": arrival.stale_across,
 }
 
 
@@ -125,7 +125,7 @@ def _guarded(name: str, source: str, look: Callable[[], Results]) -> Results:
 def _unreadable(reading: Reading) -> Finding:
     """Turn a source that nobody could read into a finding: how to get it is in its problem."""
     empty = reading.problem.startswith("It holds no rows.")
-    check = "integration.truncated" if empty else "integration.schema"
+    check = "completeness.truncated" if empty else "schema.columns"
     why = "Whatever it knows is missing in every case, and the model cannot learn it."
     what = f"{reading.source.name}: {reading.problem} {why}"
     return Finding(check, reading.source.name, None, "fail", 1, 0, what, 0)

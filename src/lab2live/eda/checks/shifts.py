@@ -272,7 +272,7 @@ def _shift(
         f"{abs(step):.1f} standard deviations{survey.basis}."
     )
     return finding(
-        "outlier.level_shift",
+        "drift.change_point",
         survey.name,
         column,
         "warn",

@@ -72,7 +72,7 @@ def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         other = "another spelling" if len(meant) == 1 else amount(len(meant), "other spelling")
         found.append(
             finding(
-                "integration.spelling",
+                "consistency.spelling",
                 survey.name,
                 column,
                 ANY_PART.severity(share),

@@ -70,7 +70,7 @@ def _offsets(survey: Survey, column: str) -> Finding | None:
     named = ", ".join(f"{name}: {times:,}" for name, times in counts.head(4).items())
     what = f"is written with different offsets from UTC ({named})"
     share = float(rare.mean())
-    return in_part("integration.timezone", survey, column, share, int(rare.sum()), what, values[rare])
+    return in_part("consistency.timezone", survey, column, share, int(rare.sum()), what, values[rare])
 
 
 def _is_summer_time(days: np.ndarray, offset: pd.Series, counts: pd.Series) -> bool:
@@ -113,7 +113,7 @@ def _said(survey: Survey, column: str, rows: int, share: float, hours: float, wh
     what = f"is shifted by {step} in {amount(rows, 'row')} or so ({share:.1%}), {why}"
     moments = [EPOCH + dt.timedelta(seconds=round(value * 86_400)) for value in days[:EXAMPLES]]
     return in_part(
-        "integration.timezone", survey, column, share, rows, what, [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
+        "consistency.timezone", survey, column, share, rows, what, [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
     )
 
 

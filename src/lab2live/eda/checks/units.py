@@ -69,7 +69,7 @@ def _finding(
     severity: Severity = "fail" if share > FAIL else "warn"
     rows = int(copy.rows.sum()) if whole else round(share * survey.rows)
     examples = frame.loc[copy.rows, name].astype(str)
-    return finding("integration.unit", survey.name, name, severity, share, SMALLEST_SHARE, what, rows, examples)
+    return finding("consistency.unit", survey.name, name, severity, share, SMALLEST_SHARE, what, rows, examples)
 
 
 def _since(survey: Survey, name: str) -> Copy | None:

@@ -57,7 +57,7 @@ def _zeros(survey: Survey, column: str, codes: pd.Series, lost: pd.Series, what:
     rows = int(lost.sum())
     part = rows / int(codes.sum())
     said = f"{column} of {survey.name} {what.format(f'{rows:,} ({part:.1%})')}{survey.basis}."
-    check, shown = "integration.leading_zeros", lost.index
+    check, shown = "consistency.leading_zeros", lost.index
     return finding(check, survey.name, column, ANY_PART.severity(part), part, 0, said, rows, shown)
 
 

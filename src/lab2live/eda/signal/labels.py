@@ -57,7 +57,7 @@ def labels(
     for survey in surveys:
         found += quick.guarded("label.noise", lambda: changed(charter, data, survey))  # noqa: B023  called at once
     found += quick.guarded("label.agreement", lambda: agreed.agreement(charter, columns, source, seed))
-    found += quick.guarded("label.immature", lambda: maturity.immature(charter, data, columns, source))
+    found += quick.guarded("label.not_matured", lambda: maturity.immature(charter, data, columns, source))
     return found
 
 

@@ -59,11 +59,11 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
     name = prediction.time_column or charter.base.date_column
     if name is None or name not in columns:
         reason = "The charter names no prediction.time_column: nobody can say which cases are the newest."
-        return [Skip("label.immature", source, reason)]
+        return [Skip("label.not_matured", source, reason)]
     days = as_days(columns[name])
     known = np.isfinite(days) & (days < LAST_DAY)
     if known.sum() < FEWEST:
-        return [Skip("label.immature", source, f"{name} holds no dates that say which cases are the newest.")]
+        return [Skip("label.not_matured", source, f"{name} holds no dates that say which cases are the newest.")]
     days, outcome = days[known], data.outcome[known]
     newest, span = float(days.max()), float(days.max() - days.min())
     delay = prediction.label_delay_days
@@ -83,7 +83,7 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
             f"{agree(worst.young, 'is', 'are')} too young: {worst.what} {worst.seen:.3g}, where the time before lets "
             f"expect {worst.expected:.3g}."
         )
-        return [finding("label.immature", source, prediction.target, severity, share, 0, what, worst.young)]
+        return [finding("label.not_matured", source, prediction.target, severity, share, 0, what, worst.young)]
     young = int((days > newest - delay).sum()) if delay else 0
     if not young or delay is None:
         return []
@@ -93,7 +93,7 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
         f"of {delay:g} {agree(delay, 'day', 'days')}, counted from the newest {name}, {day(newest)}. Their outcomes "
         f"look final: is the extract from later?"
     )
-    return [finding("label.immature", source, prediction.target, "info", share, 0, what, young)]
+    return [finding("label.not_matured", source, prediction.target, "info", share, 0, what, young)]
 
 
 def _fall(data: Dataset, days: np.ndarray, outcome: np.ndarray, window: float, sure: float, deep: float) -> Fall | None:

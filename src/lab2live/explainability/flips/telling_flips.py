@@ -96,7 +96,7 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
     Returns
     -------
     float or None, str
-        As `Stage.gate` takes them; `None` and why where nothing can flip.
+        As `run.show` takes them; `None` and why where nothing can flip.
     """
     if space.sides.nothing:
         return None, space.sides.nothing

@@ -40,7 +40,7 @@ MOST_CASES = 500
 CONNECTIONS, SECONDS = 4, 2.0
 WHERE = "Measured on the machine of this run, which also did the asking."
 
-# Value and sentence of a gate, as `Stage.gate` takes them.
+# Value and sentence of a gate, as `run.show` takes them.
 Judged = tuple[float | None, str]
 
 

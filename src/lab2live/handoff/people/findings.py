@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lab2live.charter import gates
-from lab2live.charter.gates import Gate
+from lab2live.charter.gates import GateResult
 from lab2live.charter.schema import Charter
 from lab2live.pipeline import decision as verdict
 
 if TYPE_CHECKING:
-    from lab2live.pipeline.context import Stage
+    from lab2live.pipeline.context import RunContext
 
 NOT_RUN = "This stage has no current results in this run."
 
@@ -37,7 +37,7 @@ class Findings:
     mark: str = ""
 
     @cached_property
-    def gates(self) -> dict[str, Gate]:
+    def gates(self) -> dict[str, GateResult]:
         """Every gate of the journey by its id; one that nobody judged is `skip` with the reason."""
         why_not = {name: NOT_RUN for name in gates.STAGES if name not in self.results}
         return {gate.id: gate for gate in verdict.collect(self.charter, self.results, why_not)}
@@ -65,8 +65,13 @@ class Findings:
         )
 
 
-def of_run(run: Stage) -> Findings:
+def of_run(run: RunContext) -> Findings:
     """Gather what a run has found so far: earlier stages from their files, the last one from its notebook."""
     results = {name: found for name in gates.STAGES if (found := run.upstream(name)) is not None and name != run.name}
-    own = {"parameters": run.parameters, "gates": [gate.as_dict() for gate in run.gates], **run.evidence}
+    own = {
+        "parameters": run.parameters,
+        "gates": [gate.as_dict() for gate in run.gates],
+        "measures": run.measures,
+        **run.evidence,
+    }
     return Findings(run.charter, {**results, run.name: own}, run.mark)

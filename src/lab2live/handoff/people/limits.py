@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab2live.charter.gates import Gate
+from lab2live.charter.gates import GateResult
 from lab2live.charter.metrics import METRICS
 from lab2live.handoff.answering import WHO
 from lab2live.handoff.fallback import otherwise
@@ -40,12 +40,12 @@ class Point:
 def distrust(found: Findings, counted: Counts | None) -> list[Point]:
     """Say when not to follow the model; what nobody has looked at is said, and not left out."""
     return [
-        _listed("Kinds of cases in which it fails", found, "failures", "explainability.failures"),
-        _listed("Kinds of cases that are hard to tell", found, "hardest", "explainability.failures"),
-        _gated("Cases unlike those it learnt from", found, "explainability.unfamiliar", "out_of_distribution"),
+        _listed("Kinds of cases in which it fails", found, "failures", "explainability.error_slices"),
+        _listed("Kinds of cases that are hard to tell", found, "hardest", "explainability.error_slices"),
+        _gated("Cases unlike those it learnt from", found, "explainability.out_of_distribution", "out_of_distribution"),
         _unsure(found, counted),
         _gated("Groups of people that it may serve worse", found, "poc.fairness"),
-        _gated("Groups for which it is less sure than it says", found, "explainability.confidence"),
+        _gated("Groups for which it is less sure than it says", found, "explainability.coverage"),
         _changes(found),
         _shift(found),
         _age(found),
@@ -78,7 +78,7 @@ def _gated(title: str, found: Findings, gate_id: str, trigger: str = "", before:
     return Point(title, tuple(filter(None, (text, _instead(found, trigger)))))
 
 
-def _unknown(title: str, gate: Gate) -> Point:
+def _unknown(title: str, gate: GateResult) -> Point:
     return Point(title, (f"Not known: {gate.message}",), known=False)
 
 
@@ -162,7 +162,7 @@ def _chances(found: Findings, counted: Counts | None) -> Point:
 
 
 def _reach(found: Findings) -> Point:
-    title, gate = "No model of these data can do everything", found.gates["poc.reachable"]
+    title, gate = "No model of these data can do everything", found.gates["poc.ceiling"]
     band, ladder = found.found("poc", "reach"), found.found("poc", "ladder")
     if not isinstance(band, Mapping) or not isinstance(ladder, Mapping) or band.get("low") is None:
         return Point(title, (gate.message,), known=gate.status != "skip")

@@ -156,7 +156,7 @@ def steps_table(charter: Charter) -> pd.DataFrame:
 
 
 def gaps(charter: Charter) -> tuple[int | None, str]:
-    """Judge the roles, as `Stage.gate` takes it: 0 all are filled, 1 somebody is missing, 2 nobody takes it over.
+    """Judge the roles, as `run.show` takes it: 0 all are filled, 1 somebody is missing, 2 nobody takes it over.
 
     `None` where the charter names nobody at all: then it is an open question, and no gap among others.
     """

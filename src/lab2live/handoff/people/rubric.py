@@ -83,7 +83,7 @@ def _aged(found: Findings) -> str:
 
 
 def _drilled(found: Findings) -> str:
-    if not found.computed("handoff.drill"):
+    if not found.computed("handoff.fault_injection"):
         return ""
     return "Before it serves anybody, the bundle answers real cases in a service of its own; no part of the live cases."
 
@@ -111,7 +111,7 @@ ITEMS = (
     Item(
         "data",
         "What is to be expected of every input is written down as a schema, and held against what comes",
-        ("eda.outliers", "eda.integration", "handoff.form", "handoff.drill"),
+        ("eda.outliers", "eda.integration", "handoff.input_schema", "handoff.fault_injection"),
     ),
     Item(
         "data",
@@ -133,7 +133,7 @@ ITEMS = (
         lacks="say of every source whether it is personal (sources: personal_data), and test who can read it",
     ),
     Item("data", "A new input can be added quickly", lacks="add one as an exercise, and note how long it took"),
-    Item("data", "The code that makes inputs is tested", ("handoff.form", "handoff.row_independent")),
+    Item("data", "The code that makes inputs is tested", ("handoff.input_schema", "handoff.row_invariance")),
     Item(
         "model",
         "Somebody else has reviewed the model before it was checked in",
@@ -153,7 +153,7 @@ ITEMS = (
         lacks="name a time column (prediction.time_column) with enough periods",
     ),
     Item("model", "A simpler model is not as good", ("poc.beats_baseline",)),
-    Item("model", "It is good enough for every kind of cases that matters", ("explainability.failures",)),
+    Item("model", "It is good enough for every kind of cases that matters", ("explainability.error_slices",)),
     Item(
         "model",
         "Nobody is left out or served worse",
@@ -169,7 +169,7 @@ ITEMS = (
     Item(
         "infrastructure",
         "The whole way from the data to served answers is tested in one go",
-        ("eda.sources", "poc.split", "handoff.reload", "handoff.drill"),
+        ("eda.sources", "poc.split", "handoff.reload", "handoff.fault_injection"),
     ),
     Item(
         "infrastructure",
@@ -180,7 +180,7 @@ ITEMS = (
     Item(
         "infrastructure",
         "How it comes to a single answer can be followed step by step",
-        ("explainability.additivity", "explainability.randomised"),
+        ("explainability.additivity", "explainability.shadow_features"),
     ),
     Item(
         "infrastructure",
@@ -197,10 +197,10 @@ ITEMS = (
     Item("monitoring", "Somebody is told when what it depends on changes",
          lacks="let the owners of the sources announce changes, and hold versions against the lock"),
     Item("monitoring", "Broken inputs are noticed in training and in serving",
-         ("eda.integration", "handoff.drill", "handoff.alerts")),
-    Item("monitoring", "Serving computes the same inputs as training", ("handoff.form", "handoff.parity")),
+         ("eda.integration", "handoff.fault_injection", "handoff.alerts")),
+    Item("monitoring", "Serving computes the same inputs as training", ("handoff.input_schema", "handoff.parity")),
     Item("monitoring", "A model that is too old is noticed", by_hand=_watched("looks at the age of the model")),
-    Item("monitoring", "Impossible and extreme inputs give no nonsense", ("handoff.parity", "handoff.drill")),
+    Item("monitoring", "Impossible and extreme inputs give no nonsense", ("handoff.parity", "handoff.fault_injection")),
     Item(
         "monitoring",
         "Slower answers, more memory and less throughput are noticed",

@@ -14,7 +14,7 @@ from lab2live.handoff.people import roles
 from lab2live.handoff.people.brief import STANDS, notes
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.printing import printed
-from lab2live.pipeline.context import read_result
+from lab2live.pipeline.store import read_result
 from lab2live.reporting.formatting import amount
 
 VERSION = 1

@@ -12,7 +12,7 @@ from lab2live import files
 from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
-from lab2live.pipeline.context import Stage
+from lab2live.pipeline.context import RunContext
 from lab2live.poc.comparison import ladder
 from lab2live.poc.worth import value
 from lab2live.reporting.formatting import amount
@@ -64,7 +64,7 @@ class Chosen:
         return "This run has no current model: it was fitted again."
 
 
-def save(stage: Stage, climb: ladder.Climb) -> None:
+def save(stage: RunContext, climb: ladder.Climb) -> None:
     """Keep the chosen model and its answers as artefacts of the run, in formats that run no code when they are read."""
     import skops.io
 
@@ -76,7 +76,7 @@ def save(stage: Stage, climb: ladder.Climb) -> None:
     files.write_bytes(answers, content.getvalue())
 
 
-def fitted(stage: Stage, data: Dataset, split: Split) -> Chosen:
+def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     """Give the chosen model: from this run if it is up to date, else by climbing the ladder again."""
     import skops.io
 
@@ -100,7 +100,7 @@ def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | No
     Returns
     -------
     int or None, str
-        As `Stage.gate` takes them: how many of the answers differ.
+        As `run.show` takes them: how many of the answers differ.
     """
     from sklearn.base import clone
 
