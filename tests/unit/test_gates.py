@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab2live.charter import gates
-from lab2live.charter.gates import CATALOGUE, RULES, STAGES, Rule, judge
+from lab2live.charter.gates import CATALOGUE, RENAMED, STAGES, Gate, GateResult, judge
 from lab2live.charter.schema import GateOverride
+from lab2live.errors import UserError
 
-every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+every_rule = pytest.mark.parametrize("rule", CATALOGUE.values(), ids=lambda rule: rule.id)
 
 
-def beyond(rule: Rule, limit: float) -> float:
+def beyond(rule: Gate, limit: float) -> float:
     return limit + 1 if rule.better == "lower" else limit - 1
 
 
 @every_rule
-def test_the_last_good_value_passes(rule: Rule) -> None:
+def test_the_last_good_value_passes(rule: Gate) -> None:
     limit = rule.warn if rule.warn is not None else rule.fail
     assert limit is not None, "a gate without limits cannot object"
     gate = judge(rule.id, limit, "found")
@@ -28,7 +30,7 @@ def test_the_last_good_value_passes(rule: Rule) -> None:
 
 
 @every_rule
-def test_a_bad_value_is_objected_to(rule: Rule) -> None:
+def test_a_bad_value_is_objected_to(rule: Gate) -> None:
     if rule.fail is not None:
         gate = judge(rule.id, beyond(rule, rule.fail), "found")
         assert (gate.status, gate.threshold) == ("fail", rule.fail)
@@ -40,13 +42,13 @@ def test_a_bad_value_is_objected_to(rule: Rule) -> None:
 
 @every_rule
 @pytest.mark.parametrize("value", [None, math.nan], ids=str)
-def test_what_was_not_computed_is_skipped(rule: Rule, value: float | None) -> None:
+def test_what_was_not_computed_is_skipped(rule: Gate, value: float | None) -> None:
     gate = judge(rule.id, value, "why not")
     assert (gate.status, gate.value, gate.message) == ("skip", None, "why not")
 
 
 @every_rule
-def test_a_rule_is_well_formed(rule: Rule) -> None:
+def test_a_rule_is_well_formed(rule: Gate) -> None:
     assert rule.stage in STAGES
     assert rule.question.endswith("?")
     if rule.warn is not None and rule.fail is not None:
@@ -55,13 +57,13 @@ def test_a_rule_is_well_formed(rule: Rule) -> None:
 
 
 def test_every_id_is_there_once_and_every_stage_has_a_gate() -> None:
-    assert len(CATALOGUE) == len(RULES)
-    assert {rule.stage for rule in RULES} == set(STAGES)
+    assert all(gate_id == gate.id for gate_id, gate in CATALOGUE.items())
+    assert {gate.stage for gate in CATALOGUE.values()} == set(STAGES)
 
 
 @every_rule
 @given(values=st.tuples(*[st.floats(allow_nan=False)] * 2))
-def test_a_better_value_never_gets_a_worse_status(rule: Rule, values: tuple[float, float]) -> None:
+def test_a_better_value_never_gets_a_worse_status(rule: Gate, values: tuple[float, float]) -> None:
     order = ["pass", "warn", "fail"]
     better, worse = sorted(values, reverse=rule.better == "higher")
     assert order.index(judge(rule.id, better, "").status) <= order.index(judge(rule.id, worse, "").status)
@@ -83,7 +85,7 @@ def test_the_charter_moves_one_limit_and_leaves_the_other() -> None:
 
 
 @every_rule
-def test_a_gate_judged_by_its_findings_takes_the_severity_of_the_worst(rule: Rule) -> None:
+def test_a_gate_judged_by_its_findings_takes_the_severity_of_the_worst(rule: Gate) -> None:
     if rule.unit == "severity":
         assert [judge(rule.id, severity, "").status for severity in (0, 1, 2)] == ["pass", "warn", "fail"]
 
@@ -120,9 +122,45 @@ def test_a_limit_can_be_given_to_a_gate_that_never_fails_by_itself() -> None:
     assert judge("eda.access", 5, "", overrides={"eda.access": GateOverride(fail=2)}).status == "fail"
 
 
-def test_the_fields_of_a_gate_are_the_contract() -> None:
-    contract = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "message", "evidence"}
+def test_the_fields_of_a_result_are_the_contract() -> None:
+    contract = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "unit", "message"}
     gate = judge("poc.beats_baseline", 1, "It does.", evidence="02_poc.html")
-    assert gate.as_dict().keys() == contract | {"question"}
-    assert (gate.stage, gate.requirement, gate.evidence) == ("poc", "P1", "02_poc.html")
-    assert gates.Gate(**gate.as_dict()) == gate
+    assert gate.as_dict().keys() == contract | {"title", "question", "better", "evidence"}
+    assert (gate.stage, gate.requirement, gate.unit) == ("poc", "P1", "probability")
+    assert GateResult(**gate.as_dict()) == gate
+
+
+OWN = {"id": "own.contacts", "requirement": "B3", "title": "Contacts", "question": "Few enough?", "better": "lower"}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"warn": 5, "fail": 3}, "warns only beyond"),
+        ({"warn": 3, "fail": 5, "better": "higher"}, "warns only beyond"),
+        ({}, "judges nothing"),
+        ({"warn": 1, "better": "more"}, "which values are better"),
+        ({"warn": 1, "requirement": "Z9"}, "answers a requirement"),
+    ],
+)
+def test_a_gate_that_cannot_judge_is_refused(more: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        Gate(**{**OWN, **more})
+
+
+def test_a_gate_of_ones_own_is_judged_like_any_other() -> None:
+    own = Gate(**OWN, warn=100, fail=200, unit="contacts", must_pass=True)
+    judged = [judge(own, value, "", stage="own_analysis") for value in (50, 150, 250)]
+    assert [one.status for one in judged] == ["pass", "warn", "fail"]
+    assert {(one.stage, one.unit, one.must_pass) for one in judged} == {("own_analysis", "contacts", True)}
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_of_a_gate_is_refused_with_the_new_one(old: str) -> None:
+    said = str(gates.unknown(old, CATALOGUE, "project.yaml"))
+    assert (RENAMED[old] or "is gone") in said
+    assert old not in CATALOGUE
+
+
+def test_a_typo_in_a_gate_is_refused_with_the_nearest_one() -> None:
+    assert "`eda.leakage`" in str(gates.unknown("eda.leakge", CATALOGUE, "project.yaml"))

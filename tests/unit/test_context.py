@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from lab2live.charter import gates
 from lab2live.charter import loading as charters
 from lab2live.errors import UserError
-from lab2live.pipeline import context
+from lab2live.pipeline import context, store
 from lab2live.pipeline.context import RunContext
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import display, plots
 
 CHARTER = """\
@@ -58,9 +60,14 @@ def test_what_is_found_is_written_at_once(project: Path) -> None:
     run = begin(project, folds=3)
     run.keep(rows=np.int64(7), share=float("nan"))
     content = written(run)
-    assert (content["rows"], content["share"], content["finished"], content["version"]) == (7, None, False, 1)
+    assert (content["rows"], content["share"], content["finished"], content["version"]) == (
+        7,
+        None,
+        False,
+        store.VERSION,
+    )
     assert content["parameters"] == {"sample": None, "seed": 0, "folds": 3}
-    run.gate("eda.referential_integrity", 0.2, "Some keys are alone.")
+    run.show("eda.referential_integrity", Evidence(0.2, "Some keys are alone."))
     assert written(run)["gates"][0]["status"] == "warn"
     run.artefact(run.path("deep/er/table.csv"), "A table")
     assert written(run)["artefacts"] == [{"path": "artefacts/deep/er/table.csv", "title": "A table"}]
@@ -75,7 +82,7 @@ def test_a_process_that_dies_has_written_what_it_found(project: Path) -> None:
         f"r = context.begin('eda', {str(project)!r}); r.keep(rows=7); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
-    result = context.read_result(project / "runs" / "interactive", "eda")
+    result = store.read_result(project / "runs" / "interactive", "eda")
     assert result is not None
     assert (result["rows"], result["finished"]) == (7, False)
 
@@ -85,7 +92,7 @@ def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -
     figure = Figure()
     figure.add_subplot().set_title("Rows")
     for value in (0.6, 0.0):
-        run.gate("eda.referential_integrity", value, "measured")
+        run.show("eda.referential_integrity", Evidence(value, "measured"))
         run.artefact(run.path("a.csv"), f"after {value}")
         run.figure("rows", figure)
     content = written(run)
@@ -97,11 +104,11 @@ def test_the_last_word_on_a_gate_a_figure_or_an_artefact_counts(project: Path) -
 
 def test_the_charter_moves_a_gates_limits(project: Path) -> None:
     run = begin(project)
-    run.gate("eda.referential_integrity", 0.4, "measured")
+    run.show("eda.referential_integrity", Evidence(0.4, "measured"))
     assert run.gates[0].status == "warn", "the default would fail it"
 
 
-@pytest.mark.parametrize("name", context.RESERVED)
+@pytest.mark.parametrize("name", store.RESERVED)
 def test_evidence_cannot_hide_the_results_own_keys(project: Path, name: str) -> None:
     run = begin(project)
     with pytest.raises(ValueError, match="key of the results file"):
@@ -199,7 +206,7 @@ def test_a_comment_in_the_charter_changes_nothing(project: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"finished": true}', b'{"version": 0}', b"\xff"])
 def test_a_damaged_result_is_as_good_as_missing(project: Path, content: bytes) -> None:
     finished(project)
-    context.result_path(project / "runs" / "interactive", "eda").write_bytes(content)
+    store.result_path(project / "runs" / "interactive", "eda").write_bytes(content)
     assert upstream(project) is None
 
 
@@ -265,7 +272,7 @@ def test_figures_gates_and_files_computed_on_a_stand_in_say_so(project: Path) ->
     run = begin(project)
     run.figure("some", plots.bars(["a"], [1.0], "One bar", "share"))
     run.artefact(run.path("list.csv"), "A list")
-    content = context.read_result(run.folder, run.name)
+    content = store.read_result(run.folder, run.name)
     assert content is not None
     assert content["figures"][0]["alt"].endswith("(on stand-in data: table)")
     assert content["artefacts"][0]["title"] == "A list (on stand-in data: table)"
@@ -274,7 +281,7 @@ def test_figures_gates_and_files_computed_on_a_stand_in_say_so(project: Path) ->
     (project / "project.yaml").write_text(CHARTER)
     run = begin(project)
     run.figure("some", plots.bars(["a"], [1.0], "One bar", "share"))
-    content = context.read_result(run.folder, run.name)
+    content = store.read_result(run.folder, run.name)
     assert content is not None and "stand-in" not in content["figures"][0]["alt"] + display.gate(gate).html
 
 
@@ -288,11 +295,65 @@ def test_the_last_cell_names_what_hangs_on_measured_times_without_a_number(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = begin(project, "handoff")
-    run.gate("handoff.latency", 0.4321, "Fast.")
-    run.gate("handoff.python", 0.0, "Fits.")
+    run.show("handoff.latency", Evidence(0.4321, "Fast."))
+    run.show("handoff.python", Evidence(0.0, "Fits."))
     capsys.readouterr()
     run.close()
     shown = capsys.readouterr().out
     assert "Fits." in shown and "handoff.latency" in shown
     assert "0.432" not in shown and "Fast." not in shown
     assert [gate["id"] for gate in written(run)["gates"]] == ["handoff.latency", "handoff.python"]
+
+
+# what answers a question
+
+
+def test_evidence_is_shown_judged_and_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = begin(project)
+    table = pd.DataFrame({"key": ["a"], "rows": [3]})
+    figure = plots.bars(["a"], [3.0], "Keys", "rows")
+    run.show("eda.referential_integrity", Evidence(0.2, "Some are alone.", table, figure, {"orphans": np.int64(3)}))
+    content = written(run)
+    assert (content["gates"][0]["id"], content["gates"][0]["status"]) == ("eda.referential_integrity", "warn")
+    assert content["orphans"] == 3
+    assert [entry["path"] for entry in content["figures"]] == ["artefacts/figures/eda-referential_integrity.png"]
+    shown = capsys.readouterr().out
+    assert "Some are alone." in shown and "Referential integrity" in shown
+
+
+def test_what_could_not_be_computed_is_skipped_with_its_reason(project: Path) -> None:
+    run = begin(project)
+    run.show("eda.signal", Evidence(None, "Too few rows."))
+    assert [(gate.status, gate.message) for gate in run.gates] == [("skip", "Too few rows.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("eda.orphan_keys", "referential_integrity"), ("eda.signl", "eda.signal"), ("own.x", "no gate")]
+)
+def test_a_gate_that_is_not_there_is_a_message(project: Path, name: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        begin(project).show(name, Evidence(1.0, "Measured."))
+
+
+def test_a_gate_of_the_projects_own_can_be_shown_by_any_notebook(project: Path) -> None:
+    gate = "Gate(id='own.calls', requirement='B3', title='Calls', question='Few?', better='lower', fail=10)"
+    (project / "src" / "tiny" / "gates.py").write_text(f"from lab2live import Gate\nGATES = [{gate}]\n")
+    (project / "src" / "tiny" / "__init__.py").write_text("")
+    run = begin(project, "own_analysis")
+    run.show("own.calls", Evidence(12.0, "12 calls."))
+    assert [(one.stage, one.status) for one in run.gates] == [("own_analysis", "fail")]
+
+
+def test_a_measure_is_kept_under_the_name_that_all_pages_use(project: Path) -> None:
+    run = begin(project)
+    run.measure("recall", 0.4, 0.3, 0.5, 0.9, "share")
+    run.measure("precision", None)
+    known = {"value": 0.4, "low": 0.3, "high": 0.5, "level": 0.9, "unit": "share"}
+    assert written(run)["measures"] == {"recall": known, "precision": None}
+
+
+def test_other_versions_of_the_libraries_make_it_out_of_date(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(project)
+    assert upstream(project) is not None
+    monkeypatch.setattr(store, "versions", lambda: {"pandas": "9.9"})
+    assert upstream(project) is None
