@@ -13,13 +13,13 @@ import pytest
 
 from lab2live.charter import gates
 from lab2live.charter import loading as charters
-from lab2live.charter.gates import RULES, STAGES
+from lab2live.charter.gates import CATALOGUE, STAGES
 from lab2live.cli import main as cli
 from lab2live.cli.main import parse_settings
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
 from lab2live.pipeline import runner, store
-from lab2live.pipeline.graph import JOURNEY
+from lab2live.pipeline.runner import JOURNEY
 
 CHARTER = """\
 project: {name: "Tiny [bold]"}
@@ -38,7 +38,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made_up(folder: Path, status: str = "pass", broke: bool = False) -> Path:
     """Write the verdict of a run that never was."""
-    judged = [replace(gates.judge(rule.id, None, f"About {rule.id} [b]."), status=status) for rule in RULES]  # type: ignore[arg-type]
+    judged = [
+        replace(gates.judge(rule.id, None, f"About {rule.id} [b]."), status=status) for rule in CATALOGUE.values()
+    ]  # type: ignore[arg-type]
     decision, reasons = verdict.decide(judged)
     error = {"name": "IndexError", "message": "list [/red] is empty", "cell": None, "cell_id": None, "source": ""}
     stages = [
@@ -54,6 +56,7 @@ def made_up(folder: Path, status: str = "pass", broke: bool = False) -> Path:
         "decision": decision,
         "reasons": reasons,
         "gates": [gate.as_dict() for gate in judged],
+        "measures": {},
         "run": {"stages": stages, "project": "Tiny", "demo": False},
     }
     folder.mkdir(parents=True, exist_ok=True)

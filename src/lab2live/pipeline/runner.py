@@ -262,13 +262,14 @@ def _folder(plan: _Plan, wanted: Path | None) -> tuple[Path, Path | None]:
         )
     newest = wanted.resolve() if wanted else store.newest_in(plan.charter.folder)
     facts = _facts(newest) if newest is not None and newest.is_dir() else None
-    if newest is None or facts is None or not _is_alike(plan, facts):
+    anew = plan.force and plan.only is None and wanted is None
+    if newest is None or facts is None or anew or not _is_alike(plan, facts):
         return store.create(plan.charter, wanted), None
-    if facts["state"] != "finished":
+    if facts.get("state") != "finished":
         # whoever works there now has not finished it: start another one, unless that very run is meant
         busy = wanted is None and plan.only is None and store.is_busy(newest)
         return store.create(plan.charter, None if busy else newest), None
-    if plan.only is None and not plan.force and _settled(plan, newest, facts):
+    if not plan.force and _settled(plan, newest, facts):
         return newest, newest
     if wanted is not None:
         raise UserError(
@@ -276,15 +277,17 @@ def _folder(plan: _Plan, wanted: Path | None) -> tuple[Path, Path | None]:
             where=newest,
             fix="leave out --run-dir, or name a new folder",
         )
-    return store.create(plan.charter, None), None if plan.force and plan.only is None else newest
+    return store.create(plan.charter, None), newest
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:
-    """Give the facts of an earlier run; `None` if it has written nothing, or nothing that can be read."""
+    """Give the facts of an earlier run; none if its verdict is damaged, `None` if there is no run of this version."""
+    if not (folder / decision.FILE).is_file():
+        return None
     try:
         facts: dict[str, Any] = decision.read(folder)["run"]
     except UserError:  # nothing is lost: what the stages found lies in files of their own
-        return None
+        return {}
     return facts if "state" in facts else None
 
 
@@ -305,7 +308,10 @@ def _settled(plan: _Plan, folder: Path, facts: Mapping[str, Any]) -> bool:
     if store.unhashable(plan.charter):
         return False  # nobody can say whether a database has changed: it is read again
     status = {record["stage"]: record["status"] for record in facts["stages"]}
-    wanted = [node for node in plan.nodes if plan.keep_going or status.get(node.stage) != "not run"]
+    if plan.only is not None:
+        wanted = [node for node in plan.nodes if node.stage == plan.only]
+    else:
+        wanted = [node for node in plan.nodes if plan.keep_going or status.get(node.stage) != "not run"]
     return set(status) == {node.stage for node in plan.nodes} and all(plan.is_done(folder, node) for node in wanted)
 
 
@@ -322,7 +328,7 @@ def _execute_all(plan: _Plan, folder: Path) -> None:
             continue
         if blocker:
             state.records[node.stage] = _record(node, "not run", why=blocker)
-        elif plan.only is None and keeps and not state.renewed(node) and plan.is_done(folder, node):
+        elif keeps and not state.renewed(node) and plan.is_done(folder, node):
             state.records[node.stage] = _kept(folder, node)
         else:
             plan.progress.started(node)
@@ -335,10 +341,17 @@ def _execute_all(plan: _Plan, folder: Path) -> None:
     if plan.only is not None:
         for node in (node for node in plan.nodes if node.stage != plan.only):
             state.records[node.stage] = _as_it_is(plan, folder, node, earlier)
-    broke = any(record["status"] == "failed" for record in state.records.values())
-    state.write("stopped" if stopped else "broken" if broke else "finished")
+    state.write(_ended(plan, [record["status"] for record in state.records.values()], stopped))
     if stopped:
         raise KeyboardInterrupt
+
+
+def _ended(plan: _Plan, statuses: Sequence[str], stopped: bool) -> str:
+    """Say how a run has ended: only one that is finished is never written again."""
+    if stopped or "failed" in statuses:
+        return "stopped" if stopped else "broken"
+    # with one stage asked for, those that were not run can still be added
+    return "partial" if plan.only is not None and "not run" in statuses else "finished"
 
 
 @dataclass
@@ -425,7 +438,7 @@ def _as_it_is(plan: _Plan, folder: Path, node: Node, earlier: Mapping[str, Any] 
         return _record(node, "not run", why="Out of date: run this stage again.")
     if result["finished"]:
         return _kept(folder, node)
-    records = earlier["stages"] if earlier else []
+    records = earlier.get("stages", []) if earlier else []
     known = next((record["error"] for record in records if record["stage"] == node.stage), None)
     error = known or _error("Stopped", "The stage was stopped before its end: run it again.")
     kept = _kept(folder, node)
