@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from lab2live.charter import gates
-from lab2live.charter import loading as charters
 from lab2live.charter.gates import CATALOGUE, STAGES
 from lab2live.cli import main as cli
 from lab2live.cli.main import parse_settings
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
-from lab2live.pipeline import runner, store
+from lab2live.pipeline import runner
 from lab2live.pipeline.runner import JOURNEY
 
 CHARTER = """\
@@ -308,7 +307,6 @@ def test_a_setting_that_cannot_be_read_is_a_message(text: str) -> None:
 
 def test_the_help_names_the_stages_that_there_are() -> None:
     assert tuple(node.stage for node in JOURNEY) == STAGES
-    assert store.latest(charters.find("demo").model_copy(update={"folder": Path("nowhere")})) is None
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lab2live import files
 from lab2live.charter.gates import Gate
 from lab2live.charter.loading import DEMO, DEMO_CHARTER, PACKAGE_FOLDER
+from lab2live.charter.loading import FILE as CHARTER
 from lab2live.charter.schema import Charter, nearest
 from lab2live.errors import UserError
 from lab2live.pipeline import decision, hooks, notebooks, store
@@ -411,11 +412,13 @@ class _State:
             "smoke": plan.smoke,
             "seed": next((result["parameters"]["seed"] for result in results.values()), 0),
             "versions": store.versions(),
+            "inputs": store.inputs(plan.charter),
             "stages": [{key: value for key, value in record.items() if key != "why"} for record in records],
         }
         own, problems = _own_gates(plan.charter)
         content = decision.compose(plan.charter, results, why_not, facts, own, problems)
         files.write_json(self.folder / decision.FILE, content)
+        files.write_bytes(self.folder / CHARTER, plan.charter.file.read_bytes())
         learnt = [text for result in results.values() for text in result.get("learnt", ())]
         files.write_text(self.folder / decision.LESSONS, decision.lessons(content, learnt))
         html.write_index(self.folder)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import lab2live
 from lab2live import files
 from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.charter.schema import Charter
@@ -168,36 +169,48 @@ def is_current(
 
 
 def fingerprint(charter: Charter, stage: str, parameters: Mapping[str, Any]) -> str:
-    """Hash everything a stage's result depends on: charter, data, code, library versions and parameters.
+    """Hash everything a stage's result depends on: see `inputs`, and its parameters."""
+    return _hash(f"{VERSION}|{stage}|{sorted(parameters.items())!r}|{inputs(charter)!r}|{versions()!r}".encode())
+
+
+def inputs(charter: Charter) -> dict[str, str]:
+    """Give a hash of the charter, of the project's own code and packages, and of every source.
 
     What lies behind an address cannot be hashed, see `unhashable`: within one run it counts as unchanged.
     """
-    digest = hashlib.sha256(f"{VERSION}|{stage}|{sorted(parameters.items())!r}|{versions()!r}".encode())
-    digest.update(charter.model_dump_json().encode())
     own = charter.folder / "src" / (charter.project.package or "").replace(".", "/")
     code = sorted(own.rglob("*.py")) if charter.project.package else []
-    for path in [*code, charter.folder / "requirements-own.lock"]:
-        digest.update(path.read_bytes() if path.is_file() else b"")
-    for address in _addresses(charter):
-        digest.update((address if isinstance(address, str) else _stamp(address)).encode())
-    return digest.hexdigest()
+    packages = charter.folder / "requirements-own.lock"
+    found = {
+        "charter": _hash(charter.model_dump_json().encode()),
+        "code": _hash(b"".join(path.read_bytes() for path in code)),
+        "packages": _hash(packages.read_bytes() if packages.is_file() else b""),
+    }
+    for source in charter.sources:
+        places = [_place(charter, address) for address in source.files]
+        stamps = [_stamp(place) if isinstance(place, Path) else place for place in places]
+        found[f"source {source.name}"] = _hash("|".join(stamps).encode())
+    return found
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def unhashable(charter: Charter) -> list[str]:
     """List the addresses whose content may change without anybody noticing: databases and remote files."""
-    return [one for one in _addresses(charter) if isinstance(one, str) and not REPEATABLE.match(one)]
+    places = [_place(charter, address) for source in charter.sources for address in source.files]
+    return [place for place in places if isinstance(place, str) and place and not REPEATABLE.match(place)]
 
 
-def _addresses(charter: Charter) -> list[Path | str]:
-    found: list[Path | str] = []
-    for address in (address for source in charter.sources for address in source.files):
-        try:
-            place = charter.locate(address)
-        except UserError:  # an unset environment variable: the stage that reads the source says so
-            continue
-        inside = re.fullmatch(r"(?:sqlite|duckdb):///?([^?]+)(?:\?.*)?", place) if isinstance(place, str) else None
-        found.append(charter.folder / inside[1] if inside and (charter.folder / inside[1]).is_file() else place)
-    return found
+def _place(charter: Charter, address: str) -> Path | str:
+    """Say where an address leads: a file, also that of a database in a file, or an address as it is."""
+    try:
+        place = charter.locate(address)
+    except UserError:  # an unset environment variable: the stage that reads the source says so
+        return ""
+    inside = re.fullmatch(r"(?:sqlite|duckdb):///?([^?]+)(?:\?.*)?", place) if isinstance(place, str) else None
+    return charter.folder / inside[1] if inside and (charter.folder / inside[1]).is_file() else place
 
 
 def _stamp(address: Path) -> str:
@@ -206,7 +219,7 @@ def _stamp(address: Path) -> str:
         if not path.is_file():
             stamps.append("missing")
         elif path.stat().st_size <= LARGEST_HASHED:
-            stamps.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            stamps.append(_hash(path.read_bytes()))
         else:
             stamps.append(f"{path.stat().st_size}-{path.stat().st_mtime_ns}")
     return "|".join(stamps)
@@ -215,14 +228,9 @@ def _stamp(address: Path) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Give the versions that results depend on: Python, lab2live with a hash of its content, and the libraries."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE_FOLDER.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(PACKAGE_FOLDER).as_posix().encode() + path.read_bytes())
-    import lab2live
-
-    found = {"python": platform.python_version(), "lab2live": lab2live.__version__}
-    found |= {"lab2live content": digest.hexdigest()[:16]}
+    own = [path for path in sorted(PACKAGE_FOLDER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    content = _hash(b"".join(path.name.encode() + path.read_bytes() for path in own))[:16]
+    found = {"python": platform.python_version(), "lab2live": lab2live.__version__, "lab2live content": content}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
