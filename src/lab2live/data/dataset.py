@@ -1,10 +1,10 @@
-"""The cases that models learn from: the joined table, the user's features, and an outcome that is known."""
+"""The data set that models learn from: the joined table, the user's features, and a target that is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,6 @@ from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns, label
 from lab2live.data.feature_types import as_numbers, prepare, roles
 from lab2live.errors import UserError
-from lab2live.pipeline import hooks
-from lab2live.reporting import plots
-from lab2live.reporting.formatting import agree, amount
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # A classification with more has to be another question.
 MOST_CLASSES = 20
@@ -63,7 +57,9 @@ class Dataset:
         return "binary" if len(self.classes) == 2 else "multiclass"
 
 
-def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
+def dataset(
+    charter: Charter, table: pd.DataFrame, add_features: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+) -> Dataset:
     """Turn the joined table into what models learn from.
 
     Parameters
@@ -71,7 +67,9 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
     charter
         Names target, id, keys and the positive class.
     table
-        One row per case, see `eda.sources.joined_table`.
+        One row per case, see `joined_table`.
+    add_features
+        Gives the same rows with the user's features; `None` adds none. `pipeline.hooks.dataset` passes the project's.
 
     Returns
     -------
@@ -108,11 +106,12 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
         raise UserError(
             "The outcome of no case is known.",
             where=where,
-            found=f"{prediction.target} is empty in all {amount(len(table), 'row')}",
+            found=f"{prediction.target} is empty in all {len(table):,} rows",
             fix="correct the target, or add the source that knows the outcomes",
         )
-    # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
-    raw = hooks.add_features(charter, labelled(charter, table))
+    raw = labelled(charter, table)
+    if add_features is not None:  # never sees the target: a feature made of it would be perfect, and worthless
+        raw = add_features(raw)
     target = table.loc[known, prediction.target]
     if prediction.problem_type == "regression":
         outcome = _numbers(target, where)
@@ -163,7 +162,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
         raise UserError(
             "The target of a classification needs two classes or a few more.",
             where=where,
-            found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
+            found=f"{len(classes)} different values, e.g. {', '.join(classes[:5])}",
             expected=f"2 to {MOST_CLASSES}",
             fix=_fix(labels, classes),
         )
@@ -207,48 +206,3 @@ def _meaning(name: str) -> str:
         return label(float(name))
     except ValueError:
         return name.lower()
-
-
-def support(data: Dataset) -> tuple[int, str]:
-    """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
-    left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
-    unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
-    if not data.classes:
-        return len(data.outcome), f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
-    counts = np.bincount(data.outcome, minlength=len(data.classes))
-    rarest = int(counts.argmin())
-    return int(counts[rarest]), (
-        f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
-        f"({data.classes[rarest]}).{unknown}"
-    )
-
-
-def parts(data: Dataset) -> pd.DataFrame:
-    """Show the part each column plays, or why it plays none."""
-    used = [{"column": name, "part": kind, "why not": ""} for name, kind in data.columns.kinds.items()]
-    return pd.DataFrame(
-        used + [{"column": name, "part": "left out", "why not": why} for name, why in data.columns.left_out.items()]
-    )
-
-
-def gaps(table: pd.DataFrame, most: int = 12) -> pd.Series:
-    """Give the share of missing values of the emptiest columns of the table that models see."""
-    shares = table.isna().mean()
-    shares.index = shares.index.map(str)
-    return shares.sort_values(ascending=False, kind="stable").head(most)
-
-
-def headline(shares: pd.Series) -> str:
-    """Say what a chart of gaps shows."""
-    if not shares.iloc[0]:
-        return "No value is missing"
-    return f"{shares.index[0]} is missing in {shares.iloc[0]:.0%} of the rows"
-
-
-def outcome_chart(data: Dataset, target: str) -> Figure:
-    """Draw how often each outcome occurs."""
-    if not data.classes:
-        return plots.histogram({target: data.outcome}, f"How {target} is distributed", target)
-    shares = (np.bincount(data.outcome, minlength=len(data.classes)) / len(data.outcome)).tolist()
-    title = f"{target} is {data.classes[-1]} in {shares[-1]:.0%} of the cases"
-    return plots.bars(data.classes, shares, title, "share of cases", percent=True)
