@@ -22,22 +22,22 @@ Problem = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the models learn from: cases with a known outcome.
+    """What the models learn from: the rows whose target is known.
 
     Attributes
     ----------
     raw
-        The joined table with the user's features, for the business rule and for showing cases.
+        The joined table with the user's features, for the business rule and for showing single rows.
     inputs
         The same rows in the form that models take, see `prepare`.
     outcome
-        Shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
+        The target, shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
     classes
         What the codes stand for; for two classes the positive one is last. Empty for regression.
     columns
-        The part each column plays.
+        Which role each feature has.
     unlabelled
-        Number of rows left out because their outcome is not known.
+        Number of rows left out because their target is not known.
     computed
         Columns that no source has: the user's features made them.
     """
@@ -104,10 +104,10 @@ def dataset(
     known = table[prediction.target].notna()
     if not known.any():
         raise UserError(
-            "The outcome of no case is known.",
+            "The target is not known in any row.",
             where=where,
             found=f"{prediction.target} is empty in all {len(table):,} rows",
-            fix="correct the target, or add the source that knows the outcomes",
+            fix="correct the target, or add the source that knows it",
         )
     raw = labelled(charter, table)
     if add_features is not None:  # never sees the target: a feature made of it would be perfect, and worthless
@@ -128,14 +128,14 @@ def dataset(
             where=f"{charter.file}, field `sources`",
             found=reasons or "no columns beside the target and the keys",
             expected="a column whose values differ and repeat, or a number or date, known before the outcome",
-            fix="add a source that describes the cases, or make such a column in add_features (features.py)",
+            fix="add a source that describes the rows, or make such a column in add_features (features.py)",
         )
     computed = frozenset(raw.columns) - frozenset(table.columns)
     return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()), computed)
 
 
 def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows whose outcome is known, in the order in which a data set has them, without the outcome."""
+    """Give the rows whose target is known, in the order in which a data set has them, without the target."""
     target = charter.prediction.target
     return table.loc[table[target].notna()].drop(columns=target).reset_index(drop=True)
 

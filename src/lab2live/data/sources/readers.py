@@ -1,4 +1,4 @@
-"""Opening a silo where it lies, through ibis: files by the embedded DuckDB, databases by themselves."""
+"""Opening a source where it lies, through ibis: files by the embedded DuckDB, databases by themselves."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from lab2live.errors import UserError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# What the charter's aggregates select from. No table of a silo is called so.
+# What the charter's aggregates select from. No table of a source is called so.
 ROWS = "lab2live_rows"
 
 
@@ -31,7 +31,7 @@ class Reading:
     source
         The charter's entry.
     table
-        The rows as the silo holds them, as an ibis expression; `None` when it could not be opened.
+        The rows as the source holds them, as an ibis expression; `None` when it could not be opened.
     engine
         What holds the data: `duckdb`, `sqlite`, `postgres`, ...
     rows
@@ -130,7 +130,7 @@ def joined_table(
     readings
         Sources that could not be read are left out, unless it is the base.
     sample
-        Draw this many cases at most, with `seed`.
+        Draw this many rows at most, with `seed`.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def joined_table(
             continue
         other = _frame(reading, keys)
         for key in keys:
-            # One silo keeps the key as a number, the other as text: compare what they say, not how they store it.
+            # One source keeps the key as a number, the other as text: compare what they say, not how they store it.
             if table[key].dtype != other[key].dtype:
                 table[key], other[key] = (key_text(frame[key]) for frame in (table, other))
         assert charter.join is not None
