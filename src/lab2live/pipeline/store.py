@@ -219,11 +219,8 @@ def versions() -> dict[str, str]:
     for path in sorted(PACKAGE_FOLDER.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(path.relative_to(PACKAGE_FOLDER).as_posix().encode() + path.read_bytes())
-    import lab2live
-
-    found = {"python": platform.python_version(), "lab2live": lab2live.__version__}
-    found |= {"lab2live content": digest.hexdigest()[:16]}
-    for name in LIBRARIES:
+    found = {"python": platform.python_version(), "lab2live content": digest.hexdigest()[:16]}
+    for name in ("lab2live", *LIBRARIES):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
