@@ -7,6 +7,8 @@ import functools
 import gzip
 import http.server
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -261,6 +263,15 @@ def test_a_registered_scheme_is_read_from_the_file_it_stands_for(
     monkeypatch.setattr(schemes, "FILES", dict(schemes.FILES))
     schemes.register("lake", lambda charter, source: charter.folder / source.address.replace("lake://", "copy."))
     assert rows(read("lake://csv")) == [[1, "a"]]
+
+
+def test_the_command_starts_light_and_knows_the_schemes_of_its_own() -> None:
+    code = (
+        "import sys; from lab2live.cli import main; from lab2live.data.sources import schemes;"
+        "assert set(schemes.FILES) == {'demo', 'simulated', 'public'};"
+        "assert not {'pandas', 'sklearn', 'ibis', 'matplotlib'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_secret_from_the_environment_never_stands_in_a_message(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
