@@ -23,10 +23,10 @@ from lab2live.data import dataset, models
 from lab2live.data.dataset import Dataset
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
+from lab2live.handoff.alerts import RATES, Judged
 from lab2live.handoff.checking import arrays
 from lab2live.handoff.deciding import Deciding
 from lab2live.monitoring import alarms, baseline, judging, window
-from lab2live.monitoring.alerts import RATES, Judged
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.window import Window
 from lab2live.poc.comparison.chosen import Chosen

@@ -34,6 +34,7 @@ from lab2live.data import dataset, models, splits
 from lab2live.data.sources import tables
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
+from lab2live.pipeline import hooks
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
 
@@ -97,7 +98,7 @@ def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], dat
     if not with_features:
         demo = demo.model_copy(update={"project": demo.project.model_copy(update={"package": None})})
     table = tables.modelling_table(demo, None, 0)
-    data = dataset.dataset(demo, table)
+    data = hooks.dataset(demo, table)
     split = splits.split(demo, data, 0)
     made = models.boosting(data, 0)
     held_out = np.full(len(split.train), np.nan)

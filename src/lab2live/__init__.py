@@ -6,6 +6,8 @@ package needs is named here on purpose: ``from lab2live import Evidence, Finding
 
 from typing import Any
 
+from lab2live.synthesis import schemes as _schemes  # noqa: F401  registers demo://, simulated://, public://
+
 __version__ = "0.2.0"
 __all__ = ["Evidence", "Finding", "Gate", "check"]
 

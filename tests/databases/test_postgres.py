@@ -22,6 +22,7 @@ import yaml
 from lab2live.charter.schema import Charter
 from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.data.sources import tables as sources
+from lab2live.eda import overview
 from lab2live.eda.checks import quality, survey
 
 ROWS = 2000
@@ -107,7 +108,7 @@ def test_a_project_over_three_engines_is_read_joined_and_described(silos: Any) -
     table = sources.joined_table(silos, readings)
     assert len(table) == ROWS and {"region", "bills", "mean bill", "minutes", "tickets"} <= set(table)
     assert (table["bills"] == 3).all() and table["mean bill"].between(5, 95).all()
-    board = sources.board(silos, readings).set_index("source")
+    board = overview.board(silos, readings).set_index("source")
     assert board.loc["invoices", "newest"] == "2025-10-27" and board.loc["invoices", "fresh"] == "yes"
     assert board.loc["silo", "newest"].startswith("2025-09")
 

@@ -19,6 +19,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data import dataset, models, splits
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
+from lab2live.pipeline import hooks
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
 
@@ -124,7 +125,7 @@ def _make(problem: str, home: Path, personal: bool = False, own_code: bool = Tru
         }
     )
     table = _table(problem)
-    data = dataset.dataset(charter, table)
+    data = hooks.dataset(charter, table)
     split = splits.split(charter, data, 0)
     made = models.boosting(data, 0, {"max_iter": 30})
     held_out = np.full((len(split.train), *((len(data.classes),) if problem == "multiclass" else ())), np.nan)

@@ -21,6 +21,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data import dataset, models, splits
 from lab2live.errors import UserError
 from lab2live.handoff import bundle, contract, export
+from lab2live.pipeline import hooks
 from lab2live.poc.worth.value import Policy
 
 FEATURES = """
@@ -73,7 +74,7 @@ def made(charter_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     margin = 2 * table["x2"] + (table["colour"] == "red") + table["agreed"].map({True: 1, False: -1}).fillna(0)
     table["y"] = np.where(margin + random.logistic(size=rows) > 0, "yes", "no")
     path = list(sys.path)
-    data = dataset.dataset(charter, table)
+    data = hooks.dataset(charter, table)
     split = splits.split(charter, data, 0)
     model = models.fit(models.linear(data), data, split.train)
     kind, content, _ = export.export(model, data, 0.5, rows=200)

@@ -75,7 +75,7 @@ def built(
 ) -> tuple[Space, pd.DataFrame]:
     charter = charter_of(prediction={**RULES, **prediction})
     frame = customers() if frame is None else frame
-    data = dataset.dataset(charter, frame)
+    data = hooks.dataset(charter, frame)
     rows = dataset.labelled(charter, frame)
     return space(charter, rows, data, np.arange(len(rows) * 3 // 4), predict, by), rows
 
@@ -335,7 +335,7 @@ def test_the_users_features_follow_and_what_they_must_not_change_stays(charter_o
     charter = charter_of(tmp_path, prediction=prediction, project={"package": "flipped_features"})
     frame = customers().drop(columns="bill per line")
     frame["y"] = np.where(frame["tenure"] * 3 > frame["bill"], "no", "yes")
-    data = dataset.dataset(charter, frame)
+    data = hooks.dataset(charter, frame)
     rows = dataset.labelled(charter, frame)
     train = np.arange(300)
     model = models.fit(models.boosting(data, 0), data, train)
@@ -423,7 +423,7 @@ def test_hostile_tables_break_nothing(charter_of: Any, rows: int) -> None:
     )
     table["y"] = np.where(table["a b"] > 0, "yes", "no")
     charter = charter_of()
-    data = dataset.dataset(charter, table)
+    data = hooks.dataset(charter, table)
     raw = dataset.labelled(charter, table)
 
     def predict(some: pd.DataFrame) -> np.ndarray:

@@ -21,6 +21,7 @@ import pytest
 
 from lab2live.charter.schema import Source
 from lab2live.data.sources import errors, tables
+from lab2live.eda import overview
 from lab2live.eda.checks import survey
 from lab2live.errors import UserError
 
@@ -410,7 +411,7 @@ def test_a_message_for_people_becomes_a_sentence_and_its_fix() -> None:
 
 def board(charter_of: Any, folder: Path, today: str = "2026-02-01", **source: Any) -> dict[str, Any]:
     charter = charter_of(folder, sources=[{"name": "silo", "uri": "a.csv", **source}])
-    (line,) = tables.board(charter, tables.read_all(charter), dt.date.fromisoformat(today)).to_dict("records")
+    (line,) = overview.board(charter, tables.read_all(charter), dt.date.fromisoformat(today)).to_dict("records")
     return line
 
 
@@ -477,5 +478,5 @@ def test_the_board_says_what_kind_of_stand_in_is_read(
     charter = charter_of(
         tmp_path, sources=[{"name": "silo", "uri": "a.csv", "stand_in": stand_in, "access": "requested"}]
     )
-    table = tables.board(charter, [tables.Reading(charter.sources[0])])
+    table = overview.board(charter, [tables.Reading(charter.sources[0])])
     assert table["access"].tolist() == [f"stand-in ({kind})"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lab2live.data.encoding import EPOCH
-from lab2live.monitoring import advice, alarms, alerts, baseline, clean, drift, judging
+from lab2live.handoff import alerts
+from lab2live.monitoring import advice, alarms, baseline, clean, drift, judging
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.window import Window
 from lab2live.poc.worth.value import Policy

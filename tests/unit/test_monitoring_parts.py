@@ -14,7 +14,8 @@ from scipy import stats
 from sklearn import metrics as known_metrics
 
 from lab2live.errors import UserError
-from lab2live.monitoring import alerts, drift, performing, served, shape, telling, window
+from lab2live.handoff import alerts
+from lab2live.monitoring import drift, performing, served, shape, telling, window
 from lab2live.monitoring.performing import Judge
 from lab2live.poc.worth.value import Policy
 from lab2live.serving.metrics import Metrics

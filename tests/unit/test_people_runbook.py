@@ -13,11 +13,11 @@ from typer.main import get_command
 from lab2live.charter import gates
 from lab2live.charter.gates import judge
 from lab2live.cli import main
+from lab2live.handoff.alerts import ALERTS, Alert
 from lab2live.handoff.deploying.capacity import Capacity
 from lab2live.handoff.fallback import TRIGGERS, Plan
 from lab2live.handoff.people import readiness, rubric, runbook
 from lab2live.handoff.people.findings import Findings
-from lab2live.monitoring.alerts import ALERTS, Alert
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {"limits": {"time_out_ms": 500.0}}

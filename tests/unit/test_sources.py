@@ -7,6 +7,8 @@ import functools
 import gzip
 import http.server
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,9 @@ import duckdb
 import pandas as pd
 import pytest
 
+from lab2live.data.sources import schemes
 from lab2live.data.sources import tables as sources
+from lab2live.eda import overview
 from lab2live.errors import UserError
 
 
@@ -238,11 +242,36 @@ def test_a_source_that_cannot_be_read_says_why_and_the_others_are_read(
     assert bad.table is None and said in bad.problem and bad.problem
     assert "s3cret" not in bad.problem
     assert good.rows == 1
-    count, message = sources.readable([bad, good])
+    count, message = overview.readable([bad, good])
     assert count == 1 and message.startswith("bad: ")
     assert len(sources.joined_table(charter, [bad, good])) == 1
-    board = sources.board(charter, [bad, good])
+    board = overview.board(charter, [bad, good])
     assert board["engine"].tolist() == ["unreadable", "duckdb"]
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs", "hdfs", "ftp"])
+def test_a_scheme_nobody_registered_is_refused_by_name_with_the_way_round(read: Any, scheme: str) -> None:
+    problem = read(f"{scheme}://bucket/data.parquet").problem
+    assert problem.startswith(f"Addresses that begin with {scheme}:// are not supported (")
+    assert "postgresql://" in problem and "copy the files to this machine" in problem.lower()
+
+
+def test_a_registered_scheme_is_read_from_the_file_it_stands_for(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copy.csv").write_text("id,x\n1,a\n")
+    monkeypatch.setattr(schemes, "FILES", dict(schemes.FILES))
+    schemes.register("lake", lambda charter, source: charter.folder / source.address.replace("lake://", "copy."))
+    assert rows(read("lake://csv")) == [[1, "a"]]
+
+
+def test_the_command_starts_light_and_knows_the_schemes_of_its_own() -> None:
+    code = (
+        "import sys; from lab2live.cli import main; from lab2live.data.sources import schemes;"
+        "assert set(schemes.FILES) == {'demo', 'simulated', 'public'};"
+        "assert not {'pandas', 'sklearn', 'ibis', 'matplotlib'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_secret_from_the_environment_never_stands_in_a_message(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,11 +461,11 @@ def test_the_board_names_owner_access_and_waiting_time(charter_of: Any, tmp_path
         {"name": "c", "uri": "a.csv", "access": "simulated"},
     ]
     charter = charter_of(tmp_path, sources=entries, join={"base": "a", "on": "id"})
-    board = sources.board(charter, sources.read_all(charter), dt.date(2026, 1, 31))
+    board = overview.board(charter, sources.read_all(charter), dt.date(2026, 1, 31))
     assert board["owner"].tolist() == ["Ada", "nobody named", "nobody named"]
     assert board["access"].tolist() == ["granted", "stand-in (file)", "simulated"]
     assert board["days waited"].fillna(-1).tolist() == [10, 30, -1]
-    assert sources.not_granted(charter) == (
+    assert overview.not_granted(charter) == (
         2,
         "Not granted: b (requested; chase its owner), c (simulated; chase its owner).",
     )

@@ -1,10 +1,10 @@
-"""The cases that models learn from: the joined table, the user's features, and an outcome that is known."""
+"""The data set that models learn from: the joined table, the user's features, and a target that is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,6 @@ from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns, label
 from lab2live.data.feature_types import as_numbers, prepare, roles
 from lab2live.errors import UserError
-from lab2live.pipeline import hooks
-from lab2live.reporting import plots
-from lab2live.reporting.formatting import agree, amount
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # A classification with more has to be another question.
 MOST_CLASSES = 20
@@ -28,22 +22,22 @@ Problem = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the models learn from: cases with a known outcome.
+    """What the models learn from: the rows whose target is known.
 
     Attributes
     ----------
     raw
-        The joined table with the user's features, for the business rule and for showing cases.
+        The joined table with the user's features, for the business rule and for showing single rows.
     inputs
         The same rows in the form that models take, see `prepare`.
     outcome
-        Shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
+        The target, shape (rows,): 0/1 for two classes, class codes for more, floats for regression.
     classes
         What the codes stand for; for two classes the positive one is last. Empty for regression.
     columns
-        The part each column plays.
+        Which role each feature has.
     unlabelled
-        Number of rows left out because their outcome is not known.
+        Number of rows left out because their target is not known.
     computed
         Columns that no source has: the user's features made them.
     """
@@ -63,7 +57,9 @@ class Dataset:
         return "binary" if len(self.classes) == 2 else "multiclass"
 
 
-def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
+def dataset(
+    charter: Charter, table: pd.DataFrame, add_features: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+) -> Dataset:
     """Turn the joined table into what models learn from.
 
     Parameters
@@ -71,7 +67,9 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
     charter
         Names target, id, keys and the positive class.
     table
-        One row per case, see `eda.sources.joined_table`.
+        One row per case, see `joined_table`.
+    add_features
+        Gives the same rows with the user's features; `None` adds none. `pipeline.hooks.dataset` passes the project's.
 
     Returns
     -------
@@ -106,13 +104,14 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
     known = table[prediction.target].notna()
     if not known.any():
         raise UserError(
-            "The outcome of no case is known.",
+            "The target is not known in any row.",
             where=where,
-            found=f"{prediction.target} is empty in all {amount(len(table), 'row')}",
-            fix="correct the target, or add the source that knows the outcomes",
+            found=f"{prediction.target} is empty in all {len(table):,} rows",
+            fix="correct the target, or add the source that knows it",
         )
-    # The user's functions never see the outcome: a feature made of it would be perfect, and worthless.
-    raw = hooks.add_features(charter, labelled(charter, table))
+    raw = labelled(charter, table)
+    if add_features is not None:  # never sees the target: a feature made of it would be perfect, and worthless
+        raw = add_features(raw)
     target = table.loc[known, prediction.target]
     if prediction.problem_type == "regression":
         outcome = _numbers(target, where)
@@ -129,14 +128,14 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
             where=f"{charter.file}, field `sources`",
             found=reasons or "no columns beside the target and the keys",
             expected="a column whose values differ and repeat, or a number or date, known before the outcome",
-            fix="add a source that describes the cases, or make such a column in add_features (features.py)",
+            fix="add a source that describes the rows, or make such a column in add_features (features.py)",
         )
     computed = frozenset(raw.columns) - frozenset(table.columns)
     return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()), computed)
 
 
 def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows whose outcome is known, in the order in which a data set has them, without the outcome."""
+    """Give the rows whose target is known, in the order in which a data set has them, without the target."""
     target = charter.prediction.target
     return table.loc[table[target].notna()].drop(columns=target).reset_index(drop=True)
 
@@ -163,7 +162,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
         raise UserError(
             "The target of a classification needs two classes or a few more.",
             where=where,
-            found=f"{amount(len(classes), 'different value')}, e.g. {', '.join(classes[:5])}",
+            found=f"{len(classes)} different values, e.g. {', '.join(classes[:5])}",
             expected=f"2 to {MOST_CLASSES}",
             fix=_fix(labels, classes),
         )
@@ -207,48 +206,3 @@ def _meaning(name: str) -> str:
         return label(float(name))
     except ValueError:
         return name.lower()
-
-
-def support(data: Dataset) -> tuple[int, str]:
-    """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
-    left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
-    unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
-    if not data.classes:
-        return len(data.outcome), f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
-    counts = np.bincount(data.outcome, minlength=len(data.classes))
-    rarest = int(counts.argmin())
-    return int(counts[rarest]), (
-        f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
-        f"({data.classes[rarest]}).{unknown}"
-    )
-
-
-def parts(data: Dataset) -> pd.DataFrame:
-    """Show the part each column plays, or why it plays none."""
-    used = [{"column": name, "part": kind, "why not": ""} for name, kind in data.columns.kinds.items()]
-    return pd.DataFrame(
-        used + [{"column": name, "part": "left out", "why not": why} for name, why in data.columns.left_out.items()]
-    )
-
-
-def gaps(table: pd.DataFrame, most: int = 12) -> pd.Series:
-    """Give the share of missing values of the emptiest columns of the table that models see."""
-    shares = table.isna().mean()
-    shares.index = shares.index.map(str)
-    return shares.sort_values(ascending=False, kind="stable").head(most)
-
-
-def headline(shares: pd.Series) -> str:
-    """Say what a chart of gaps shows."""
-    if not shares.iloc[0]:
-        return "No value is missing"
-    return f"{shares.index[0]} is missing in {shares.iloc[0]:.0%} of the rows"
-
-
-def outcome_chart(data: Dataset, target: str) -> Figure:
-    """Draw how often each outcome occurs."""
-    if not data.classes:
-        return plots.histogram({target: data.outcome}, f"How {target} is distributed", target)
-    shares = (np.bincount(data.outcome, minlength=len(data.classes)) / len(data.outcome)).tolist()
-    title = f"{target} is {data.classes[-1]} in {shares[-1]:.0%} of the cases"
-    return plots.bars(data.classes, shares, title, "share of cases", percent=True)

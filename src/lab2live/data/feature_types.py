@@ -16,7 +16,7 @@ MOST_CATEGORIES = 30
 
 
 def roles(raw: pd.DataFrame, identifiers: Collection[str | None] = ()) -> Columns:
-    """Decide which part each column plays, from its values alone and without looking at the outcome.
+    """Decide on the role of every column, from its values alone and without looking at the target.
 
     Parameters
     ----------

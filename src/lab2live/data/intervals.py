@@ -115,7 +115,7 @@ def redraw(
 
 
 def redraw_in_shares(random: np.random.Generator, known: np.ndarray, draws: int, cases: int) -> np.ndarray:
-    """Draw the rows of a part that was held back with the classes in equal shares.
+    """Draw the rows of a test set that holds the classes in fixed shares.
 
     Rows are drawn within each class; the shares of the classes are drawn as from all cases, which they were taken
     from. To draw rows whatever their class would let these shares vary as if only this part had told them, and make

@@ -1,4 +1,4 @@
-"""What is learnt from and what is held back: always in the way the model will be used."""
+"""Training and test set, and folds for cross-validation: split in the way the model will be used."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def in_turn(codes: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def folds(
     charter: Charter, data: Dataset, train: np.ndarray, folds: int, repeats: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split the training part again and again, in the same way in which the test part was held back.
+    """Split the training set again and again, in the same way in which the test set was split off.
 
     Where a class or the groups are too few for so many parts, there are fewer parts; those from which no candidate
     could learn, or on which none could be scored, are left out.

@@ -13,6 +13,7 @@ from lab2live.data.sources import tables
 from lab2live.data.splits import Split
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
+from lab2live.pipeline import hooks
 from lab2live.pipeline.context import RunContext
 from lab2live.poc.comparison import chosen
 from lab2live.poc.comparison.chosen import Chosen
@@ -42,7 +43,7 @@ class Parts:
 def parts(run: RunContext) -> Parts:
     """Read the sources, and take the chosen model from the run, or fit it again."""
     table = tables.modelling_table(run.charter, run.sample, run.seed)
-    data = dataset.dataset(run.charter, table)
+    data = hooks.dataset(run.charter, table)
     split = splits.split(run.charter, data, run.seed)
     return Parts(table, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab2live.monitoring.alerts import Judged
+from lab2live.handoff.alerts import Judged
 
 SERVICE = ("service_down", "bundle_intact", "model_silent", "model_errors")
 SOURCE = ("input_broken", "invalid_rate")

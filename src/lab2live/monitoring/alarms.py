@@ -15,9 +15,9 @@ from lab2live.data import splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import wilson
 from lab2live.data.splits import Split
+from lab2live.handoff.alerts import BROKEN, GONE, MORE_HANDED_ON, MORE_REFUSED, MOVED, MOVED_FAR, RATES, Level
 from lab2live.handoff.bundle import Bundle
 from lab2live.monitoring import baseline, clean, performing
-from lab2live.monitoring.alerts import BROKEN, GONE, MORE_HANDED_ON, MORE_REFUSED, MOVED, MOVED_FAR, RATES, Level
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.clean import Levels, Reference, Signs
 from lab2live.monitoring.performing import Measured

@@ -17,12 +17,12 @@ from lab2live.data.dataset import Dataset, Problem
 from lab2live.data.splits import Split
 from lab2live.errors import UserError
 from lab2live.files import plain
+from lab2live.handoff.alerts import RATES
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.checking import arrays
 from lab2live.handoff.deciding import Deciding
 from lab2live.handoff.fallback import TRIGGERS
 from lab2live.monitoring import clean, performing, shape, window
-from lab2live.monitoring.alerts import RATES
 from lab2live.monitoring.clean import Levels, Reference
 from lab2live.monitoring.performing import Judge, Measured
 from lab2live.monitoring.shape import Shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab2live.monitoring.alerts import RATES, Level
+from lab2live.handoff.alerts import RATES, Level
 from lab2live.monitoring.drift import Moved, counted, moved, share_p
 from lab2live.monitoring.shape import Shape
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from lab2live.charter import metrics
 from lab2live.data.encoding import EPOCH, day
-from lab2live.monitoring import alerts, clean, drift, performing
-from lab2live.monitoring.alerts import BROKEN, GONE, MORE_HANDED_ON, MORE_REFUSED, MOVED, MOVED_FAR, Judged
+from lab2live.handoff import alerts
+from lab2live.handoff.alerts import BROKEN, GONE, MORE_HANDED_ON, MORE_REFUSED, MOVED, MOVED_FAR, Judged
+from lab2live.monitoring import clean, drift, performing
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.drift import Moved
 from lab2live.monitoring.performing import Measured

@@ -15,8 +15,8 @@ import numpy as np
 
 from lab2live.data.intervals import wilson
 from lab2live.errors import UserError
-from lab2live.monitoring import alerts
-from lab2live.monitoring.alerts import MORE_HANDED_ON, OF_SERVICE, Judged
+from lab2live.handoff import alerts
+from lab2live.handoff.alerts import MORE_HANDED_ON, OF_SERVICE, Judged
 from lab2live.monitoring.baseline import Baseline
 from lab2live.reporting.formatting import amount, short
 

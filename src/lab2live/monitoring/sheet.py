@@ -15,9 +15,9 @@ from lab2live import files
 from lab2live.charter import loading as charters
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
+from lab2live.handoff.alerts import RATES, Judged
 from lab2live.handoff.deciding import Deciding
 from lab2live.monitoring import advice, baseline, judging, reading, rehearsing, served, telling
-from lab2live.monitoring.alerts import RATES, Judged
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.judging import Verdict
 from lab2live.monitoring.served import Samples

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter import metrics
-from lab2live.monitoring.alerts import MOVED, OF_SERVICE, RATES, Judged
+from lab2live.handoff.alerts import MOVED, OF_SERVICE, RATES, Judged
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.judging import Column, Verdict
 from lab2live.monitoring.window import Window

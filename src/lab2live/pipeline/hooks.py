@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from lab2live.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from lab2live.data.dataset import Dataset
 
 
 def module(charter: Charter, name: str) -> ModuleType | None:
@@ -101,6 +104,13 @@ def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
             fix="add columns only; filter or sort elsewhere",
         )
     return added
+
+
+def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
+    """Turn the joined table into what models learn from, with the user's features; see `data.dataset`."""
+    from lab2live.data import dataset as data
+
+    return data.dataset(charter, table, functools.partial(add_features, charter))
 
 
 def candidates(charter: Charter, seed: int) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import lab2live
 from lab2live import files
 from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.charter.schema import Charter
@@ -230,8 +229,8 @@ def versions() -> dict[str, str]:
     """Give the versions that results depend on: Python, lab2live with a hash of its content, and the libraries."""
     own = [path for path in sorted(PACKAGE_FOLDER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     content = _hash(b"".join(path.name.encode() + path.read_bytes() for path in own))[:16]
-    found = {"python": platform.python_version(), "lab2live": lab2live.__version__, "lab2live content": content}
-    for name in LIBRARIES:
+    found = {"python": platform.python_version(), "lab2live content": content}
+    for name in ("lab2live", *LIBRARIES):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

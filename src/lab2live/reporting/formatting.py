@@ -141,6 +141,11 @@ def status(word: str) -> str:
     return f"{SYMBOLS.get(word, '?')} {word}"
 
 
+def is_broken(verdict: Mapping[str, Any]) -> bool:
+    """Whether an error stopped the run before everything was judged."""
+    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
+
+
 def duration(seconds: float) -> str:
     """Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`."""
     if seconds < 10:

@@ -17,9 +17,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from lab2live import files
-from lab2live.pipeline.decision import is_broken
 from lab2live.reporting.display import HERE, banner, href
-from lab2live.reporting.formatting import SYMBOLS, duration, measure, plain, status
+from lab2live.reporting.formatting import SYMBOLS, duration, is_broken, measure, plain, status
 from lab2live.reporting.sanitise import sanitise
 
 ANSWERS = {

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab2live.pipeline.decision import is_broken
-from lab2live.reporting.formatting import SYMBOLS, measured
+from lab2live.reporting.formatting import SYMBOLS, is_broken, measured
 
 LONGEST = 400  # characters of one cell: a summary is read at a glance
 

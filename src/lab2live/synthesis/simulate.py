@@ -17,6 +17,7 @@ from lab2live import files
 from lab2live.charter import loading as charters
 from lab2live.charter.schema import Charter, Source
 from lab2live.data.feature_types import storable
+from lab2live.data.sources import tables as sources
 from lab2live.errors import UserError
 from lab2live.reporting.formatting import amount
 from lab2live.synthesis import faults, public
@@ -249,8 +250,6 @@ def to_file(frame: pd.DataFrame, path: Path) -> None:
 
 def read_samples(charter: Charter, given: Path | None) -> dict[str, pd.DataFrame]:
     """Read the real rows to learn from: of the command's folder, else those that the charter names."""
-    from lab2live.data.sources import tables as sources
-
     places: dict[str, str] = dict(charter.simulate.sample)
     if given is not None and given.is_file() and len(charter.sources) == 1:
         places = {charter.sources[0].name: str(given.resolve())}

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from lab2live.charter.schema import PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
+from lab2live.data.sources import tables
 from lab2live.errors import UserError
 from lab2live.synthesis import simulate
 from lab2live.synthesis.demo_silos import put
@@ -31,8 +32,6 @@ def stand_in(charter: Charter, source: Source) -> Path:
         return truth.get("key") == key and all((home / name).is_file() for name in truth["files"])
 
     def fill(work: Path) -> None:
-        from lab2live.data.sources import tables
-
         real = {other.name: tables.read(charter, other) for other in charter.sources if not _to_simulate(other)}
         unread = [name for name, reading in real.items() if reading.table is None]
         readable = {name: reading for name, reading in real.items() if name not in unread}

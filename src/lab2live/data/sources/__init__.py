@@ -1,1 +1,1 @@
-"""Silos: opening a source where it lies, and saying in words why it cannot be opened."""
+"""Sources: opened where they lie, or told in words why they cannot be opened."""

@@ -81,7 +81,7 @@ def open_database(address: str, source: Source) -> tuple[ir.Table, str]:
     Raises
     ------
     UserError
-        If the address cannot be read, or the table is not there.
+        If the address cannot be read or is of a scheme that ibis does not know, or the table is not there.
     """
     import ibis
 
@@ -98,6 +98,13 @@ def open_database(address: str, source: Source) -> tuple[ir.Table, str]:
     if kind in POSTGRES:
         connection = _postgres(address)
         return _postgres_table(connection, source), connection.name
+    if kind not in {backend.name for backend in ibis.util.backend_entry_points()}:
+        raise UserError(
+            f"Addresses that begin with {kind}:// are not supported.",
+            where=f"sources ({source.name}).uri",
+            expected="a file, a folder, http(s)://, or a database that ibis knows, such as postgresql:// or mysql://",
+            fix="copy the files to this machine or mount their storage as a folder, and give that path as the uri",
+        )
     connection = ibis.connect(address)
     return connection.table(table_name(source, connection.list_tables())), connection.name
 

@@ -31,7 +31,7 @@ def duckdb() -> Any:
 def embedded_copy(table: ir.Table) -> ir.Table:
     """Move the rows of a table, batch by batch, into a temporary table of the embedded engine.
 
-    Two silos in two engines meet there; only what is moved leaves them. What lies in it stays where it is.
+    Two sources in two engines meet there; only what is moved leaves them. What lies in it stays where it is.
     """
     engine = duckdb()
     if table.get_backend() is engine:  # it would wait for itself

@@ -1,4 +1,4 @@
-"""Opening a silo where it lies, through ibis: files by the embedded DuckDB, databases by themselves."""
+"""Opening a source where it lies, through ibis: files by the embedded DuckDB, databases by themselves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lab2live.charter.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
+from lab2live.charter.schema import Charter, Source
 from lab2live.data.feature_types import storable
-from lab2live.data.sources import csv
+from lab2live.data.sources import csv, schemes
 from lab2live.data.sources.databases import open_database, open_duckdb, open_sqlite
 from lab2live.data.sources.engine import duckdb, new_file
 from lab2live.errors import UserError
-from lab2live.synthesis import demo_silos, public, stand_ins
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,7 +43,7 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
         Knows where relative paths start.
     source
         Its `address` is a CSV, Parquet, Excel, SQLite or DuckDB file, a folder of CSV or Parquet files, an http(s)
-        URL of such a file, `demo://...`, `simulated://`, `public://NAME`, or any address that `ibis.connect`
+        URL of such a file, an address of a registered scheme (see `schemes`), or any that `ibis.connect`
         understands.
 
     Returns
@@ -115,15 +114,12 @@ def header(charter: Charter, source: Source, columns: int) -> list[str] | None:
 def _place(charter: Charter, source: Source) -> Path | str:
     """Say where the data of a source really lie: a file on this machine, or the address of a database."""
     place = charter.locate(source.address)
-    if isinstance(place, str) and place.startswith(DEMO_SCHEME):
-        return demo_silos.demo_file(place, charter.folder)
-    if isinstance(place, str) and place.startswith(SIMULATED_SCHEME):
-        return stand_ins.stand_in(charter, source)
-    if isinstance(place, str) and place.startswith(PUBLIC_SCHEME):
-        return public.load(place, charter.folder / "data" / "public")
-    if isinstance(place, str) and place.startswith(("http://", "https://")):
-        return _download(place)
-    return place
+    if isinstance(place, Path):
+        return place
+    scheme = place.partition("://")[0]
+    if scheme in schemes.FILES:
+        return schemes.FILES[scheme](charter, source)
+    return _download(place) if scheme in ("http", "https") else place
 
 
 def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:

@@ -1,27 +1,24 @@
-"""The silos (G1): described from inside the engine that holds them, and joined into one table."""
+"""The sources (G1): counted inside the engine that holds them, and joined into one table."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lab2live.charter.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
+from lab2live.charter.schema import Charter, Source
 from lab2live.data.encoding import label
 from lab2live.data.sources.databases import select
 from lab2live.data.sources.errors import NO_ROWS, first_line, in_words, without_secrets
-from lab2live.data.sources.freshness import newest_day
 from lab2live.data.sources.readers import open_table
 from lab2live.errors import UserError
-from lab2live.reporting.formatting import agree, amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# What the charter's aggregates select from. No table of a silo is called so.
+# What the charter's aggregates select from. No table of a source is called so.
 ROWS = "lab2live_rows"
 
 
@@ -34,7 +31,7 @@ class Reading:
     source
         The charter's entry.
     table
-        The rows as the silo holds them, as an ibis expression; `None` when it could not be opened.
+        The rows as the source holds them, as an ibis expression; `None` when it could not be opened.
     engine
         What holds the data: `duckdb`, `sqlite`, `postgres`, ...
     rows
@@ -81,65 +78,6 @@ def read(charter: Charter, source: Source) -> Reading:
     return Reading(
         source, table, engine, int(rows), dict(zip(table.columns, (int(n or 0) for n in nulls), strict=True))
     )
-
-
-def board(charter: Charter, readings: Sequence[Reading], today: dt.date | None = None) -> pd.DataFrame:
-    """Show every silo on one line: whom to ask, whether we may, how long it took, what it holds and how new (G1).
-
-    Parameters
-    ----------
-    charter, readings
-        What is said of the sources, and what came of opening them.
-    today
-        For waiting times and ages; by default the day it is.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `newest` is the latest day in the source's `date_column`. How old a stand-in is says nothing about the silo.
-    """
-    today = today or dt.date.today()
-    lines = []
-    for reading in readings:
-        source, newest = reading.source, newest_day(reading.table, reading.source.date_column, today)
-        waited = ((source.granted_on or today) - source.requested_on).days if source.requested_on else None
-        real = source.is_real and not source.address.startswith(DEMO_SCHEME)
-        age = (today - newest).days if newest and real else None
-        limit = source.fresh_within_days
-        stale = None not in (age, limit) and age > limit  # type: ignore[operator]
-        reasons = {
-            f"access {source.access}": source.access in ("requested", "refused"),
-            "cannot be read": reading.table is None,
-            "not fresh": stale,
-        }
-        chase = ", ".join(reason for reason, holds in reasons.items() if holds)
-        lines.append(
-            {
-                "source": source.name,
-                "owner": source.owner or "nobody named",
-                "access": f"stand-in ({_kind_of_stand_in(source)})" if source.on_stand_in else source.access,
-                "days waited": waited,
-                "chase": f"{source.owner or 'find an owner'}: {chase}" if chase else None,
-                "personal data": {None: "not said", True: "yes", False: "no"}[source.personal_data],
-                "newest": newest.isoformat() if newest else None,
-                "days old": age,
-                "fresh": "not said"
-                if age is None or limit is None
-                else f"no, limit {limit:g} {agree(limit, 'day', 'days')}"
-                if stale
-                else "yes",
-                "engine": reading.engine or "unreadable",
-                "rows": reading.rows,
-                "columns": len(reading.columns),
-            }
-        )
-    return pd.DataFrame(lines)
-
-
-def _kind_of_stand_in(source: Source) -> str:
-    if source.address.startswith((SIMULATED_SCHEME, DEMO_SCHEME)):
-        return "simulated"
-    return "public" if source.address.startswith(PUBLIC_SCHEME) else "file"
 
 
 def case_rows(reading: Reading) -> ir.Table:
@@ -192,7 +130,7 @@ def joined_table(
     readings
         Sources that could not be read are left out, unless it is the base.
     sample
-        Draw this many cases at most, with `seed`.
+        Draw this many rows at most, with `seed`.
 
     Returns
     -------
@@ -215,7 +153,7 @@ def joined_table(
             continue
         other = _frame(reading, keys)
         for key in keys:
-            # One silo keeps the key as a number, the other as text: compare what they say, not how they store it.
+            # One source keeps the key as a number, the other as text: compare what they say, not how they store it.
             if table[key].dtype != other[key].dtype:
                 table[key], other[key] = (key_text(frame[key]) for frame in (table, other))
         assert charter.join is not None
@@ -274,24 +212,3 @@ def _frame(reading: Reading, keys: Sequence[str]) -> pd.DataFrame:
 def modelling_table(charter: Charter, sample: int | None = None, seed: int = 0) -> pd.DataFrame:
     """Read and join in one go: what every later notebook starts from."""
     return joined_table(charter, read_all(charter), sample, seed)
-
-
-def readable(readings: Sequence[Reading]) -> tuple[int, str]:
-    """Count the sources that could not be read, and say why."""
-    broken = [reading for reading in readings if reading.table is None]
-    if not broken:
-        instead = [reading.source.name for reading in readings if not reading.source.is_real]
-        not_tried = f" Stand-ins were read instead of {', '.join(instead)}." if instead else ""
-        return 0, (
-            f"All {amount(len(readings), 'source')}" if len(readings) > 1 else "The source"
-        ) + f" could be read.{not_tried}"
-    return len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken)
-
-
-def not_granted(charter: Charter) -> tuple[int, str]:
-    """Count the sources that are not the real, granted thing, and say whom to chase."""
-    waiting = [source for source in charter.sources if source.on_stand_in or source.access != "granted"]
-    if not waiting:
-        return 0, "Access to every source is granted."
-    named = ", ".join(f"{source.name} ({source.access}; chase {source.owner or 'its owner'})" for source in waiting)
-    return len(waiting), f"Not granted: {named}."

@@ -14,7 +14,7 @@ from lab2live.pipeline import stripping
 # The demo's data and package, which no bundle needs.
 LEFT_OUT = {"demo", "__pycache__"}
 # The notebook that watches over a model, and where it lies in the wheel: beside what executes it.
-WATCHING, BESIDE = "05_monitoring.ipynb", "handoff/monitoring"
+WATCHING, BESIDE = "05_monitoring.ipynb", "monitoring"
 NAME = f"lab2live-{lab2live.__version__}-py3-none-any.whl"
 
 

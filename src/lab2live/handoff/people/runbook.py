@@ -12,8 +12,8 @@ from lab2live.handoff.people import roles
 from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
+    from lab2live.handoff.alerts import Alert
     from lab2live.handoff.deploying.capacity import Capacity
-    from lab2live.monitoring.alerts import Alert
 
 FILE = "runbook.md"
 LEVELS = {"page": "somebody has to look now", "ticket": "somebody looks within days"}

@@ -103,7 +103,7 @@ def every(
     used
         The columns to try.
     origins
-        Column -> silo, see `eda.silos.sources.origins`. A silo goes dark as a whole, keys apart.
+        Column -> source, see `tables.origins`. A silo goes dark as a whole, keys apart.
     """
     found: list[Disturbance] = []
     for silo in dict.fromkeys(origins[name] for name in kinds if name in origins):

@@ -206,7 +206,7 @@ def robustness(
     model
         Fitted on the training part.
     origins
-        See `eda.silos.sources.origins`.
+        See `tables.origins`.
     score
         Takes outcomes and answers, see `poc.answers`. Greater is better.
     worth

@@ -1,4 +1,4 @@
-"""Cases: which outcome is known, which class is the positive one, and what the models never see."""
+"""Data set: which target is known, which class is the positive one, and what the models never see."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from lab2live.data import dataset
+from lab2live.eda import overview
 from lab2live.errors import UserError
 from lab2live.pipeline import hooks
 
@@ -151,7 +152,7 @@ def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> N
 def test_rows_without_an_outcome_are_left_out_and_counted(charter_of: Any) -> None:
     data = dataset.dataset(charter_of(), table(["a", None, "b", "b", None]))
     assert (len(data.raw), len(data.inputs), len(data.outcome), data.unlabelled) == (3, 3, 3, 2)
-    assert dataset.support(data) == (
+    assert overview.support(data) == (
         1,
         "3 cases with a known outcome, 1 of them in the rarest class (a). "
         "2 cases have no known outcome and are left out.",
@@ -179,7 +180,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_target_never_reaches_the_users_features(charter_of: Any, tmp_path: Path, package: Any) -> None:
     code = "def add_features(frame):\n    assert 'y' not in frame\n    return frame.assign(seen=len(frame.columns))\n"
     charter = charter_of(tmp_path, project={"package": package(features=code)})
-    data = dataset.dataset(charter, table([1, 0, 1, None]))
+    data = hooks.dataset(charter, table([1, 0, 1, None]))
     assert data.raw["seen"].tolist() == [1, 1, 1]
     assert "y" not in data.raw and "y" not in data.inputs
 
@@ -196,8 +197,8 @@ def test_features_that_return_nothing_or_drop_rows_are_refused(charter_of: Any, 
 def test_the_parts_and_the_picture_name_every_column_and_class(generate: Any, problem: str) -> None:
     _, data = generate(problem)
     assert data.problem == problem
-    assert set(dataset.parts(data)["column"]) == {"x1", "x2", "x3", "colour"}
-    assert isinstance(dataset.outcome_chart(data, "y"), Figure)
+    assert set(overview.parts(data)["column"]) == {"x1", "x2", "x3", "colour"}
+    assert isinstance(overview.outcome_chart(data, "y"), Figure)
 
 
 def test_the_roles_do_not_look_at_the_outcome(charter_of: Any) -> None:
@@ -211,10 +212,10 @@ def test_the_roles_do_not_look_at_the_outcome(charter_of: Any) -> None:
 
 def test_gaps_are_shares_the_emptiest_first() -> None:
     table = pd.DataFrame({"a": [1, None], 2: [None, None], "c": [1, 2]})
-    assert dataset.gaps(table).to_dict() == {"2": 1.0, "a": 0.5, "c": 0.0}
-    assert len(dataset.gaps(table, most=1)) == 1
-    assert dataset.headline(dataset.gaps(table)) == "2 is missing in 100% of the rows"
-    assert dataset.headline(dataset.gaps(table[["c"]])) == "No value is missing"
+    assert overview.gaps(table).to_dict() == {"2": 1.0, "a": 0.5, "c": 0.0}
+    assert len(overview.gaps(table, most=1)) == 1
+    assert overview.headline(overview.gaps(table)) == "2 is missing in 100% of the rows"
+    assert overview.headline(overview.gaps(table[["c"]])) == "No value is missing"
 
 
 def test_a_table_without_anything_to_learn_from_says_what_to_add(charter_of: Any) -> None:
