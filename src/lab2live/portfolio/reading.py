@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from lab2live import files
 from lab2live.charter import loading as charters
 from lab2live.charter.gates import CATALOGUE, STAGES
-from lab2live.charter.loading import load_yaml
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
 from lab2live.pipeline import store
@@ -247,9 +245,9 @@ def _measured(run: Path) -> dict[str, Any]:
 
 def _lessons(run: Path) -> tuple[str, ...]:
     try:
-        content = load_yaml((run / verdict.LESSONS).read_text(encoding="utf-8"))
+        content = read_yaml((run / verdict.LESSONS).read_text(encoding="utf-8"))
         return tuple(str(entry) for entry in content["lessons"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, UserError):
         return ()  # nothing was written down to learn from
 
 
