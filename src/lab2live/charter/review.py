@@ -123,12 +123,12 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
     lines = []
     for source in charter.sources:
         waited = (today - source.requested_on).days if source.requested_on else None
-        since = f", asked for {waited} days ago" if waited is not None and source.access != "granted" else ""
+        since = f", asked for {waited} days ago" if waited is not None and not source.is_open else ""
         chase = f" Chase {source.owner or 'whoever owns it'}."
         if not source.is_real:
             state = "simulated" if source.access == "granted" else source.access
             lines.append(Line("warn", f"{source.name}: {state}{since}; you can start on the stand-in.{chase}"))
-        elif source.access in ("granted", "public"):
+        elif source.is_open:
             lines.append(Line("pass", f"{source.name}: {source.access}."))
         else:
             lines.append(Line("fail", f"{source.name}: {source.access}{since}, and there is no stand-in.{chase}"))

@@ -272,6 +272,11 @@ class Source(Block):
         return self
 
     @property
+    def is_open(self) -> bool:
+        """Whether it may be used: access is granted, or anybody has it."""
+        return self.access in ("granted", "public")
+
+    @property
     def on_stand_in(self) -> bool:
         """Whether the journey must not or cannot read the real thing, and reads the stand-in."""
         return self.uri is None or (self.stand_in is not None and self.access in ("requested", "refused"))

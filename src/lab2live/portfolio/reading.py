@@ -35,7 +35,7 @@ class Wait:
 
     @property
     def is_over(self) -> bool:
-        return self.access == "granted"
+        return self.access in ("granted", "public")
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,10 @@ def _from_charter(charter: Charter | None, today: dt.date) -> dict[str, Any]:
         return {"blockers": (), "waits": (), "priority_basis": "no charter can be read"}
     waits, blockers = [], []
     for source in charter.sources:
-        end = source.granted_on if source.access == "granted" else today
+        end = source.granted_on if source.is_open else today
         days = (end - source.requested_on).days if end and source.requested_on else None
         waits.append(Wait(source.name, source.access, days))
-        if source.access != "granted":
+        if not source.is_open:
             since = f" {days} days ago" if days is not None and source.access == "requested" else ""
             blockers.append(f"access to {source.name}: {source.access}{since}")
     steps, sentence = feasibility.priority(charter, feasibility.lines(charter, None, today), None)
