@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from lab2live.charter.yaml import write_yaml
 from lab2live.data.feature_types import storable
 
 Frames = dict[str, pd.DataFrame]
@@ -223,5 +223,5 @@ def write_charter(
         prediction["annotators"] = list(annotators)
     path = folder / "project.yaml"
     content = {**world.charter, "prediction": prediction, "sources": sources}
-    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    path.write_text(write_yaml(content), encoding="utf-8")
     return path

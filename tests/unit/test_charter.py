@@ -538,11 +538,6 @@ WRONG = {
         "notebooks[0].file",
         "ipynb",
     ),
-    "a stage nobody knows": (
-        MINIMAL + "notebooks: [{file: own.ipynb, needs: [pok]}]\n",
-        "notebooks[0].needs[0]",
-        "'poc'",
-    ),
     "accepted by nobody": (MINIMAL + "accepted: [{check: missing.critical, why: known}]\n", "accepted[0].by", "add"),
     "accepted of another source": (
         MINIMAL + "accepted: [{check: missing.critical, source: cmr, why: known, by: Ada}]\n",

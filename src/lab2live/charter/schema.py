@@ -404,7 +404,7 @@ class Notebook(Block):
     """A notebook of the project's own, executed after the journey's own."""
 
     file: str = Field(pattern=r"\.ipynb$")
-    needs: list[Literal["eda", "poc", "explainability", "handoff"]] = []
+    needs: list[str] = []
 
 
 class Charter(Block):
