@@ -136,7 +136,7 @@ def credit(seed: int, today: dt.date | None = None) -> World:
             "id_column": "application_id",
             "time_column": "applied_at",
             "label_delay_days": 90,
-            "labelers": ["reviewer_1", "reviewer_2"],
+            "annotators": ["reviewer_1", "reviewer_2"],
             "sensitive": ["age"],
         },
         "sources": [
@@ -257,7 +257,7 @@ def credit(seed: int, today: dt.date | None = None) -> World:
         "leaking_identifier": [("applications", "application_id", shared)],
         "leaking_date": [("applications", "last_contact", shared)],
         "label_flips": [("applications", "defaulted", {})],
-        "label_disagreement": [("applications", "defaulted", {**shared, "labelers": ["reviewer_1", "reviewer_2"]})],
+        "label_disagreement": [("applications", "defaulted", {**shared, "annotators": ["reviewer_1", "reviewer_2"]})],
         "label_immature": [
             ("applications", "defaulted", {**shared, **extract, "delay": 90, "along": ["bureau", "payments"]}),
         ],

@@ -93,11 +93,11 @@ def look(
     before: dict[str, Path],
     given: Given,
     folder: Path,
-    labelers: Sequence[str] = (),
+    annotators: Sequence[str] = (),
 ) -> tuple[list[Finding], list[str], float]:
     """Run the checks; give warnings and failures, checks that broke, and the seconds it took."""
     withheld = set(given.withheld) | (set() if given.expected else {"expected"})
-    path = worlds.write_charter(world, files, before if given.snapshot else {}, withheld, folder, labelers)
+    path = worlds.write_charter(world, files, before if given.snapshot else {}, withheld, folder, annotators)
     charter = charters.read(path)
     start = time.perf_counter()
     readings = tables.read_all(charter)
@@ -146,7 +146,7 @@ def planting(
     options = world.places[kind]
     source, column, more = options[(seed + list(domains.DOMAINS).index(domain)) % len(options)]
     frames, truth = plant(world.frames, kind, source, column, KINDS[kind].share(strength), seed, **more)
-    return frames, {**truth, "labelers": more.get("labelers", ())}
+    return frames, {**truth, "annotators": more.get("annotators", ())}
 
 
 def planted(domain: str, seed: int, kind: str, strength: str, blind: bool = False) -> Run:
@@ -161,8 +161,8 @@ def planted(domain: str, seed: int, kind: str, strength: str, blind: bool = Fals
             if not frame.equals(world.frames[name]):
                 files[name] = Path(folder) / world.files[name]
                 worlds.write(frame, files[name], worlds.table_of(world, name))
-        labelers = truth["labelers"] if "labelers" not in gives.withheld else ()
-        loud, run.broken, run.seconds = look(world, files, before, gives, Path(folder), labelers)
+        annotators = truth["annotators"] if "annotators" not in gives.withheld else ()
+        loud, run.broken, run.seconds = look(world, files, before, gives, Path(folder), annotators)
     new = places(loud) - clean(domain, seed, gives)[0]
     right = {(name, where) for name, where in truth["places"]}
     named = {place for place in new if place[0] in truth["checks"]}

@@ -226,7 +226,7 @@ def shop(seed: int, today: dt.date | None = None) -> World:
         "leaking_identifier": [("orders", "order_id", shared)],
         "leaking_date": [("orders", "rated_on", shared)],
         "label_flips": [("orders", "delivery_days", {})],
-        "label_disagreement": [("orders", "delivery_days", {**shared, "labelers": ["scan_1", "scan_2"]})],
+        "label_disagreement": [("orders", "delivery_days", {**shared, "annotators": ["scan_1", "scan_2"]})],
         "label_immature": [
             ("orders", "delivery_days", {**shared, **extract, "delay": 21, "along": ["dispatch", "items"]}),
         ],

@@ -15,7 +15,7 @@ from lab2live.synthesis.faults import KINDS
 AT_FULL, LOWEST_KIND, AT_HALF, PLACE_RIGHT = 0.95, 0.7, 0.8, 0.95
 FALSE_ALARMS_A_DRAW = 16 / 200
 # What a charter can leave away, so that a kind that needs it can no longer be seen.
-CAN_WITHHOLD = ("snapshot", "expected", "limits", "date_column", "fresh_within_days", "labelers", "label_delay_days",
+CAN_WITHHOLD = ("snapshot", "expected", "limits", "date_column", "fresh_within_days", "annotators", "label_delay_days",
                 "time_column", "critical")  # fmt: skip
 
 

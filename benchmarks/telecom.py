@@ -216,7 +216,7 @@ def telecom(seed: int, today: dt.date | None = None) -> World:
         "leaking_identifier": [("crm", "customer_id", shared)],
         "leaking_date": [("crm", "status_date", shared)],
         "label_flips": [("crm", "churned", {})],
-        "label_disagreement": [("crm", "churned", {**shared, "labelers": ["agent_1", "agent_2"]})],
+        "label_disagreement": [("crm", "churned", {**shared, "annotators": ["agent_1", "agent_2"]})],
         "label_immature": [("crm", "churned", {**shared, "delay": 30, "until": str(end + pd.Timedelta(days=31))})],
     }  # fmt: skip
     return World(

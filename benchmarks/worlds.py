@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from lab2live.charter.yaml import write_yaml
 from lab2live.data.feature_types import storable
 
 Frames = dict[str, pd.DataFrame]
@@ -197,7 +197,7 @@ def write_charter(
     earlier: Mapping[str, Path],
     withheld: set[str],
     folder: Path,
-    labelers: Sequence[str] = (),
+    annotators: Sequence[str] = (),
 ) -> Path:
     """Write the `project.yaml` of a run.
 
@@ -207,7 +207,7 @@ def write_charter(
         Source -> file of this extract, and of the earlier one for sources that name one.
     withheld
         What the charter does not give: fields of a source, `limits`, or fields of `prediction`.
-    labelers
+    annotators
         Columns that have been planted.
     """
     sources = []
@@ -219,9 +219,9 @@ def write_charter(
             kept["snapshot"] = str(earlier[source["name"]])
         sources.append({**kept, "uri": str(files[source["name"]])})
     prediction = {name: value for name, value in world.charter["prediction"].items() if name not in withheld}
-    if labelers:
-        prediction["labelers"] = list(labelers)
+    if annotators:
+        prediction["annotators"] = list(annotators)
     path = folder / "project.yaml"
     content = {**world.charter, "prediction": prediction, "sources": sources}
-    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    path.write_text(write_yaml(content), encoding="utf-8")
     return path

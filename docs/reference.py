@@ -109,6 +109,8 @@ def kind_of(annotation: Any) -> str:
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in inner)
+    if origin is typing.Annotated:
+        return kind_of(inner[0])
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(kind_of(one) for one in inner if one is not type(None)))
     if origin is list:

@@ -17,9 +17,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import write_yaml
 from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.data.sources import tables as sources
 from lab2live.eda import overview
@@ -301,7 +301,7 @@ def test_a_run_without_a_screen_marks_stand_ins_and_never_writes_the_password(
     closed = {"uri": tables.address(user="guest"), "table": "customers", "owner": "Ada", "key": "id"}
     instead = {"access": "requested", "stand_in": "calls.csv", "aggregate": {"all minutes": "sum(minutes)"}}
     content["sources"] += [{"name": "closed", **closed}, {"name": "waiting", **closed, **instead}]
-    (tmp_path / "project.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    (tmp_path / "project.yaml").write_text(write_yaml(content), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "lab2live", "run", "--project", ".", "--stage", "eda", "--smoke", "--run-dir", "run"],
         cwd=tmp_path,

@@ -13,8 +13,8 @@ import pytest
 import typer
 
 from lab2live.charter import gates
-from lab2live.charter import loading as charters
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import read_yaml
 from lab2live.cli import main
 
 from .walking import NOT_HERE, PAGES, ROOT, blocks, commands, merge, unseen
@@ -159,7 +159,7 @@ def test_pieces_of_a_charter_that_are_shown_can_be_used(tmp_path: Path) -> None:
             if block.language == "yaml" and re.match(
                 r"(sources|prediction|gates|project|business|deployment):", block.text
             ):
-                raw = charters.load_yaml(block.text)
+                raw = read_yaml(block.text)
                 prediction = {"problem_type": "classification", "target": "y", **raw.pop("prediction", {})}
                 for source in raw.get("sources", []):
                     source.setdefault("uri", "never-read.csv")
@@ -180,7 +180,7 @@ def test_a_piece_of_a_charter_is_filled_in_and_the_rest_stays(tmp_path: Path) ->
     file = tmp_path / "project.yaml"
     file.write_text("prediction: {target: y}\nsources:\n- {name: a, uri: a.csv}\n", encoding="utf-8")
     merge(file, "prediction: {metric: r2}\nsources: [{name: a, owner: me}, {name: b}]\n")
-    assert charters.load_yaml(file.read_text(encoding="utf-8")) == {
+    assert read_yaml(file.read_text(encoding="utf-8")) == {
         "prediction": {"target": "y", "metric": "r2"},
         "sources": [{"name": "a", "uri": "a.csv", "owner": "me"}, {"name": "b"}],
     }

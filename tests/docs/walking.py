@@ -27,9 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lab2live.charter.loading import load_yaml
+from lab2live.charter.yaml import read_yaml, write_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -235,8 +233,8 @@ def merge(path: Path, text: str) -> None:
             return [*kept, *named.values()]
         return new
 
-    merged = into(load_yaml(path.read_text(encoding="utf-8")), load_yaml(text))
-    path.write_text(yaml.safe_dump(merged, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    merged = into(read_yaml(path.read_text(encoding="utf-8")), read_yaml(text))
+    path.write_text(write_yaml(merged), encoding="utf-8")
 
 
 def unseen(shown: list[str], printed: str) -> str | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+
+from lab2live.charter.yaml import write_yaml
 
 from .conftest import call, newest_run, read
 
@@ -48,7 +49,7 @@ def go(folder: Path, frame: pd.DataFrame, problem: str, expect: int) -> tuple[st
         "prediction": {"problem_type": problem, "target": "y", "id_column": "id", "sensitive": ["plan"]},
         "sources": [{"name": "cases", "uri": "cases.csv", "key": "id"}],
     }
-    (folder / "project.yaml").write_text(yaml.safe_dump(charter), encoding="utf-8")
+    (folder / "project.yaml").write_text(write_yaml(charter), encoding="utf-8")
     said = call(sys.executable, "-m", "lab2live", "run", "--smoke", "--stage", "poc", cwd=folder, expect=expect)
     verdict = read(newest_run(folder) / "verdict.json")
     return said, {gate["id"]: gate for gate in verdict["gates"]}

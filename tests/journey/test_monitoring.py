@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
+from lab2live.charter.yaml import write_yaml
 from lab2live.handoff import bundle, making
 from lab2live.handoff.deciding import Deciding
 from lab2live.monitoring import alarms, baseline, reading
@@ -65,7 +65,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with its baseline, and nothing of the project beside it."""
     project = tmp_path_factory.mktemp("project")
     drawn(2500, 0).to_csv(project / "cases.csv", index=False)
-    (project / "project.yaml").write_text(yaml.safe_dump(CHARTER), encoding="utf-8")
+    (project / "project.yaml").write_text(write_yaml(CHARTER), encoding="utf-8")
     run = context.begin("handoff", str(project), str(project / "run"))
     parts = making.parts(run)
     core = project / "core"

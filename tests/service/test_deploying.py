@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
+from lab2live.charter.yaml import read_yaml
 from lab2live.handoff import bundle, drill, export
 from lab2live.handoff.deciding import Deciding
 from lab2live.handoff.deploying import archive, folder, locked, mlflow_model, validating, wheel
@@ -161,7 +161,7 @@ def test_the_steps_of_the_ci_job_do_what_they_say(slim: Any, tmp_path: Path) -> 
     """Every step that needs no container, in a folder that holds nothing but the one file."""
     made, programs = slim
     archive.write(made, tmp_path / archive.FILE)
-    job = yaml.safe_load((made / "deploy" / "github-workflow.yml").read_bytes())["jobs"]["check"]
+    job = read_yaml((made / "deploy" / "github-workflow.yml").read_text(encoding="utf-8"))["jobs"]["check"]
     port = 20_000 + os.getpid() % 20_000
     steps = [step["run"].replace("8000", str(port)) for step in job["steps"] if "run" in step]
     done = [step for step in steps if "docker" not in step and "pip install" not in step]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from lab2live.charter.loading import load_yaml
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import read_yaml
 from lab2live.handoff.deploying import folder, locked, validating
 from lab2live.handoff.deploying.capacity import Capacity
 
@@ -56,7 +55,7 @@ def test_every_file_fits_its_schema_whatever_the_project_is_called(needs: locked
     name = charter_of(name).project.name
     slug = folder.dns_name(name)
     assert re.fullmatch("[a-z]([a-z0-9-]{0,38}[a-z0-9])?", slug)
-    documents = list(yaml.safe_load_all(files["deploy/kubernetes.yaml"]))
+    documents = list(map(read_yaml, files["deploy/kubernetes.yaml"].decode().split("\n---\n")))
     assert [document["kind"] for document in documents] == [
         *("Deployment", "Service", "PersistentVolumeClaim", "PersistentVolumeClaim", "CronJob")
     ]
@@ -70,10 +69,10 @@ def test_every_file_fits_its_schema_whatever_the_project_is_called(needs: locked
 
 def test_containers_have_no_root_and_the_service_is_published_on_this_machine_alone(needs: locked.Needs) -> None:
     files = folder.files(charter_of("x"), needs, MEASURED, CORE)
-    compose = load_yaml(files["deploy/compose.yaml"].decode())
+    compose = read_yaml(files["deploy/compose.yaml"].decode())
     assert compose["services"]["service"]["ports"] == ["127.0.0.1:8000:8000"]
     assert compose["services"]["monitor"]["build"]["context"] == ".."
-    deployment, *_, cron = yaml.safe_load_all(files["deploy/kubernetes.yaml"])
+    deployment, *_, cron = map(read_yaml, files["deploy/kubernetes.yaml"].decode().split("\n---\n"))
     for pod in (deployment["spec"]["template"]["spec"], cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]):
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
@@ -88,7 +87,7 @@ def test_containers_have_no_root_and_the_service_is_published_on_this_machine_al
 
 def test_other_packages_around_the_same_model_are_another_image(needs: locked.Needs) -> None:
     def image(needs: locked.Needs, core: str) -> str:
-        found: str = load_yaml(folder.files(charter_of("x"), needs, MEASURED, core)["deploy/compose.yaml"].decode())[
+        found: str = read_yaml(folder.files(charter_of("x"), needs, MEASURED, core)["deploy/compose.yaml"].decode())[
             "services"
         ]["service"]["image"]
         return found

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from lab2live.charter import loading
+from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.cli import main
 from lab2live.data.sources import tables
 
@@ -54,7 +54,7 @@ def test_columns_are_described_and_nobodys_data_are_told(tmp_path: Path, suffix:
     (tmp_path / "project.yaml").write_text(CHARTER % written(tmp_path, suffix).name)
     text, code = printed(tmp_path)
     assert code == 0
-    (told,) = yaml.safe_load(text)["sources"]
+    (told,) = read_yaml(text)["sources"]
     assert told["name"] == "visits"
     columns = told["columns"]
     assert {name: described["type"] for name, described in columns.items() if name != "nothing"} == {
@@ -80,9 +80,9 @@ def test_what_is_printed_lets_the_journey_run_where_the_data_are_not(
     file = written(tmp_path, ".parquet")
     (tmp_path / "project.yaml").write_text(CHARTER % file.name)
     text, _ = printed(tmp_path)
-    content = yaml.safe_load((tmp_path / "project.yaml").read_text())
-    content["sources"][0] |= yaml.safe_load(text)["sources"][0]
-    (tmp_path / "project.yaml").write_text(yaml.safe_dump(content))
+    content = read_yaml((tmp_path / "project.yaml").read_text())
+    content["sources"][0] |= read_yaml(text)["sources"][0]
+    (tmp_path / "project.yaml").write_text(write_yaml(content))
     file.unlink()
     monkeypatch.setenv("LAB2LIVE_SOURCES", "simulated")
     drawn = tables.modelling_table(loading.find(tmp_path))
@@ -90,14 +90,14 @@ def test_what_is_printed_lets_the_journey_run_where_the_data_are_not(
     assert set(drawn["outcome"]) == set(ROWS["outcome"])
     assert pd.api.types.is_numeric_dtype(drawn["paid"])
     # it is drawn from the description now, and there is nothing to add to that
-    assert yaml.safe_load(printed(tmp_path)[0]) == {"sources": []}
+    assert read_yaml(printed(tmp_path)[0]) == {"sources": []}
 
 
 def test_a_number_has_no_classes(tmp_path: Path) -> None:
     written(tmp_path, ".csv")
     prediction = "{problem_type: regression, target: paid}"
     (tmp_path / "project.yaml").write_text(f"prediction: {prediction}\nsources: [{{name: v, uri: visits.csv}}]")
-    assert yaml.safe_load(printed(tmp_path)[0])["sources"][0]["columns"]["paid"] == {"type": "number"}
+    assert read_yaml(printed(tmp_path)[0])["sources"][0]["columns"]["paid"] == {"type": "number"}
 
 
 def test_a_source_that_cannot_be_read_is_named_and_the_others_are_described(tmp_path: Path) -> None:
@@ -109,5 +109,5 @@ def test_a_source_that_cannot_be_read_is_named_and_the_others_are_described(tmp_
     )
     answer = CliRunner().invoke(main.app, ["charter", "--columns", "--project", str(tmp_path)])
     assert answer.exit_code == 1
-    assert [source["name"] for source in yaml.safe_load(answer.stdout)["sources"]] == ["visits"]
+    assert [source["name"] for source in read_yaml(answer.stdout)["sources"]] == ["visits"]
     assert "bills" in answer.stderr

@@ -17,7 +17,7 @@ PER_CASE = {"true_positive": 110, "false_positive": -15, "false_negative": 0, "t
 MONEY = {
     "per_case": PER_CASE,
     "cases_per_month": 1000,
-    "review_cost_per_case": 6,
+    "review": {"cost_per_case": 6},
     "build_cost": 0,
     "run_cost_per_month": 1000,
     "horizon_months": 12,
@@ -98,7 +98,7 @@ def test_the_gate_passes_and_warns_by_the_share_of_the_gain_that_is_lost(
     ("change", "said"),
     [
         ({"per_case": None}, "business.value.per_case"),
-        ({"review_cost_per_case": None}, "business.value.review_cost_per_case"),
+        ({"review": None}, "business.value.review.cost_per_case"),
         ({"run_cost_per_month": None}, "business.value.run_cost_per_month"),
     ],
 )

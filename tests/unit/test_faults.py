@@ -86,7 +86,7 @@ PLACES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "leaking_identifier": ("base", "id", SHARED),
     "leaking_date": ("base", "closed", SHARED),
     "label_flips": ("base", "y", {}),
-    "label_disagreement": ("base", "y", {**SHARED, "labelers": ["one", "two"]}),
+    "label_disagreement": ("base", "y", {**SHARED, "annotators": ["one", "two"]}),
     "label_immature": ("base", "y", {**SHARED, "delay": 20}),
 }
 # Kinds in which the rows that are there decide how many can be touched.

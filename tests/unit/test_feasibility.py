@@ -64,7 +64,7 @@ def test_what_nobody_knows_is_not_called_feasible(charter_of: Any) -> None:
 
 def test_the_priority_is_what_its_table_says(charter_of: Any) -> None:
     money = {"build_cost": 40_000, "run_cost_per_month": 1_000, "horizon_months": 20, "currency": "CHF"}
-    returns = {"answer": "more", "measure": "margin", "current": 1_000, "target": 7_000}
+    returns = {"answer": "more", "measure": "margin", "unit": "CHF per month", "current": 1_000, "target": 7_000}
     charter = charter_of(business={"value": money, "return_on_investment": returns})
     found = [Line("data", "pass", ""), Line("time", "warn", "")]
     steps, sentence = priority(charter, found, 3_000)

@@ -211,11 +211,11 @@ def labelled_by(people: dict[str, float], rows: int = 400, seed: int = 0) -> pd.
 
 
 @pytest.mark.parametrize(("errors", "severity"), [((0.01, 0.01), "info"), ((0.08, 0.06), "warn"), ((0.2, 0.1), "fail")])
-def test_labelers_are_judged_by_krippendorffs_limits(
+def test_annotators_are_judged_by_krippendorffs_limits(
     charter_of: Making, errors: tuple[float, float], severity: str
 ) -> None:
     table = labelled_by(dict(zip(("ann", "bob"), errors, strict=True)))
-    found, _ = look(charter_of, table, labelers=["ann", "bob"])
+    found, _ = look(charter_of, table, annotators=["ann", "bob"])
     one = next(one for one in found if one.check == "label.agreement")
     assert (one.source, one.column, one.severity) == (JOINED, "y", severity)
     assert one.rows == (table["ann"] != table["bob"]).sum()
@@ -227,7 +227,7 @@ def test_labelers_are_judged_by_krippendorffs_limits(
 def test_the_labeler_who_agrees_least_is_named(charter_of: Making) -> None:
     table = labelled_by({"ann": 0.02, "bob": 0.02, "cleo": 0.3})
     table.loc[table.index % 3 == 0, "ann"] = None
-    found, _ = look(charter_of, table, labelers=["ann", "bob", "cleo"])
+    found, _ = look(charter_of, table, annotators=["ann", "bob", "cleo"])
     one = next(one for one in found if one.check == "label.agreement")
     assert "cleo agrees least" in one.message
     assert "kappa" not in one.message
@@ -235,10 +235,10 @@ def test_the_labeler_who_agrees_least_is_named(charter_of: Making) -> None:
 
 @pytest.mark.parametrize(
     ("names", "why"),
-    [([], "names no labelers"), (["ann"], "takes two labelers"), (["ann", "gone"], "takes two labelers")],
+    [([], "names no annotators"), (["ann"], "takes two annotators"), (["ann", "gone"], "takes two annotators")],
 )
-def test_agreement_without_two_labelers_is_skipped(charter_of: Making, names: list[str], why: str) -> None:
-    _, skipped = look(charter_of, labelled_by({"ann": 0.1}), labelers=names)
+def test_agreement_without_two_annotators_is_skipped(charter_of: Making, names: list[str], why: str) -> None:
+    _, skipped = look(charter_of, labelled_by({"ann": 0.1}), annotators=names)
     assert why in next(one.reason for one in skipped if one.check == "label.agreement")
 
 
@@ -326,7 +326,7 @@ def test_hostile_tables_do_not_break_it(charter_of: Making, rows: list[tuple[Any
     if frame["y"].nunique() < 2:
         return
     frame["ann"], frame["bob"] = frame["y"], frame["x 🌍"]
-    charter = charter_of(prediction={"time_column": "when", "labelers": ["ann", "bob"], "label_delay_days": 5})
+    charter = charter_of(prediction={"time_column": "when", "annotators": ["ann", "bob"], "label_delay_days": 5})
     try:
         data = dataset.dataset(charter, frame)
     except UserError:

@@ -170,7 +170,7 @@ def test_roles_pass_where_every_part_has_somebody(charter_of: Any) -> None:
     [
         ({"team": {**TEAM, "data_analyst": {"who": " "}}}, "data analyst"),
         ({"team": {**TEAM, "product_manager": {"who": "Ada"}}}, "anybody who signs off"),
-        ({"team": TEAM, "prediction": {"labelers": ["first", "second"]}}, "data labeler"),
+        ({"team": TEAM, "prediction": {"annotators": ["first", "second"]}}, "data labeler"),
         ({"team": TEAM, "deployment": {"target": "service"}}, "infrastructure"),
         ({"team": TEAM, "sources": [{"name": "crm", "uri": "x.csv"}]}, "who owns the source crm"),
     ],

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lab2live.charter import loading as charters
+from lab2live.charter.yaml import write_yaml
 from lab2live.cli import main
 from lab2live.data.sources import tables
 from lab2live.errors import UserError
@@ -27,9 +27,7 @@ def written(folder: Path, *listed: dict[str, Any], target: str = "churned", **bl
     prediction = {"problem_type": "classification", "target": target, "id_column": "id"}
     join = {"join": {"base": listed[0]["name"], "on": "id"}} if len(listed) > 1 else {}
     path = folder / "project.yaml"
-    path.write_text(
-        yaml.safe_dump({"prediction": prediction, "sources": list(listed), **join, **blocks}, sort_keys=False)
-    )
+    path.write_text(write_yaml({"prediction": prediction, "sources": list(listed), **join, **blocks}))
     return path
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import nbformat
 import pytest
-import yaml
+
+from lab2live.charter.yaml import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ def test_top_level_holds_the_house() -> None:
 
 
 def test_conda_installs_the_same_lock() -> None:
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    dependencies = read_yaml((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     assert dependencies == ["python >=3.11,<3.14", "pip >=24", {"pip": ["-r requirements.lock"]}]
 
 

@@ -91,7 +91,7 @@ def test_the_positive_class_gets_its_opposite_and_the_base_rate(positive: Any, o
 
 
 def test_columns_that_are_only_named_get_a_sensible_type() -> None:
-    prediction = {"time_column": "seen_on", "group_column": "team", "sensitive": ["age"], "labelers": ["ann", "bob"]}
+    prediction = {"time_column": "seen_on", "group_column": "team", "sensitive": ["age"], "annotators": ["ann", "bob"]}
     charter = one({}, {**prediction, "direction": {"effort": "increase"}, "immutable": ["region"]})
     source = charter.sources[0].model_copy(update={"critical": ["amount"], "expected": {"area": ["N", "S"]}})
     frame, _ = draw(charter.model_copy(update={"sources": [source]}), 1000)

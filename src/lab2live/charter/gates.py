@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any, Literal, Protocol
 
-import yaml
-
+from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
 
 Status = Literal["pass", "warn", "fail", "skip"]
@@ -90,6 +89,7 @@ def check_order(where: object, better: str, warn: float | None, fail: float | No
             where=where,
             found=f"warn {warn:g}, fail {fail:g}, and {better} values are better",
             expected=f"warn at most {fail:g}" if better == "lower" else f"warn at least {fail:g}",
+            fix="change one of them; a limit left out is the default",
         )
 
 
@@ -100,7 +100,7 @@ def _worse(value: float | None, limit: float, better: str) -> bool:
 
 def _read() -> dict[str, Any]:
     text = files("lab2live.charter").joinpath("gates.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = read_yaml(text)
     return content
 
 

@@ -6,11 +6,19 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-import yaml
-
-from lab2live.charter.loading import load_yaml
 from lab2live.charter.schema import TYPES, Answer, Charter
+from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
+
+BUSINESS = {
+    "customer_experience": ("B1", "Does it enhance customer experience? How is that measured?"),
+    "return_on_investment": ("B2", "Does it add value and justify the return on investment?"),
+    "process_improvement": ("B3", "Will it improve current processes, bring efficiencies, yield a cost benefit?"),
+}
+# Less time than this for a project that is not in production yet is little.
+LITTLE_TIME = 30
+# From which ratio of hoped-for return to cost on a priority is called medium and high: a rule of thumb.
+MEDIUM, HIGH = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -30,141 +38,165 @@ class Line:
     text: str
 
 
-BUSINESS = {
-    "customer_experience": ("B1", "Does it enhance customer experience? How is that measured?"),
-    "return_on_investment": ("B2", "Does it add value and justify the return on investment?"),
-    "process_improvement": ("B3", "Will it improve current processes, bring efficiencies, yield a cost benefit?"),
-}
-
-
 def unanswered(charter: Charter) -> list[Question]:
     """List what the charter leaves open, in the order of the requirements."""
     found = []
     for name, (requirement, text) in BUSINESS.items():
         answer: Answer = getattr(charter.business, name)
-        if not answer.complete:
-            gaps = [part for part in ("answer", "measure", "current", "target") if getattr(answer, part) is None]
+        gaps = [part for part in ("answer", "measure", "unit", "current", "target") if getattr(answer, part) is None]
+        if gaps:
             found.append(Question(requirement, text, f"business.{name}: {', '.join(gaps)}"))
     value, prediction = charter.business.value, charter.prediction
     has_money = value.per_case or value.cost_matrix or value.cost_per_unit_under is not None
-    dated = [
-        name
-        for source in charter.sources
-        for name, column in source.columns.items()
-        if TYPES.get(column.type or "") == "date"
-    ]
+    described = [item for source in charter.sources for item in source.columns.items()]
+    dated = [name for name, column in described if TYPES.get(column.type or "") == "date"]
     undecided = [name for name in dated if name not in prediction.immutable]
+    when = f"Does {' or '.join(undecided)} say when a case was recorded, so that the model is tested on the future?"
+    critical = any(source.critical for source in charter.sources)
+    doubt = _trivial(charter)
     checks: list[tuple[object, str, str, str]] = [
         (has_money, "B2", "What is a right and a wrong prediction worth?", "business.value"),
+        (not doubt, "B2", doubt, "business.value"),
         (value.cases_per_month, "B3", "How many cases are decided per month?", "business.value.cases_per_month"),
         (charter.feasibility.deadline, "B4", "By when is it needed?", "feasibility.deadline"),
         (charter.feasibility.skills, "B4", "Which skills does it take?", "feasibility.skills"),
         (prediction.required_score is not None, "P1", "Which score would be good enough?", "prediction.required_score"),
         (charter.fallback, "L1", "What answers when the model cannot?", "fallback"),
-        (
-            prediction.time_column or not undecided,
-            "L2",
-            f"Does {' or '.join(undecided)} say when a case was recorded, so that the model is tested on the future?",
-            "prediction.time_column (or immutable, if not)",
-        ),
-        (
-            any(source.critical for source in charter.sources),
-            "L4a",
-            "Which attributes are critical?",
-            "sources: critical",
-        ),
+        (prediction.time_column or not undecided, "L2", when, "prediction.time_column (or immutable, if not)"),
+        (critical, "L4a", "Which attributes are critical?", "sources: critical"),
         (charter.deployment.target, "L5", "Where and how will the model run?", "deployment"),
         (any(member.who for member in charter.team.values()), "T4", "Who owns which part?", "team"),
     ]
-    checks += [
-        (source.owner, "G1", f"Who owns the source {source.name}?", f"sources ({source.name}): owner")
-        for source in charter.sources
-    ]
+    for source in charter.sources:
+        checks.append((source.owner, "G1", f"Who owns the source {source.name}?", f"sources ({source.name}): owner"))
     return found + [Question(*rest) for answered, *rest in checks if not answered]
 
 
+def _trivial(charter: Charter) -> str:
+    """Ask about payoffs whose signs decide every case alike, whatever the model says; empty if they do not."""
+    value = charter.business.value
+    if value.per_case is not None:
+        right = value.per_case.true_positive - value.per_case.false_negative
+        wrong = value.per_case.false_positive - value.per_case.true_negative
+        if right >= 0 and wrong >= 0:
+            return "Acting is never worse than not acting, so no model is needed. Does a cost lack its minus sign?"
+        if right <= 0 and wrong <= 0:
+            return "Acting never pays, so no model is needed. Does a gain stand with a minus sign?"
+        if right < 0:
+            return "Acting pays on all but the positive class. Is `positive_class` the class to act on?"
+    if value.cost_matrix and any(
+        all(row[column] <= min(row) for row in value.cost_matrix) for column in range(len(value.cost_matrix[0]))
+    ):
+        return "One decision is the cheapest for every true class, so no model is needed. Is `cost_matrix` in costs?"
+    if value.cost_per_unit_under == value.cost_per_unit_over == 0:
+        return "Predicting too little or too much costs nothing, so no model is needed. What does it cost?"
+    return ""
+
+
+def payoffs(charter: Charter) -> list[str]:
+    """Say what decisions are worth, as sentences for somebody of the business to confirm; empty if nobody has said."""
+    value, prediction = charter.business.value, charter.prediction
+    unit, target = value.currency, prediction.target
+
+    def worth(money: float) -> str:
+        verb = "brings" if money > 0 else "costs"
+        return f"{verb} {abs(money):,.10g} {unit}" if money else "changes nothing"
+
+    if value.per_case is not None:
+        positive = "the rarer class" if prediction.positive_class is None else prediction.positive_class
+        return [
+            f"{act} on a case where `{target}` {verb} {positive} {worth(getattr(value.per_case, name))}."
+            for act, verb, name in (
+                ("Acting", "is", "true_positive"),
+                ("Acting", "is not", "false_positive"),
+                ("Not acting", "is", "false_negative"),
+                ("Not acting", "is not", "true_negative"),
+            )
+        ]
+    sides = (("little", value.cost_per_unit_under), ("much", value.cost_per_unit_over))
+    return [f"Predicting `{target}` one unit too {side} {worth(-cost)}." for side, cost in sides if cost is not None]
+
+
 def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
-    """Say what stands in the way of starting: access to the silos, time, skills."""
+    """Say what stands in the way of starting: access to the sources, time, skills."""
     today = today or dt.date.today()
     lines = []
     for source in charter.sources:
         waited = (today - source.requested_on).days if source.requested_on else None
-        since = f", asked for {waited} days ago" if waited is not None and source.access != "granted" else ""
+        since = f", asked for {waited} days ago" if waited is not None and not source.is_open else ""
         chase = f" Chase {source.owner or 'whoever owns it'}."
         if not source.is_real:
             state = "simulated" if source.access == "granted" else source.access
             lines.append(Line("warn", f"{source.name}: {state}{since}; you can start on the stand-in.{chase}"))
-        elif source.access == "granted":
-            lines.append(Line("pass", f"{source.name}: granted."))
+        elif source.is_open:
+            lines.append(Line("pass", f"{source.name}: {source.access}."))
         else:
             lines.append(Line("fail", f"{source.name}: {source.access}{since}, and there is no stand-in.{chase}"))
+    skills = ", ".join(charter.feasibility.skills)
+    return [*lines, time_left(charter, today), Line("pass" if skills else "skip", f"Skills: {skills or 'not stated'}.")]
+
+
+def time_left(charter: Charter, today: dt.date | None = None) -> Line:
+    """Hold the deadline against today and the sources still waited for: the one rule for command and gate.
+
+    The exact number of days is not told: it would make two runs of the same thing differ.
+    """
     deadline = charter.feasibility.deadline
     if deadline is None:
-        lines.append(Line("skip", "No deadline stated."))
-    else:
-        days = (deadline - today).days
-        lines.append(
-            Line(
-                "pass" if days > 0 else "fail",
-                f"Deadline {deadline}: " + (f"{days} days left." if days > 0 else "over."),
-            )
-        )
-    skills = ", ".join(charter.feasibility.skills)
-    lines.append(Line("pass" if skills else "skip", f"Skills: {skills or 'not stated'}."))
-    return lines
+        return Line("skip", "No deadline stated (feasibility.deadline).")
+    days = (deadline - (today or dt.date.today())).days
+    if days <= 0:
+        return Line("fail", f"The deadline {deadline} is over.")
+    waiting = [source.name for source in charter.sources if source.access in ("requested", "refused")]
+    wait = f"; {', '.join(waiting)} still waited for" if waiting else ""
+    left = f"{'Less' if days < LITTLE_TIME else 'More'} than a month until the deadline {deadline}{wait}."
+    return Line("warn" if days < LITTLE_TIME or waiting else "pass", left)
 
 
 def priority(charter: Charter) -> list[str]:
-    """Show the arithmetic behind the priority: the most a perfect model could earn against what it costs.
+    """Show the arithmetic behind the priority: the return hoped for against what it costs.
 
     Returns
     -------
     list of str
         One step a line; or what is missing for it.
     """
-    value = charter.business.value
-    answer = charter.business.return_on_investment
-    gain = answer.target - answer.current if answer.target is not None and answer.current is not None else None
-    if gain is None or value.build_cost is None or not value.horizon_months:
-        return ["Cannot be computed: state return_on_investment current and target, build_cost and horizon_months."]
-    running = (value.run_cost_per_month or 0) * value.horizon_months
-    cost = value.build_cost + running
-    hoped = gain * value.horizon_months
+    value, hoped = charter.business.value, charter.business.hoped_per_month
     unit, months = value.currency, value.horizon_months
+    stated = {
+        f"return_on_investment current and target, with the unit `{unit} per month`": hoped,
+        "build_cost": value.build_cost,
+        "horizon_months": months,
+    }
+    lacking = [name for name, given in stated.items() if given is None]
+    if hoped is None or value.build_cost is None or months is None:
+        return [f"Cannot be computed: state {', '.join(lacking)}."]
+    running = (value.run_cost_per_month or 0) * months
+    cost = value.build_cost + running
     lines = [
-        f"hoped for: {gain:,.0f} {unit} a month more x {months:g} months = {hoped:,.0f} {unit}",
+        f"hoped for: {hoped:,.0f} {unit} a month more x {months:g} months = {hoped * months:,.0f} {unit}",
         f"costs: {value.build_cost:,.0f} to build + {running:,.0f} to run = {cost:,.0f} {unit}",
     ]
     if cost <= 0:
         return [*lines, "No cost stated, so there is no ratio."]
-    ratio = hoped / cost
-    word = "high" if ratio >= 3 else "medium" if ratio >= 1 else "low: it costs more than it is hoped to bring"
-    return [*lines, f"ratio {ratio:.1f}: priority {word} (from 3 high, from 1 medium: a rule of thumb)"]
+    ratio = hoped * months / cost
+    word = "high" if ratio >= HIGH else "medium" if ratio >= MEDIUM else "low: it costs more than it is hoped to bring"
+    return [*lines, f"ratio {ratio:.1f}: priority {word} (from {HIGH:g} high, from {MEDIUM:g} medium: a rule of thumb)"]
 
 
 def lessons(charter: Charter) -> list[str]:
     """Read what other projects learnt (G3), from the `lessons.yaml` files that the charter names."""
-    found = []
+    found: list[str] = []
     for name in charter.project.lessons:
         path = charter.folder / name
         try:
-            content = load_yaml(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(
-                "The lessons of another project cannot be read.",
-                where=path,
-                found=error,
-                fix="correct project.lessons in the charter",
-            ) from None
-        entries = content.get("lessons", content) if isinstance(content, dict) else content
-        entries = [] if entries is None else entries  # an empty file has no lessons yet
-        if not isinstance(entries, list):
-            raise UserError(
-                "The lessons of another project cannot be read.",
-                where=path,
-                expected="`lessons:` with a list below it",
-                fix="correct that file, or project.lessons in the charter",
-            )
+            content = read_yaml(path.read_text(encoding="utf-8"), path) or []  # an empty file has no lessons yet
+            entries = (content.get("lessons", content) if isinstance(content, dict) else content) or []
+            if not isinstance(entries, list):
+                raise ValueError("no `lessons:` with a list below it")
+        except (OSError, ValueError) as error:
+            problem, fix = "The lessons of another project cannot be read.", "correct it, or project.lessons"
+            raise UserError(problem, where=path, found=error, fix=fix) from None
         project = content.get("project", name) if isinstance(content, dict) else name
         found += [f"{project}: {entry}" for entry in entries]
     return found

@@ -9,7 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -36,7 +36,18 @@ TYPES = {alias: kind for kind, aliases in ALIASES.items() for alias in aliases.s
 Trigger = Literal[
     "invalid_input", "out_of_distribution", "low_confidence", "model_error", "time_out", "integrity", "drift"
 ]
-Access = Literal["granted", "requested", "refused", "simulated"]
+Access = Literal["granted", "requested", "refused", "simulated", "public"]
+
+# What a business target may be driven by: figures that the PoC measures, as `measures` of `verdict.json` names them.
+MEASURES = (
+    *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
+    *("recall", "precision", "threshold"),
+)
+# Fields of earlier charters, and what each is called now.
+RENAMED_FIELDS = {
+    "business.value.review_cost_per_case": "business.value.review.cost_per_case",
+    "prediction.labelers": "prediction.annotators",
+}
 
 
 def _filled(value: Any) -> Any:
@@ -47,14 +58,20 @@ def _filled(value: Any) -> Any:
 
 
 class Block(BaseModel):
-    """A block of the charter: an unknown field is an error (it may be a typo), an empty one is a missing one."""
+    """A block of the charter: an unknown field is an error (it may be a typo), an empty one is a missing one.
 
+    `WORD` names the field that is meant where a bare word stands for the block.
+    """
+
+    WORD: ClassVar[str] = ""
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, value: Any) -> Any:
         """Treat `field:` with nothing behind it like a field that is not there: a commented-out block leaves one."""
+        if isinstance(value, str) and cls.WORD:
+            return {cls.WORD: value}
         if not isinstance(value, dict):
             return {} if value is None else value
         # a field nobody knows is kept, and refused: it is a typo, filled in or not
@@ -75,17 +92,31 @@ class Project(Block):
 
 
 class Answer(Block):
-    """One business question (B1-B3): answered in words, measured in numbers."""
+    """One business question (B1-B3): answered in words, measured in numbers.
 
+    Attributes
+    ----------
+    unit
+        Of `current` and `target`: `EUR per month`, `share`, `calls`.
+    driven_by
+        The figure of the PoC that moves the measure: one of `MEASURES`, also without its `_per_month`.
+    """
+
+    WORD = "answer"
     answer: str | None = None
     measure: str | None = None
+    unit: str | None = None
     current: float | None = None
     target: float | None = None
+    driven_by: str | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether somebody could later check if the promise was kept."""
-        return None not in (self.answer, self.measure, self.current, self.target)
+    @field_validator("driven_by")
+    @classmethod
+    def _measured(cls, value: str | None) -> str | None:
+        for name in (value, f"{value}_per_month"):
+            if name is None or name in MEASURES:
+                return name
+        raise ValueError(f"`driven_by` names a figure that the PoC does not measure{nearest(str(value), MEASURES)}")
 
 
 class PerCase(Block):
@@ -95,6 +126,14 @@ class PerCase(Block):
     false_positive: float
     false_negative: float
     true_negative: float
+
+
+class Review(Block):
+    """What a review by a person costs and is worth; `accuracy` left out means no better than the model."""
+
+    cost_per_case: float | None = Field(None, ge=0)
+    accuracy: float | None = Field(None, ge=0, le=1)
+    capacity_per_month: float | None = Field(None, gt=0)
 
 
 class Value(Block):
@@ -109,7 +148,7 @@ class Value(Block):
     capacity_per_month: float | None = Field(None, gt=0)
     build_cost: float | None = Field(None, ge=0)
     run_cost_per_month: float | None = Field(None, ge=0)
-    review_cost_per_case: float | None = Field(None, ge=0)
+    review: Review = Review()
     horizon_months: float | None = Field(None, gt=0)
 
 
@@ -121,10 +160,14 @@ class Business(Block):
     process_improvement: Answer = Answer()
     value: Value = Value()
 
-    @field_validator("customer_experience", "return_on_investment", "process_improvement", mode="before")
-    @classmethod
-    def _plain_sentence(cls, value: Any) -> Any:
-        return {"answer": value} if isinstance(value, str) else value
+    @property
+    def hoped_per_month(self) -> float | None:
+        """The return hoped for, from `current` to `target`, where it is stated in money a month; else None."""
+        answer, currency = self.return_on_investment, re.escape(self.value.currency)
+        in_money = re.fullmatch(rf"{currency}(\s*(/|per|an?)\s*month)?", (answer.unit or "").strip(), re.IGNORECASE)
+        if not in_money or answer.current is None or answer.target is None:
+            return None
+        return answer.target - answer.current
 
 
 class Feasibility(Block):
@@ -147,7 +190,8 @@ class Prediction(Block):
     required_score: float | None = None
     decision_level: float | None = None
     label_delay_days: float | None = Field(None, ge=0)
-    labelers: list[str] = []
+    max_training_rows: int | None = Field(None, gt=0)
+    annotators: list[str] = []
     immutable: list[str] = []
     direction: dict[str, Literal["increase", "decrease"]] = {}
     derived: dict[str, str] = {}
@@ -196,7 +240,7 @@ class Column(Block):
 
 
 class Source(Block):
-    """One silo (G1): where it lies, who owns it, whether we may use it."""
+    """One source (G1): where it lies, who owns it, whether we may use it."""
 
     name: str
     uri: str | None = None
@@ -215,6 +259,7 @@ class Source(Block):
     fresh_within_days: float | None = Field(None, gt=0)
     date_column: str | None = None
     aggregate: dict[str, str] = {}
+    reading: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _reachable(self) -> Source:
@@ -225,6 +270,11 @@ class Source(Block):
         if self.aggregate and self.key is None:
             raise ValueError("`aggregate` needs a `key`: one row per key comes out of it")
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be used: access is granted, or anybody has it."""
+        return self.access in ("granted", "public")
 
     @property
     def on_stand_in(self) -> bool:
@@ -261,6 +311,7 @@ class Member(Block):
     """Somebody who owns a part (T4)."""
 
     who: str | None = None
+    contact: str | None = None
     signs_off: bool = False
 
 
@@ -273,6 +324,7 @@ class Deployment(Block):
     memory_mb: float | None = Field(None, gt=0)
     requests_per_second: float | None = Field(None, gt=0)
     python: str | None = None
+    trusted_types: list[str] = []
 
     @field_validator("python", mode="before")
     @classmethod
@@ -320,11 +372,12 @@ class Simulation(Block):
     sample: dict[str, str] = {}
 
 
-class Notebook(Block):
-    """A notebook of the project's own, executed after the journey."""
+class Fallback(Block):
+    """L1: who answers instead of the model; `when` says from which confidence on, `auto` where a review pays."""
 
-    file: str
-    needs: list[str] = []
+    WORD = "to"
+    to: Literal["rule", "baseline", "review"]
+    when: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = "auto"
 
 
 class GateOverride(Block):
@@ -333,6 +386,25 @@ class GateOverride(Block):
     warn: float | None = None
     fail: float | None = None
     must_pass: bool | None = None
+
+
+class Accepted(Block):
+    """A finding that a person has settled; it comes back when it grows beyond `value`, or after `until`."""
+
+    check: str
+    source: str | None = None
+    column: str | None = None
+    why: str
+    by: str
+    until: dt.date | None = None
+    value: float | None = None
+
+
+class Notebook(Block):
+    """A notebook of the project's own, executed after the journey's own."""
+
+    file: str = Field(pattern=r"\.ipynb$")
+    needs: list[str] = []
 
 
 class Charter(Block):
@@ -354,23 +426,29 @@ class Charter(Block):
     join: Join | None = None
     team: dict[str, Member] = {}
     deployment: Deployment = Deployment()
-    fallback: dict[Trigger, Literal["rule", "baseline", "review"]] = {}
+    fallback: dict[Trigger, Fallback] = {}
     gates: dict[str, GateOverride] = {}
-    simulate: Simulation = Simulation()
+    accepted: list[Accepted] = []
     notebooks: list[Notebook] = []
+    simulate: Simulation = Simulation()
     folder: Path = Field(Path("."), exclude=True)
     file: Path = Field(Path("project.yaml"), exclude=True)
 
-    @field_validator("gates")
-    @classmethod
-    def _known_gates(cls, value: dict[str, GateOverride]) -> dict[str, GateOverride]:
-        for gate_id in value:
-            if gate_id not in gates.CATALOGUE:
-                raise ValueError(f"unknown gate `{gate_id}`{nearest(gate_id, gates.CATALOGUE)}")
-        return value
-
     @model_validator(mode="after")
-    def _names_agree(self) -> Charter:
+    def _parts_agree(self) -> Charter:
+        for gate_id, own in self.gates.items():
+            where = f"{self.file}, field `gates.{gate_id}`"
+            if gate_id in gates.CATALOGUE:
+                gate = gates.CATALOGUE[gate_id]
+                warn = gate.warn if own.warn is None else own.warn
+                gates.check_order(where, gate.better, warn, gate.fail if own.fail is None else own.fail)
+            elif not gate_id.startswith(gates.OWN):
+                raise gates.unknown(gate_id, gates.CATALOGUE, where)
+        for finding in self.accepted:
+            if finding.check in gates.RENAMED:
+                raise ValueError(f"`accepted`: the check `{finding.check}` is now `{gates.RENAMED[finding.check]}`")
+        if any("when" in answer.model_fields_set for name, answer in self.fallback.items() if name != "low_confidence"):
+            raise ValueError("`fallback` has a `when` for another trigger than `low_confidence`: only that has a level")
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"two sources share a name: {', '.join(names)}")
@@ -378,9 +456,12 @@ class Charter(Block):
             raise ValueError("several sources need a `join` block: {base: <source>, on: <key>, how: left}")
         if self.join and self.join.base not in names:
             raise ValueError(f"join.base names `{self.join.base}`, the sources are {', '.join(names)}")
-        for name in [*self.simulate.sample, *(fault.source for fault in self.simulate.faults)]:
+        named = [("simulate", name) for name in self.simulate.sample]
+        named += [("simulate", fault.source) for fault in self.simulate.faults]
+        named += [("accepted", finding.source) for finding in self.accepted if finding.source]
+        for field, name in named:
             if name not in names:
-                raise ValueError(f"`simulate` names the source `{name}`{nearest(name, names)}")
+                raise ValueError(f"`{field}` names the source `{name}`{nearest(name, names)}")
         metric, kind = self.prediction.metric, self.prediction.problem_type
         if metric and metrics.METRICS[metric].problem_type != kind:
             fitting = ", ".join(name for name, known in metrics.METRICS.items() if known.problem_type == kind)
@@ -389,6 +470,11 @@ class Charter(Block):
         if metric not in metrics.ERRORS and required is not None and required > 1:
             raise ValueError(f"prediction.required_score is {required:g}, and no score is above 1: 75 % is 0.75")
         return self
+
+    @property
+    def answerers(self) -> dict[str, str]:
+        """Who answers per trigger: the fallback policy without its levels."""
+        return {trigger: answer.to for trigger, answer in self.fallback.items()}
 
     @property
     def base(self) -> Source:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,6 +20,7 @@ from lab2live.charter import loading as charters
 from lab2live.charter import review
 from lab2live.charter.gates import STAGES
 from lab2live.charter.schema import PUBLIC_SCHEME, Charter
+from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision
 from lab2live.reporting.formatting import measured
@@ -72,6 +72,8 @@ def charter(
     for question in open_ones:
         table.add_row(question.requirement, escape(question.text), escape(question.field))
     console.print(table if open_ones else "Every question of the charter is answered.")
+    for number, text in enumerate(review.payoffs(found)):
+        console.print(("" if number else "\n[bold]Payoffs[/], to be confirmed\n") + f"  {escape(text)}")
     console.print("\n[bold]Feasibility[/]")
     for line in review.feasibility(found):
         console.print(f"  {SYMBOLS[line.status]} {escape(line.text)}", style=STYLES[line.status])
@@ -91,7 +93,7 @@ def print_columns(found: Charter) -> None:
 
     readings = tables.read_all(found)
     described = {"sources": schema_inference.describe(found, readings)}
-    typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000))
+    typer.echo(write_yaml(described, leaves_in_line=True))
     unread = [reading for reading in readings if reading.table is None]
     for reading in unread:
         errors.print(f"Not described: {escape(reading.source.name)}, {escape(reading.problem)}", style="yellow")
@@ -419,8 +421,8 @@ def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
         if not (equals and dot and parameter):
             raise UserError("A setting cannot be read.", where="--set", found=text, expected="stage.param=value")
         try:
-            found.setdefault(stage, {})[parameter] = charters.load_yaml(value)
-        except yaml.YAMLError:
+            found.setdefault(stage, {})[parameter] = read_yaml(value)
+        except UserError:
             found.setdefault(stage, {})[parameter] = value
     return found
 

@@ -119,7 +119,7 @@ def dataset(
     else:
         outcome, classes = _codes(target, prediction.positive_class, where)
     columns = roles(
-        raw, identifiers={prediction.id_column, prediction.group_column, *charter.join_keys, *prediction.labelers}
+        raw, identifiers={prediction.id_column, prediction.group_column, *charter.join_keys, *prediction.annotators}
     )
     if not columns.kinds:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in columns.left_out.items())

@@ -93,7 +93,7 @@ def readable(readings: Sequence[Reading]) -> tuple[int, str]:
 
 def not_granted(charter: Charter) -> tuple[int, str]:
     """Count the sources that are not the real, granted thing, and say whom to chase."""
-    waiting = [source for source in charter.sources if source.on_stand_in or source.access != "granted"]
+    waiting = [source for source in charter.sources if source.on_stand_in or not source.is_open]
     if not waiting:
         return 0, "Access to every source is granted."
     named = ", ".join(f"{source.name} ({source.access}; chase {source.owner or 'its owner'})" for source in waiting)

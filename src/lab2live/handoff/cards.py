@@ -70,7 +70,7 @@ def model_card(
         "- nothing left out"
     ]
     lines += ["", "## When it must not answer", ""]
-    lines += [f"- {trigger}: {answer}" for trigger, answer in charter.fallback.items()]
+    lines += [f"- {trigger}: {answer}" for trigger, answer in charter.answerers.items()]
     open_ones = [trigger for trigger in TRIGGERS if trigger not in charter.fallback]
     lines += [f"- {trigger}: not settled in the charter: {otherwise(trigger)}" for trigger in open_ones]
     lines += ["", "## What this card belongs to", "", f"- lab2live {__version__}"]

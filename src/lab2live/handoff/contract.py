@@ -41,7 +41,7 @@ def describe(charter: Charter, data: Dataset, split: Split, policy: Policy) -> d
         "threshold": policy.threshold if data.problem == "binary" else None,
         "why": value.threshold_sentence(charter, policy),
         "baseline": baseline,
-        "fallback": {"policy": dict(charter.fallback), "rule_line": _rule_line(charter, data, split)},
+        "fallback": {"policy": charter.answerers, "rule_line": _rule_line(charter, data, split)},
         "limits": {"time_out_ms": time_out(charter)},
         "inputs": _inputs(charter, data, split.train),
     }

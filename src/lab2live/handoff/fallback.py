@@ -59,7 +59,7 @@ def plans(charter: Charter, bundle: Bundle, raw: pd.DataFrame) -> list[Plan]:
     baseline = bundle.contract.get("baseline")
     found = []
     for trigger, when in TRIGGERS.items():
-        answer = charter.fallback.get(trigger)  # type: ignore[call-overload]
+        answer = charter.answerers.get(trigger)
         if answer is None:
             found.append(Plan(trigger, when, NOT_SETTLED, None, f"the charter says nothing: {otherwise(trigger)}"))
         elif answer == "review":

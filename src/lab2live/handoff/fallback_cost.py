@@ -130,8 +130,8 @@ def measure(
     steps_in = source != MODEL
     low, high = (float(end) for end in wilson(np.array(steps_in.sum()), np.array(len(known))))
     gain, lacking = _gain(charter, returns)
-    if not lacking and (source == "review").any() and charter.business.value.review_cost_per_case is None:
-        lacking = "The charter does not say what a review costs (business.value.review_cost_per_case)."
+    if not lacking and (source == "review").any() and charter.business.value.review.cost_per_case is None:
+        lacking = "The charter does not say what a review costs (business.value.review.cost_per_case)."
     lacking = lacking or no_money(charter, problem)
     found = Cost(
         len(known),
@@ -145,7 +145,7 @@ def measure(
         return Cost(**{**vars(found), "lacking": lacking})
     output = decided["output"].to_numpy()
     live = _decisions(policy, classes, answers, source, output)
-    review = (charter.business.value.review_cost_per_case or 0.0) * (source == "review")
+    review = (charter.business.value.review.cost_per_case or 0.0) * (source == "review")
     alone = worth(charter, problem, known, policy.decide(answers))
     lost = alone - worth(charter, problem, known, live) + review
     weights = redraw(seed, len(known), RESAMPLES, groups).astype(float)

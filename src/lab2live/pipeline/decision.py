@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from lab2live import files
 from lab2live.charter import gates
 from lab2live.charter.gates import Gate, GateResult
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import write_yaml
 from lab2live.errors import UserError
 
 Decision = Literal["go", "conditional", "no-go"]
@@ -162,7 +161,7 @@ def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
         if gate["status"] in ("fail", "warn")
     ] + list(learnt)
     content = {"project": verdict["run"]["project"], "decision": verdict["decision"], "lessons": learnt}
-    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
+    return write_yaml(content)
 
 
 def read(run: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def promises(charter: Charter) -> pd.DataFrame:
                 "": requirement,
                 "question": question,
                 "answer": answer.answer or "open",
-                "measured by": answer.measure or "open",
+                "measured by": (answer.measure or "open") + (f" ({answer.unit})" if answer.unit else ""),
                 "now": answer.current,
                 "target": answer.target,
             }
@@ -44,4 +44,5 @@ def completeness(answer: Answer) -> tuple[float | None, str]:
         return 0, f"The target is where things stand already ({minus(f'{answer.target:g}')}): nothing would be gained."
     if gaps:
         return len(parts) - len(gaps), f"Not stated yet: {', '.join(gaps)}."
-    return len(parts), f"{answer.measure}: from {minus(f'{answer.current:g}')} to {minus(f'{answer.target:g}')}."
+    unit = f" {answer.unit}" if answer.unit else ""
+    return len(parts), f"{answer.measure}: from {minus(f'{answer.current:g}')} to {minus(f'{answer.target:g}')}{unit}."

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from lab2live.charter import review
+from lab2live.charter.review import HIGH, MEDIUM
 from lab2live.charter.schema import Charter
 
 Status = Literal["pass", "warn", "fail", "skip"]
@@ -19,10 +21,6 @@ SEVERITY: dict[Status, int] = {"pass": 0, "skip": 0, "warn": 1, "fail": 2}
 # Gates of the data stage that speak for each line, the most telling one first: of several that decide it is quoted.
 DATA = ("eda.target", "eda.sources", "eda.access", "eda.missing_critical")
 SIGNAL = ("eda.signal", "eda.leakage")
-# Less time than this for a project that is not in production yet is little.
-LITTLE_TIME = 30
-# From which ratio on a priority is called medium and high: a rule of thumb.
-MEDIUM, HIGH = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -89,17 +87,8 @@ def _infrastructure(charter: Charter) -> Line:
 
 
 def _time(charter: Charter, today: dt.date) -> Line:
-    deadline = charter.feasibility.deadline
-    if deadline is None:
-        return Line("time", "skip", "the charter states no deadline (feasibility.deadline)")
-    days = (deadline - today).days
-    waiting = [source.name for source in charter.sources if source.access in ("requested", "refused")]
-    wait = f"; {', '.join(waiting)} still waited for" if waiting else ""
-    if days <= 0:
-        return Line("time", "fail", f"the deadline {deadline} is over")
-    status: Status = "warn" if days < LITTLE_TIME or waiting else "pass"
-    # the exact number of days would make two runs of the same thing differ
-    return Line("time", status, f"{'less' if days < LITTLE_TIME else 'more'} than a month until {deadline}{wait}")
+    left = review.time_left(charter, today)
+    return Line("time", left.status, left.text)
 
 
 def verdict(found: Sequence[Line]) -> tuple[float | None, str]:
@@ -138,11 +127,10 @@ def priority(charter: Charter, found: Sequence[Line], measured: float | None) ->
     steps, sentence
         The steps as a table with what was hoped for beside what was measured, and the priority in words.
     """
-    value, answer = charter.business.value, charter.business.return_on_investment
-    hoped = answer.target - answer.current if answer.target is not None and answer.current is not None else None
+    value, hoped = charter.business.value, charter.business.hoped_per_month
     sure = sum(CONFIDENCE[line.status] for line in found) / max(1, len(found))
     if value.build_cost is None or not value.horizon_months or (hoped is None and measured is None):
-        needs = "build_cost, horizon_months and per_case with cases_per_month, or return_on_investment"
+        needs = "build_cost, horizon_months and per_case with cases_per_month, or return_on_investment in money a month"
         return pd.DataFrame(), f"No priority can be computed: the charter has to state {needs}."
     months, unit = value.horizon_months, value.currency
     cost = value.build_cost + (value.run_cost_per_month or 0) * months

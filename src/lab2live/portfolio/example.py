@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from lab2live import files
 from lab2live.charter import gates
 from lab2live.charter import loading as charters
 from lab2live.charter.gates import STAGES
+from lab2live.charter.yaml import write_yaml
 from lab2live.pipeline import decision, store
 from lab2live.pipeline.store import LATEST
 from lab2live.poc import feasibility
@@ -147,16 +147,17 @@ def write(folder: Path, seed: int = 0) -> list[Path]:
 
 def _write(folder: Path, made: _Made, random: np.random.Generator) -> Path:
     money = {"currency": made.currency, "build_cost": made.build, "run_cost_per_month": 1_000, "horizon_months": 24}
-    returning = {"answer": "made up", "measure": "made up", "current": made.gain[0], "target": made.gain[1]}
+    returning = {"answer": "made up", "measure": "made up", "unit": f"{made.currency} per month"}
+    gain = dict(zip(("current", "target"), made.gain, strict=True))
     content: dict[str, Any] = {
         "project": {"name": made.name, "description": "Made up, not for any decision."},
-        "business": {"value": money, "return_on_investment": returning},
+        "business": {"value": money, "return_on_investment": returning | gain},
         "prediction": {"problem_type": "classification", "target": "outcome"},
         "sources": [{"name": name, "uri": f"{name}.csv", **more} for name, more in made.sources.items()],
     }
     if len(made.sources) > 1:
         content["join"] = {"base": next(iter(made.sources)), "on": "id"}
-    files.write_text(folder / charters.FILE, yaml.safe_dump(content, sort_keys=False))
+    files.write_text(folder / charters.FILE, write_yaml(content))
     if not made.reached:
         return folder
     charter = charters.read(folder / charters.FILE)

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from lab2live import files
 from lab2live.charter import loading as charters
 from lab2live.charter.gates import CATALOGUE, STAGES
-from lab2live.charter.loading import load_yaml
 from lab2live.charter.schema import Charter
+from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
 from lab2live.pipeline import store
@@ -37,7 +35,7 @@ class Wait:
 
     @property
     def is_over(self) -> bool:
-        return self.access == "granted"
+        return self.access in ("granted", "public")
 
 
 @dataclass(frozen=True)
@@ -158,10 +156,10 @@ def _from_charter(charter: Charter | None, today: dt.date) -> dict[str, Any]:
         return {"blockers": (), "waits": (), "priority_basis": "no charter can be read"}
     waits, blockers = [], []
     for source in charter.sources:
-        end = source.granted_on if source.access == "granted" else today
+        end = source.granted_on if source.is_open else today
         days = (end - source.requested_on).days if end and source.requested_on else None
         waits.append(Wait(source.name, source.access, days))
-        if source.access != "granted":
+        if not source.is_open:
             since = f" {days} days ago" if days is not None and source.access == "requested" else ""
             blockers.append(f"access to {source.name}: {source.access}{since}")
     steps, sentence = feasibility.priority(charter, feasibility.lines(charter, None, today), None)
@@ -247,9 +245,9 @@ def _measured(run: Path) -> dict[str, Any]:
 
 def _lessons(run: Path) -> tuple[str, ...]:
     try:
-        content = load_yaml((run / verdict.LESSONS).read_text(encoding="utf-8"))
+        content = read_yaml((run / verdict.LESSONS).read_text(encoding="utf-8"))
         return tuple(str(entry) for entry in content["lessons"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, UserError):
         return ()  # nothing was written down to learn from
 
 

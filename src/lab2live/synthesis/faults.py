@@ -42,7 +42,7 @@ class Kind:
         Plants it.
     needs
         What the charter has to give for it to be visible, beyond the data: `snapshot`, `expected`, `critical`,
-        `limits`, `date_column`, `fresh_within_days`, `labelers`, `label_delay_days`, `time_column`, `key`, `join`.
+        `limits`, `date_column`, `fresh_within_days`, `annotators`, `label_delay_days`, `time_column`, `key`, `join`.
     graded
         Whether less of it is still the same fault; a column is renamed or not.
     """
@@ -174,7 +174,7 @@ KINDS: Mapping[str, Kind] = {
     "leaking_date": _kind("leakage.time", "a date that is written after the outcome", "new", 0.95, outcomes.later_date),
     "label_flips": _kind("label.noise", "wrong outcomes", "any", 0.10, outcomes.flips),
     "label_disagreement": _kind(
-        "label.agreement", "two people who label disagree", "any", 0.25, outcomes.labelers, "labelers"
+        "label.agreement", "two people who label disagree", "any", 0.25, outcomes.annotators, "annotators"
     ),
     "label_immature": _kind(
         "label.not_matured",
@@ -208,7 +208,7 @@ def plant(
     more
         What some kinds take or need beyond that: `value`, `factor`, `hours`, `days`, `words`, `new` (a name), `other`
         (a second column), `partners`, `key`, `base`, `target`, `date_column`, `time_column`, `delay`, `until`,
-        `labelers`, `along`.
+        `annotators`, `along`.
 
     Returns
     -------

@@ -47,9 +47,9 @@ def draw(charter: Charter, known: Source, frames: Frames, real: Mapping[str, Rea
     draw = _classes if prediction.problem_type == "classification" else _number
     outcome, truth = draw(charter, part, signal, random)
     frame[prediction.target] = synthetic.with_gaps(outcome, part.column.missing, random)
-    for labeler in [name for name in prediction.labelers if name in frame]:
+    for annotator in [name for name in prediction.annotators if name in frame]:
         other = outcome.sample(frac=1, random_state=int(random.integers(2**31))).set_axis(outcome.index)
-        frame[labeler] = outcome.where(random.random(len(outcome)) >= DISAGREEMENT, other)
+        frame[annotator] = outcome.where(random.random(len(outcome)) >= DISAGREEMENT, other)
     return {"effects": _written(plan.effects), "noise": plan.noise, **truth}
 
 

@@ -98,7 +98,7 @@ def invented(charter: Charter, alone: Collection[str]) -> list[str]:
 def _as_what(charter: Charter, name: str, part: synthetic.Part) -> str:
     column, prediction = part.column, charter.prediction
     if part.kind == "category":
-        of_target = name in (prediction.target, *prediction.labelers)
+        of_target = name in (prediction.target, *prediction.annotators)
         levels, _ = class_shares(charter, part) if of_target else synthetic.levels_of(column)
         return f"one of {', '.join(map(str, levels))}"
     if part.kind in ("number", "integer"):

@@ -74,9 +74,9 @@ def flips(plot: Plot) -> None:
     plot.write(rows, [plot.random.choice(levels[levels != was]) for was in plot.values.iloc[rows]])
 
 
-def labelers(plot: Plot) -> None:
+def annotators(plot: Plot) -> None:
     """Two people's labels: one agrees with the outcome, the other does not in the share of rows."""
-    first, second = plot.named("labelers", "the names of two columns")
+    first, second = plot.named("annotators", "the names of two columns")
     target = plot.named("target", "the outcome's column")
     if first not in plot.frame:
         plot.frame[first] = plot.frame[target]

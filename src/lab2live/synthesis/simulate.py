@@ -204,7 +204,7 @@ def _with_faults(
         about = charter.prediction
         known: dict[str, Any] = {"target": about.target, "time_column": about.time_column, "key": source.key}
         known |= {"base": charter.base.name, "date_column": source.date_column, "delay": about.label_delay_days}
-        known["labelers"] = about.labelers or None
+        known["annotators"] = about.annotators or None
         more = {name: value for name, value in known.items() if value is not None}
         try:
             frames, truth = faults.plant(frames, fault.kind, source.name, column, fault.share, seed + number, **more)

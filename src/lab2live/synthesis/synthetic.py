@@ -81,7 +81,7 @@ def parts(charter: Charter, source: Source) -> dict[str, Part]:
     prediction = charter.prediction
     if source is charter.base:
         elsewhere = {name for other in charter.sources if other is not source for name in mentioned(other)}
-        plain = [prediction.id_column, prediction.time_column, prediction.group_column, *prediction.labelers]
+        plain = [prediction.id_column, prediction.time_column, prediction.group_column, *prediction.annotators]
         plain += [*prediction.immutable, *prediction.direction, *prediction.sensitive]
         names += [name for name in plain if name not in elsewhere and name not in prediction.derived]
     if source is target_source(charter) and prediction.target not in source.aggregate:
@@ -130,10 +130,10 @@ def _part(charter: Charter, source: Source, name: str, in_sql: bool) -> Part:
         column = column.model_copy(update={"values": listed})
     if name in charter.identifiers or name == source.key:
         return Part("integer" if _kind(column.type, where) in ("integer", "number") else "id", column, where)
-    if name in (prediction.target, *prediction.labelers):
+    if name in (prediction.target, *prediction.annotators):
         kind = "category" if prediction.problem_type == "classification" else _kind(column.type, where) or "number"
         said = column.model_copy(update={"missing": None, "unit": None}) != Column()
-        return Part(kind, column, where, said or name in prediction.labelers)
+        return Part(kind, column, where, said or name in prediction.annotators)
     if column.values is not None:
         return Part("category", column, where)
     if column.type is None and (column.min, column.max, column.mean) == (None, None, None):

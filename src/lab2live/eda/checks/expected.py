@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from lab2live.charter.schema import Charter, Source
+from lab2live.charter.yaml import read_yaml
 from lab2live.data.encoding import label
 from lab2live.errors import UserError
 
@@ -65,7 +65,7 @@ def _read(place: Path, column: str) -> list[Any]:
     suffix = place.suffix.lower()
     if suffix in (".yaml", ".yml", ".json"):
         text = place.read_text(encoding="utf-8")
-        found = json.loads(text) if suffix == ".json" else yaml.safe_load(text)
+        found = json.loads(text) if suffix == ".json" else read_yaml(text)
         found = found.get(column) if isinstance(found, dict) else found
         if not isinstance(found, list):
             raise TypeError("it holds no list")

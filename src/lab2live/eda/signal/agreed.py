@@ -31,13 +31,13 @@ def agreement(charter: Charter, columns: pd.DataFrame, source: str, seed: int = 
         `value` is Cohen's kappa where two people labelled every case with a class, else Krippendorff's alpha; a remark
         when they agree.
     """
-    names = list(charter.prediction.labelers)
+    names = list(charter.prediction.annotators)
     there = [name for name in names if name in columns]
     if not names:
-        return [Skip("label.agreement", source, "The charter names no labelers (prediction.labelers).")]
+        return [Skip("label.agreement", source, "The charter names no annotators (prediction.annotators).")]
     if len(there) < 2:
         return [
-            Skip("label.agreement", source, f"Agreement takes two labelers; there is {', '.join(there) or 'none'}.")
+            Skip("label.agreement", source, f"Agreement takes two annotators; there is {', '.join(there) or 'none'}.")
         ]
     numeric = charter.prediction.problem_type == "regression"
     values = _coded([columns[name] for name in there], numeric)
@@ -84,7 +84,7 @@ def krippendorff(values: np.ndarray, numeric: bool, seed: int) -> tuple[float, n
     Parameters
     ----------
     values
-        Shape (cases, labelers), NaN where somebody did not label; two or more labels per case.
+        Shape (cases, annotators), NaN where somebody did not label; two or more labels per case.
     """
     known = np.isfinite(values)
     labels = known.sum(axis=1).astype(float)

@@ -41,7 +41,7 @@ def labels(
     Parameters
     ----------
     charter
-        Names target, labelers, time column and label delay.
+        Names target, annotators, time column and label delay.
     data
         The cases with a known outcome.
     table

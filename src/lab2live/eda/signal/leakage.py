@@ -147,7 +147,7 @@ def _views(
     said: set[str | None],
 ) -> dict[str, list[np.ndarray]]:
     """Give the ways in which a column may know: by its values, by being filled in, by its distance to other dates."""
-    inputs, named = quick.matrix(small), {*charter.identifiers, *charter.prediction.labelers}
+    inputs, named = quick.matrix(small), {*charter.identifiers, *charter.prediction.annotators}
     views = {name: [inputs[:, j]] for j, name in enumerate(small.columns.kinds)}
     for name in map(str, columns):
         missing = columns[name].isna().to_numpy()

@@ -83,7 +83,7 @@ def knows(
 def _identifiers(charter: Charter, small: Dataset, columns: pd.DataFrame) -> list[str]:
     """Name what numbers cases: the charter's identifiers, what has a value of its own everywhere, what is called so."""
     named = [name for name in charter.identifiers if name in columns]
-    apart = {charter.prediction.group_column, *charter.prediction.labelers}
+    apart = {charter.prediction.group_column, *charter.prediction.annotators}
     for name in map(str, columns):
         reason = small.columns.left_out.get(name, "")
         numbered = reason.startswith(("it counts the rows", "almost every value is different"))

@@ -75,7 +75,7 @@ def space(
     names = [name for name in (prediction.id_column, prediction.group_column, *charter.join_keys) if name is not None]
     _check_names(charter, [*table.columns, *data.raw.columns])
     known = table.iloc[train]
-    parts = roles(known, identifiers={*names, *prediction.labelers})
+    parts = roles(known, identifiers={*names, *prediction.annotators})
     read = _derived(charter, table, data, parts.kinds)
     fixed = {name: reason for name, reason in parts.left_out.items() if name in table}
     fixed |= {one.column: f"it follows from {', '.join(one.sources)}" for one in read}
@@ -95,7 +95,7 @@ def space(
         numbers = reading(known[one.column])
         if np.isfinite(numbers).any():
             bounds[one.column] = (float(np.nanmin(numbers)), float(np.nanmax(numbers)))
-    hidden = dict.fromkeys([name for name in (*names, *prediction.labelers) if name in table])
+    hidden = dict.fromkeys([name for name in (*names, *prediction.annotators) if name in table])
     references, answers = _references(known.assign(**hidden), predict, sides, seed)
     return Space(
         sides,

@@ -12,9 +12,8 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from lab2live import files
+from lab2live.charter.yaml import write_yaml
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
 
@@ -88,7 +87,7 @@ def write(bundle: Path, target: Path) -> None:
     files.write_text(target / "requirements.txt", "\n".join(["mlflow", *packages]) + "\n")
     version = platform.python_version()
     environment = {"python": version, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
-    files.write_text(target / "python_env.yaml", yaml.safe_dump(environment, sort_keys=False))
+    files.write_text(target / "python_env.yaml", write_yaml(environment))
     function = {
         "loader_module": LOADER,
         "data": DATA,
@@ -97,7 +96,7 @@ def write(bundle: Path, target: Path) -> None:
         "env": {"virtualenv": "python_env.yaml"},
     }
     model = {"flavors": {"python_function": function}, "signature": _signature(loaded.form())}
-    files.write_text(target / MODEL, yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
+    files.write_text(target / MODEL, write_yaml(model))
 
 
 def _signature(form: dict[str, Any]) -> dict[str, str]:

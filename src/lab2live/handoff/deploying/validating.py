@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files as resources
 from typing import Any
 
-import yaml
-
-from lab2live.charter import loading as charters
+from lab2live.charter.yaml import read_yaml
 from lab2live.handoff.deploying.folder import SCHEMA
 
 # File -> the schema that the package check-jsonschema brings.
@@ -44,7 +42,7 @@ def problems(contents: Mapping[str, bytes]) -> list[str]:
     found: list[str] = []
     for name, schema in VENDORED.items():
         if name in contents and name not in unchecked():
-            found += _against(name, _vendored(schema), charters.load_yaml(contents[name].decode()))
+            found += _against(name, _vendored(schema), read_yaml(contents[name].decode()))
     if MANIFESTS in contents and MANIFESTS not in unchecked():
         found += _kubernetes(contents[MANIFESTS])
     if DOCKERFILE in contents:
@@ -132,7 +130,7 @@ def _kubernetes(content: bytes) -> list[str]:
     import kubernetes_validate
 
     found = []
-    for document in yaml.safe_load_all(content):
+    for document in map(read_yaml, content.decode().split("\n---\n")):
         try:
             kubernetes_validate.validate(document, KUBERNETES, strict=True)
         except kubernetes_validate.ValidationError as error:

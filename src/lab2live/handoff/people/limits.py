@@ -95,7 +95,7 @@ def _listed(title: str, found: Findings, name: str, gate_id: str) -> Point:
 def _instead(found: Findings, trigger: str) -> str:
     if not trigger:
         return ""
-    answer = dict(found.charter.fallback).get(trigger)  # type: ignore[call-overload]
+    answer = found.charter.answerers.get(trigger)
     if answer:
         return f"Then the model does not decide: {WHO[answer].lower()} does."
     return f"Who decides then is not settled: {otherwise(trigger)}."
@@ -105,7 +105,7 @@ def _unsure(found: Findings, counted: Counts | None) -> Point:
     title = "Cases about which it is not sure"
     if counted is None:
         return Point(title, ("Not known: nothing was counted in this run.",), known=False)
-    answer = dict(found.charter.fallback).get("low_confidence")
+    answer = found.charter.answerers.get("low_confidence")
     nobody = f"Who decides those is not settled: {otherwise('low_confidence')}."
     decides = f"{WHO[answer]} decides those." if answer else nobody
     rest = 100 - counted.sure.per_hundred

@@ -18,7 +18,6 @@ STATED = {
     "capacity_per_month": "cases a month that can be acted on",
     "build_cost": "to build it",
     "run_cost_per_month": "a month to run it",
-    "review_cost_per_case": "for a case that a person decides",
     "horizon_months": "months looked at",
     "cost_per_unit_under": "for every unit that the answer is too low",
     "cost_per_unit_over": "for every unit that the answer is too high",
@@ -61,8 +60,9 @@ def rests_on(value: Value) -> list[str]:
             said.append(f"{short(worth)} {value.currency} for {OUTCOMES[name]}")
     if value.cost_matrix is not None:
         said.append("a cost for every outcome and every decision (cost_matrix in the charter)")
-    for name, words in STATED.items():
-        number = getattr(value, name)
+    stated = {words: (name, getattr(value, name)) for name, words in STATED.items()}
+    stated["for a case that a person decides"] = ("review", value.review.cost_per_case)
+    for words, (name, number) in stated.items():
         if number is not None:
             said.append(f"{short(number)}{'' if name in COUNTED else ' ' + value.currency} {words}")
     return said

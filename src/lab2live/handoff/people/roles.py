@@ -92,11 +92,11 @@ def signers(charter: Charter) -> list[tuple[str, str]]:
 def needed(charter: Charter) -> tuple[str, ...]:
     """List the roles that this project needs.
 
-    People who judge outcomes only where `prediction.labelers` names columns of theirs, infrastructure only where the
+    People who judge outcomes only where `prediction.annotators` names columns of theirs, infrastructure only where the
     model is to run as a service.
     """
     without = set()
-    if not charter.prediction.labelers:
+    if not charter.prediction.annotators:
         without.add("data_labeler")
     if charter.deployment.target not in ("service", "both"):
         without.add("infrastructure")

@@ -84,7 +84,7 @@ class Disturbance:
 def source_columns(charter: Charter, source: pd.DataFrame) -> dict[str, str]:
     """Give the kind of each column that a silo delivers: number, date, category, or other; keys are left out."""
     names = {charter.prediction.id_column, charter.prediction.group_column, charter.prediction.target}
-    names |= {*charter.join_keys, *charter.prediction.labelers}
+    names |= {*charter.join_keys, *charter.prediction.annotators}
     found = feature_types.roles(source, identifiers=names)
     return {str(name): found.kinds.get(name, "other") for name in source.columns if name not in names}
 

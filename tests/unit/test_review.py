@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab2live.charter import loading as charters
 from lab2live.charter import review
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
+from lab2live.poc import feasibility as gate_feasibility
 
 TODAY = dt.date(2026, 11, 20)
 
@@ -34,7 +37,7 @@ def test_the_demo_leaves_none_open() -> None:
 def test_half_an_answer_says_what_is_missing() -> None:
     business = {"customer_experience": {"answer": "They wait less.", "current": 0}}
     (found,) = (one for one in review.unanswered(make(business=business)) if one.requirement == "B1")
-    assert found.field == "business.customer_experience: measure, target"
+    assert found.field == "business.customer_experience: measure, unit, target"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,7 @@ def test_somebody_without_a_name_owns_nothing() -> None:
     ("source", "status", "says"),
     [
         ({"uri": "s.csv"}, "pass", "granted"),
+        ({"uri": "s.csv", "access": "public"}, "pass", "public"),
         ({"uri": "s.csv", "access": "requested", "requested_on": "2026-11-01"}, "fail", "asked for 19 days ago"),
         ({"uri": "s.csv", "access": "refused", "owner": "Finance"}, "fail", "Chase Finance"),
         ({"uri": "s.csv", "access": "requested", "stand_in": "t.csv"}, "warn", "start on the stand-in"),
@@ -84,17 +88,24 @@ def test_somebody_without_a_name_owns_nothing() -> None:
         ({"stand_in": "t.csv"}, "warn", "stand-in"),
     ],
 )
-def test_access_to_a_silo_is_judged(source: dict[str, Any], status: str, says: str) -> None:
+def test_access_to_a_source_is_judged(source: dict[str, Any], status: str, says: str) -> None:
     line = review.feasibility(make(sources=[{"name": "s", **source}]), TODAY)[0]
     assert line.status == status
     assert says in line.text
 
 
-@pytest.mark.parametrize(("days", "status"), [(1, "pass"), (0, "fail"), (-1, "fail")])
-def test_a_deadline_is_held_against_today(days: int, status: str) -> None:
-    charter = make(feasibility={"deadline": TODAY + dt.timedelta(days), "skills": ["SQL"]})
+@pytest.mark.parametrize("days", [-1, 0, 1, 19, 29, 30, 400])
+@pytest.mark.parametrize("access", ["granted", "requested"])
+def test_command_and_gate_judge_a_deadline_by_one_rule(days: int, access: str) -> None:
+    charter = make(
+        feasibility={"deadline": TODAY + dt.timedelta(days), "skills": ["SQL"]},
+        sources=[{"name": "s", "uri": "s.csv", "stand_in": "t.csv", "access": access}],
+    )
     _, deadline, skills = review.feasibility(charter, TODAY)
-    assert deadline.status == status
+    (gate,) = (line for line in gate_feasibility.lines(charter, None, TODAY) if line.what == "time")
+    expected = "fail" if days <= 0 else "warn" if days < 30 or access == "requested" else "pass"
+    assert deadline.status == gate.status == expected
+    assert deadline.text == gate.text
     assert (skills.status, skills.text) == ("pass", "Skills: SQL.")
 
 
@@ -103,7 +114,7 @@ def test_what_is_not_stated_is_skipped_not_passed() -> None:
 
 
 def priced(target: float, **value: float) -> list[str]:
-    answer = {"return_on_investment": {"current": 100, "target": target}}
+    answer = {"return_on_investment": {"current": 100, "target": target, "unit": "EUR per month"}}
     money = {"build_cost": 1000, "horizon_months": 10, **value}
     return review.priority(make(business={**answer, "value": money}))
 
@@ -124,7 +135,94 @@ def test_the_arithmetic_is_shown() -> None:
 
 def test_without_costs_there_is_no_ratio() -> None:
     assert priced(400, build_cost=0)[-1] == "No cost stated, so there is no ratio."
-    assert "Cannot be computed" in review.priority(make())[0]
+    (lacking,) = review.priority(make())
+    assert lacking.startswith("Cannot be computed: state return_on_investment") and "horizon_months" in lacking
+
+
+def test_a_return_in_another_unit_is_no_money() -> None:
+    """A share that falls from 0.27 to 0.20 is not a loss of 0.07 EUR a month."""
+    returned = {"current": 0.27, "target": 0.20, "unit": "share"}
+    money = {"build_cost": 1000, "horizon_months": 10}
+    charter = make(business={"return_on_investment": returned, "value": money})
+    (lacking,) = review.priority(charter)
+    assert lacking == (
+        "Cannot be computed: state return_on_investment current and target, with the unit `EUR per month`."
+    )
+    table, sentence = gate_feasibility.priority(charter, [], None)
+    assert table.empty and "in money a month" in sentence
+    steps, _ = gate_feasibility.priority(charter, [], 500.0)
+    assert list(steps["basis"]) == ["measured here"]
+
+
+def per_case(*money: float, positive: str | None = "yes") -> Charter:
+    names = ("true_positive", "false_positive", "false_negative", "true_negative")
+    return make(
+        prediction={"problem_type": "classification", "target": "churned", "positive_class": positive},
+        business={"value": {"per_case": dict(zip(names, money, strict=True))}},
+    )
+
+
+def test_payoffs_are_sentences_to_confirm() -> None:
+    assert review.payoffs(per_case(110, -15, 0, 0)) == [
+        "Acting on a case where `churned` is yes brings 110 EUR.",
+        "Acting on a case where `churned` is not yes costs 15 EUR.",
+        "Not acting on a case where `churned` is yes changes nothing.",
+        "Not acting on a case where `churned` is not yes changes nothing.",
+    ]
+    assert "the rarer class brings 1,234,567.5 EUR" in review.payoffs(per_case(1234567.5, 0, 0, 0, positive=None))[0]
+    under = {"cost_per_unit_under": 2, "cost_per_unit_over": 0}
+    assert review.payoffs(make(business={"value": under})) == [
+        "Predicting `y` one unit too little costs 2 EUR.",
+        "Predicting `y` one unit too much changes nothing.",
+    ]
+    assert review.payoffs(make()) == []
+
+
+def asked_of_payoffs(charter: Charter) -> list[str]:
+    return [one.text for one in review.unanswered(charter) if "no model is needed" in one.text or "act" in one.text]
+
+
+@pytest.mark.parametrize(
+    ("money", "says"),
+    [
+        ((110, 15, 0, 0), "Does a cost lack its minus sign?"),
+        ((-110, -15, 0, 0), "Does a gain stand with a minus sign?"),
+        ((0, 0, 0, 0), "Does a cost lack its minus sign?"),
+        ((-500, 20, 0, 0), "Is `positive_class` the class to act on?"),
+    ],
+)
+def test_signs_that_decide_every_case_alike_are_asked_about(money: tuple[float, ...], says: str) -> None:
+    (asked,) = asked_of_payoffs(per_case(*money))
+    assert says in asked
+
+
+@given(
+    *[st.integers(-100, 100)] * 4,
+    st.floats(0.001, 0.999),
+)
+def test_payoffs_are_asked_about_exactly_where_the_best_decision_does_not_rise_with_the_probability(
+    tp: int, fp: int, fn: int, tn: int, p: float
+) -> None:
+    def gain(probability: float) -> float:
+        return probability * (tp - fn) + (1 - probability) * (fp - tn)
+
+    sensible = gain(0.0) < 0 < gain(1.0)
+    assert bool(asked_of_payoffs(per_case(tp, fp, fn, tn))) is not sensible
+    if gain(0.0) * gain(1.0) >= 0:
+        assert gain(p) * (gain(0.0) + gain(1.0)) >= 0, "one decision is best at every probability"
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ({"cost_matrix": [[0, 5, 9], [5, 0, 9], [5, 5, 0]]}, False),
+        ({"cost_matrix": [[0, 5], [0, 5]]}, True),
+        ({"cost_per_unit_under": 0, "cost_per_unit_over": 0}, True),
+        ({"cost_per_unit_under": 1, "cost_per_unit_over": 0}, False),
+    ],
+)
+def test_costs_that_need_no_model_are_asked_about(value: dict[str, Any], asked: bool) -> None:
+    assert bool(asked_of_payoffs(make(business={"value": value}))) is asked
 
 
 def with_lessons(folder: Path, text: str | bytes) -> Charter:
