@@ -456,7 +456,7 @@ WRONG = {
     ),
     "a score in percent": (
         MINIMAL.replace("target: left", "target: left, required_score: 75"),
-        "project.yaml",
+        "prediction.required_score",
         "no score is above 1: 75 % is 0.75",
     ),
     "nothing like it": (MINIMAL + "zzz: 1\n", "field `zzz`", "known are project, business"),
@@ -474,7 +474,7 @@ WRONG = {
     "an unknown metric": (MINIMAL.replace("target: left", "target: left, metric: auc"), "prediction.metric", "roc_auc"),
     "a metric for something else": (
         MINIMAL.replace("target: left", "target: left, metric: rmse"),
-        "project.yaml",
+        "prediction.metric",
         "not for classification",
     ),
     "two sources, no join": (TWO_SOURCES, "project.yaml", "need a `join` block"),

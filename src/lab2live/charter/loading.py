@@ -8,16 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lab2live.charter.schema import (
-    DEMO_SCHEME,
-    PUBLIC_SCHEME,
-    RENAMED_FIELDS,
-    SIMULATED_SCHEME,
-    Block,
-    Charter,
-    Source,
-    nearest,
-)
+from lab2live.charter import schema
+from lab2live.charter.schema import Block, Charter, Source, nearest
 from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
 
@@ -94,7 +86,7 @@ def _with_sources_as_asked(charter: Charter) -> Charter:
 
 def _simulated(charter: Charter, source: Source) -> Source:
     """Give a source of which only the description counts; what can be read everywhere stays as it is."""
-    if source.address.startswith((DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME)):
+    if source.address.startswith((schema.DEMO_SCHEME, schema.PUBLIC_SCHEME, schema.SIMULATED_SCHEME)):
         return source
     if not source.columns and not source.aggregate:
         raise UserError(
@@ -105,7 +97,7 @@ def _simulated(charter: Charter, source: Source) -> Source:
         )
     lists = {column: values for column, values in source.expected.items() if isinstance(values, list)}
     elsewhere: dict[str, object] = {"stand_in": None, "snapshot": None, "table": None, "expected": lists}
-    return source.model_copy(update={"uri": SIMULATED_SCHEME, "access": "simulated", **elsewhere})
+    return source.model_copy(update={"uri": schema.SIMULATED_SCHEME, "access": "simulated", **elsewhere})
 
 
 def _nearest_charter() -> Charter:
@@ -178,8 +170,8 @@ def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserErr
     fix = "correct it; `lab2live charter` checks the file again"
     if first["type"] == "missing":
         return UserError(f"A field is missing in the charter{more}.", where=where, fix=f"add `{field}:`")
-    if field in RENAMED_FIELDS:
-        fix = f"write `{RENAMED_FIELDS[field]}` instead"
+    if field in schema.RENAMED_FIELDS:
+        fix = f"write `{schema.RENAMED_FIELDS[field]}` instead"
         return UserError(f"A field of the charter has a new name{more}.", where=where, found=f"`{field}`", fix=fix)
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])

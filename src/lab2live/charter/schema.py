@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from lab2live.charter import gates, metrics
 from lab2live.errors import UserError
@@ -199,9 +199,18 @@ class Prediction(Block):
 
     @field_validator("metric")
     @classmethod
-    def _known_metric(cls, value: str | None) -> str | None:
-        if value is not None and value not in metrics.METRICS:
-            raise ValueError(f"prediction.metric `{value}` is not known{nearest(value, metrics.METRICS)}")
+    def _fits(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("problem_type")
+        fitting = [name for name, known in metrics.METRICS.items() if known.problem_type == kind]
+        if value is not None and kind and value not in fitting:
+            raise ValueError(f"prediction.metric `{value}` is not for {kind}: use one of {', '.join(fitting)}")
+        return value
+
+    @field_validator("required_score")
+    @classmethod
+    def _reachable(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and value > 1 and info.data.get("metric") not in metrics.ERRORS:
+            raise ValueError(f"prediction.required_score is {value:g}, and no score is above 1: 75 % is 0.75")
         return value
 
 
@@ -462,13 +471,6 @@ class Charter(Block):
         for field, name in named:
             if name not in names:
                 raise ValueError(f"`{field}` names the source `{name}`{nearest(name, names)}")
-        metric, kind = self.prediction.metric, self.prediction.problem_type
-        if metric and metrics.METRICS[metric].problem_type != kind:
-            fitting = ", ".join(name for name, known in metrics.METRICS.items() if known.problem_type == kind)
-            raise ValueError(f"prediction.metric `{metric}` is not for {kind}: use one of {fitting}")
-        required = self.prediction.required_score
-        if metric not in metrics.ERRORS and required is not None and required > 1:
-            raise ValueError(f"prediction.required_score is {required:g}, and no score is above 1: 75 % is 0.75")
         return self
 
     @property
