@@ -145,9 +145,7 @@ def test_a_return_in_another_unit_is_no_money() -> None:
     money = {"build_cost": 1000, "horizon_months": 10}
     charter = make(business={"return_on_investment": returned, "value": money})
     (lacking,) = review.priority(charter)
-    assert lacking == (
-        "Cannot be computed: state return_on_investment current and target, with the unit `EUR per month`."
-    )
+    assert lacking == ("Cannot be computed: state return_on_investment (current, target, unit: EUR per month).")
     table, sentence = gate_feasibility.priority(charter, [], None)
     assert table.empty and "in money a month" in sentence
     steps, _ = gate_feasibility.priority(charter, [], 500.0)

@@ -164,7 +164,7 @@ def priority(charter: Charter) -> list[str]:
     value, hoped = charter.business.value, charter.business.hoped_per_month
     unit, months = value.currency, value.horizon_months
     stated = {
-        f"return_on_investment current and target, with the unit `{unit} per month`": hoped,
+        f"return_on_investment (current, target, unit: {unit} per month)": hoped,
         "build_cost": value.build_cost,
         "horizon_months": months,
     }
