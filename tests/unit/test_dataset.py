@@ -75,6 +75,20 @@ def test_an_unknown_positive_class_names_the_field_and_the_classes(charter_of: A
     assert caught.value.details["found"] == str(positive)
 
 
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        ([10, 1, 2, 11], ["1", "2", "10", "11"]),
+        ([0.5, -1, 2, -2], ["-2", "-1", "0.5", "2"]),
+        (["class 10", "class 9", "class 1"], ["class 1", "class 9", "class 10"]),
+        (["b", "a10b", "a2", "7"], ["7", "a2", "a10b", "b"]),
+        (["²", "1", "x"], ["1", "x", "²"]),
+    ],
+)
+def test_classes_stand_in_the_order_in_which_people_count(charter_of: Any, values: Any, order: list[str]) -> None:
+    assert list(dataset.dataset(charter_of(), table(values * 3)).classes) == order
+
+
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_the_rarer_class_is_the_positive_one_by_default(ones: int, twos: int) -> None:
     from lab2live.charter.schema import Charter

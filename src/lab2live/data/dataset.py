@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -157,7 +158,7 @@ def _numbers(target: pd.Series, where: str) -> np.ndarray:
 def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
     labels = target.map(label)
     counts = labels.value_counts()
-    classes = sorted(counts.index)
+    classes = sorted(counts.index, key=_naturally)
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise UserError(
             "The target of a classification needs two classes or a few more.",
@@ -179,6 +180,13 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
             )
         classes.sort(key=lambda name: name == wanted)
     return labels.map({name: code for code, name in enumerate(classes)}).to_numpy(dtype=int), tuple(classes)
+
+
+def _naturally(name: str) -> tuple[bool, float, list[Any]]:
+    """Order numbers by size and texts by the numbers in them, as people write a cost matrix: 2 stands before 10."""
+    is_text = re.fullmatch(r"-?\d+(\.\d+)?", name) is None
+    parts = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    return is_text, 0.0 if is_text else float(name), parts
 
 
 def _fix(labels: pd.Series, classes: Sequence[str]) -> str:
