@@ -2,7 +2,8 @@
 
 Colour-blind safe (Okabe-Ito), labelled directly, legible on a phone and in print. A title states the message. Figures
 are made without pyplot, so that nothing leaks between cells. Every figure carries its own description in words:
-`alt(figure)`; `show(figure)` is what a notebook cell ends with, `png(figure)` is what a file gets.
+`alt(figure)`; `show(figure)` is what a notebook cell ends with, `png(figure)` is what a file gets. A value that is not
+finite is left out: a chart never stops a stage.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from lab2live.reporting import style
 from lab2live.reporting.formatting import plain
 from lab2live.reporting.style import (
     BLUE,
-    DPI,
     GROUPS,
     INK,
     LOOK,
+    ORANGE,
     QUIET,
     VERMILION,
-    WIDTH,
     Picture,
     alt,
     clean,
@@ -40,13 +43,14 @@ from lab2live.reporting.style import (
     signed,
     stamp,
     value_label,
-    write_title,
 )
 
 # Of the width of a chart, for a value written beside its dot.
 VALUE_ROOM = 0.2
+LINES = ((VERMILION, "-", 2.6), (BLUE, (0, (5, 2)), 2.0))
 
-__all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show", "stamp"]
+__all__ = ["Picture", "alt", "bars", "contributions", "falling", "heading", "histogram"]
+__all__ += ["intervals", "png", "profit_curve", "show", "stamp", "tornado"]
 
 
 def bars(
@@ -75,13 +79,12 @@ def bars(
     with rc_context(LOOK):
         figure, axes = rows_canvas(names, title, xlabel)
         axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=BLUE)
-        reach = [*heights[np.isfinite(heights)], *([limit] if limit is not None else []), 0.0]
-        set_range(axes, min(reach), max(reach), room=0.3)
-        room = VALUE_ROOM * (max(reach) - min(reach))
+        low, high = set_range(axes, [*heights, 0.0 if limit is None else limit, 0.0], room=0.3)
+        room = VALUE_ROOM * (high - low)
         for row, value in enumerate(heights):
             # nothing is written across the line
             end = limit if limit is not None and 0 <= value <= limit < value + room else value
-            value_label(axes, row, end, shown(value, percent))
+            value_label(axes, row, end, shown(value, percent), left=end < 0)
         if limit is not None:
             mark_line(axes, limit, f"{limit_label or 'limit'} {shown(limit, percent)}")
         if percent:
@@ -122,14 +125,14 @@ def intervals(
     """
     names = names_of(labels)
     middle, left, right = (np.asarray(part, dtype=float) for part in (centre, low, high))
-    reach = np.concatenate([middle, left, right, [] if reference is None else [reference]])
-    reach = reach[np.isfinite(reach)] if np.isfinite(reach).any() else np.array([0.0, 1.0])
     with rc_context(LOOK):
         marked = [f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names, strict=True)]
         figure, axes = rows_canvas(marked, title, xlabel)
         # a value takes up to so much room, and nothing is written across the line
-        span = float(np.ptp(reach)) * VALUE_ROOM
-        set_range(axes, float(reach.min()), float(reach.max()) + span, room=0.1)
+        reach = [*middle, *left, *right, *([] if reference is None else [reference])]
+        lowest, highest = set_range(axes, reach, room=0.1)
+        span = (highest - lowest) * VALUE_ROOM
+        set_range(axes, [lowest, highest + span], room=0.1)
         axes.locator_params(axis="x", nbins=5)
         for row, label in enumerate(labels):
             bold = label == chosen
@@ -140,7 +143,7 @@ def intervals(
                 end = float(np.nanmax([middle[row], right[row]]))
                 if reference is not None and end - span / 4 < reference < end + span:
                     end = float(reference)
-                value_label(axes, row, end, write(float(middle[row])), leftwards=False, gap=9, bold=bold)
+                value_label(axes, row, end, write(float(middle[row])), left=False, gap=9, bold=bold)
         if reference is not None:
             mark_line(axes, reference, f"{reference_label or 'reference'} {write(float(reference))}")
         facts = [
@@ -188,21 +191,19 @@ def contributions(
     starts = ends - np.asarray(steps)
     with rc_context(LOOK):
         figure, axes = rows_canvas(["average", *labels, "this prediction"], title, xlabel)
-        reach = [base, total, *ends]
-        set_range(axes, min(reach), max(reach), room=0.3)
-        if steps and min(reach) >= 0:  # a bar that ends at the far left has its label there, too
-            axes.set_xlim(left=min(reach) - 0.2 * (max(reach) - min(reach)))
+        low, high = set_range(axes, [base, total, *ends], room=0.3)
+        if steps and low >= 0:  # a bar that ends at the far left has its label there, too
+            axes.set_xlim(left=low - 0.2 * (high - low))
         last = len(steps) + 1
         for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
             axes.barh(row, step, left=start, height=0.6, color=VERMILION if step > 0 else BLUE)
             axes.plot([start, start], [row - 1.3, row - 0.3], color=QUIET, linewidth=0.8)
-            value_label(axes, row, end, signed(step), leftwards=step < 0)
+            value_label(axes, row, end, signed(step), left=step < 0)
         axes.plot([total, total], [last - 0.7, last], color=QUIET, linewidth=0.8)
         axes.plot([base, total], [0, last], "D", color=INK, markersize=8, linestyle="none")
-        middle = (min(reach) + max(reach)) / 2
         for row, place, text in ((0, base, first), (last, total, final)):
             # words are longer than numbers: they go where there is room
-            value_label(axes, row, place, text, leftwards=said is not None and place > middle, gap=9)
+            value_label(axes, row, place, text, left=said is not None and place > (low + high) / 2, gap=9)
         if note:
             axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
         facts = [f"{name} {signed(step)}" for name, step in zip(labels, steps, strict=True)]
@@ -226,7 +227,7 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
     edges = np.histogram_bin_edges(everything, bins=30) if everything.size else np.linspace(0.0, 1.0, 31)
     names = names_of(list(groups))
     with rc_context(LOOK):
-        figure = Figure(figsize=(WIDTH, 1.2 + 1.25 * max(len(groups), 1)), dpi=DPI, layout="constrained")
+        figure = style.canvas(1.2 + 1.25 * max(len(groups), 1))
         panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
         facts = []
         for index, (axes, name, values) in enumerate(zip(panels, names, groups.values(), strict=False)):
@@ -240,7 +241,161 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
             axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=INK)
             middle = plain(float(np.median(values))) if values.size else "–"
             facts.append(f"{name}: {values.size:,} values, median {middle}")
-        write_title(figure, title)
+        style.write_title(figure, title)
         # at the panel, not at the figure: a stamp stands there
         panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=QUIET)
         return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")
+
+
+def profit_curve(
+    shares: Sequence[float],
+    worths: Mapping[str, Sequence[float]],
+    chosen: tuple[float, float],
+    capacity: float | None,
+    title: str,
+    ylabel: str,
+) -> Figure:
+    """What acting on the highest-scored share of the cases earns, by the ranking of model and rule.
+
+    Parameters
+    ----------
+    shares
+        From 0 (nobody) to 1 (everybody).
+    worths
+        By who ranks the cases, the model first: the money at each share.
+    chosen
+        Share and money where the model's policy ends up.
+    capacity
+        The largest share that can be acted on, if something limits it.
+    title, ylabel
+        The message of the chart; what is measured, with its unit.
+    """
+    model = next(iter(worths.values()))
+    nobody, everybody = model[0], model[-1]
+    with rc_context(LOOK):
+        figure, axes = _shares_canvas(4.6, title, ylabel, "share of cases acted on, highest scores first")
+        for (name, money), (colour, dashes, width) in zip(worths.items(), LINES, strict=False):
+            axes.plot(shares, money, color=colour, linestyle=dashes, linewidth=width, label=clean(name))
+        axes.plot([0, 1], [nobody, everybody], color=QUIET, linewidth=1.2, linestyle=":", label="drawn by lot")
+        axes.plot([0, 1], [nobody, everybody], "o", color=QUIET, markersize=6)
+        axes.plot(*chosen, "D", color=INK, markersize=9, linestyle="none", label="what the model does", zorder=5)
+        if capacity is not None and capacity < 1:
+            mark_line(axes, capacity, f"capacity {shown(capacity, percent=True)}")
+        for place, words, side in ((0.0, "nobody", "left"), (1.0, "everybody", "right")):
+            money_there = nobody if place == 0 else everybody
+            axes.annotate(words, (place, money_there), (0, -8), textcoords="offset points", ha=side, va="top")
+        figure.legend(loc="outside lower left", ncols=2)
+        best = [f"{name} at most {shown(max(money))}" for name, money in worths.items()]
+        limit = "" if capacity is None else f" Capacity ends at {shown(capacity, percent=True)}."
+        place_, money_ = shown(chosen[0], percent=True), shown(chosen[1])
+        return finish(
+            figure,
+            f"{title}. {ylabel} against the share of cases acted on: nobody {shown(nobody)}, everybody "
+            f"{shown(everybody)}; {'; '.join(best)}; what the model does: {place_}, {money_}.{limit}",
+        )
+
+
+def tornado(
+    labels: Sequence[str],
+    at_low: Sequence[float],
+    at_high: Sequence[float],
+    base: float,
+    title: str,
+    xlabel: str,
+    names: tuple[str, str] = ("30 % less", "30 % more"),
+) -> Figure:
+    """What is left when one assumption at a time turns out to be less or more than assumed.
+
+    Parameters
+    ----------
+    labels
+        The assumptions, the one with the largest swing first.
+    at_low, at_high
+        What is left if there is less of it, and if there is more.
+    base
+        What is left if everything is as assumed.
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    names
+        What less and more mean.
+    """
+    rows = names_of(labels)
+    with rc_context(LOOK):
+        figure, axes = rows_canvas(rows, title, xlabel)
+        for row, (low, high) in enumerate(zip(at_low, at_high, strict=True)):
+            # the longer one first, where both point the same way
+            for end, colour, hatch in sorted(
+                ((low, BLUE, ""), (high, ORANGE, "///")), key=lambda bar: -abs(bar[0] - base)
+            ):
+                axes.barh(row, end - base, left=base, height=0.62, color=colour, hatch=hatch, edgecolor="white")
+        low, high = set_range(axes, [base, *at_low, *at_high], room=0.1)
+        if 0 < low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
+            low, high = set_range(axes, [0.0, high], room=0.1)
+        if low <= 0 <= high:
+            axes.axvline(0, color=INK, linewidth=1.4)
+        mark_line(axes, base, f"as assumed {shown(base)}")
+        axes.xaxis.set_major_formatter(lambda money, _: shown(money))
+        axes.locator_params(axis="x", nbins=4)
+        less = Patch(facecolor=BLUE, label=clean(names[0]))
+        more = Patch(facecolor=ORANGE, hatch="///", edgecolor="white", label=clean(names[1]))
+        figure.legend(handles=[less, more], loc="outside lower left", ncols=2)
+        facts = [f"{name} {shown(low)} to {shown(high)}" for name, low, high in zip(rows, at_low, at_high, strict=True)]
+        return finish(
+            figure,
+            f"{title}. {xlabel}, as assumed {shown(base)}; {names[0]} to {names[1]}: {'; '.join(facts)}.",
+        )
+
+
+def falling(gain: float, slope: float, expected: float, rate: float | None, title: str, ylabel: str) -> Figure:
+    """What is left of a gain at every rate of the fallback.
+
+    Parameters
+    ----------
+    gain
+        Money without any fallback.
+    slope
+        What it would cost if every case were handed over.
+    expected
+        The rate that is expected, 0 to 1.
+    rate
+        From which on nothing is left; `None` if that never comes.
+    title, ylabel
+        The message of the chart; what is measured, with its unit.
+    """
+    with rc_context(LOOK):
+        figure, axes = _shares_canvas(3.8, title, ylabel, "share of cases that the fallback answers")
+        axes.plot([0, 1], [gain, gain - slope], color=BLUE, linewidth=2.4)
+        axes.axhline(0, color=INK, linewidth=1.4)
+        left = gain - slope * expected
+        axes.plot(expected, left, "D", color=VERMILION, markersize=9, zorder=5)
+        axes.annotate(
+            f"expected: {shown(expected, percent=True)}",
+            (expected, left),
+            (10, 8),
+            textcoords="offset points",
+            weight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # nothing is written across the line
+        )
+        if rate is not None and rate <= 1:
+            mark_line(axes, rate, f"nothing left from {shown(round(rate, 3), percent=True)}")
+        never = "never nothing is left" if rate is None or rate > 1 else f"nothing is left from {rate:.0%} on"
+        return finish(
+            figure,
+            f"{title}. {ylabel} against the share of cases that the fallback answers: {shown(gain)} without it, "
+            f"{shown(left)} at the expected {shown(expected, percent=True)}; {never}.",
+        )
+
+
+def _shares_canvas(height: float, title: str, ylabel: str, xlabel: str) -> tuple[Figure, Axes]:
+    """Money against a share of the cases."""
+    figure = style.canvas(height)
+    axes = figure.subplots()
+    axes.grid(axis="y")
+    axes.set_xlim(-0.04, 1.04)
+    axes.margins(y=0.15)
+    axes.xaxis.set_major_formatter(lambda share, _: shown(share, percent=True))
+    axes.yaxis.set_major_formatter(lambda money, _: shown(money))
+    axes.set_xlabel(xlabel)
+    axes.set_title(clean(ylabel), loc="left", fontsize=11, color=QUIET, pad=20)
+    style.write_title(figure, title)
+    return figure, axes
