@@ -11,7 +11,6 @@ from numbers import Integral, Real
 from typing import Any
 
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
-PERCENT = ("share", "probability")  # units whose values are shown in percent
 _MISSING = "–"
 
 
@@ -37,7 +36,7 @@ class GateView:
     must_pass: bool
     measured: str
     message: str
-    evidence: str | None
+    evidence: str
 
 
 def gate_view(gate: Any) -> GateView:
@@ -49,34 +48,31 @@ def gate_view(gate: Any) -> GateView:
     '84 % (at least 89 % needed)'
     """
     get = gate.get if isinstance(gate, Mapping) else lambda name: getattr(gate, name, None)
-    status, name = get("status"), get("id") or ""
     return GateView(
-        symbol=SYMBOLS.get(status, "?"),
-        status=status,
-        id=name,
-        requirement=get("requirement") or "",
-        title=get("title") or name,
-        question=get("question") or "",
+        **{name: get(name) or "" for name in ("status", "id", "requirement", "question", "message", "evidence")},
+        symbol=SYMBOLS.get(get("status") or "", "?"),
+        title=get("title") or get("id") or "",
         must_pass=bool(get("must_pass")),
         measured=_measured(get("value"), get("threshold"), get("unit") or "", get("better")),
-        message=get("message") or "",
-        evidence=get("evidence"),
     )
 
 
-def _measured(value: object, limit: object, unit: str, better: str | None) -> str:
+def _measured(value: Any, limit: Any, unit: str, better: str | None) -> str:
     if is_missing(value) or unit == "severity":
         return ""
-    scale, sign = (100, " %") if unit in PERCENT else (1, "")
+    scale, sign = (100, " %") if unit in ("share", "probability") else (1, "")
 
-    def write(part: object, digits: int) -> str:
+    def write(part: Any, digits: int) -> str:
         return number(float(part) * scale if isinstance(part, Real) else part, digits)
 
     # Rounding must not put the value on the other side of its limit, or make it whole: 89 % is no failure of 89 %.
-    edges = [edge for edge in (limit, 1 if sign else None) if isinstance(edge, Real)]
+    edges: list[Any] = [edge for edge in (limit, 1 if sign else None) if isinstance(edge, Real)]
     for digits in range(2 if sign else 3, 18):
         text = write(value, digits)
-        if _same_sides(text, scale, value, edges):
+        if not isinstance(value, Real) or math.isinf(value):
+            break
+        rounded = float(text.replace(",", "").replace("−", "-")) / scale
+        if all((rounded > edge, rounded < edge) == (value > edge, value < edge) for edge in edges):
             break
     if unit == "p-value":
         text = f"p = {text}"
@@ -86,13 +82,6 @@ def _measured(value: object, limit: object, unit: str, better: str | None) -> st
         return text + sign
     needed = ("at least {} needed" if better == "higher" else "at most {} allowed").format(write(limit, 6) + sign)
     return f"{text}{sign} ({needed})"
-
-
-def _same_sides(text: str, scale: int, value: Any, edges: Sequence[Any]) -> bool:
-    if not isinstance(value, Real) or not math.isfinite(value):
-        return True
-    rounded = float(text.replace(",", "").replace("−", "-")) / scale
-    return all((rounded > edge, rounded < edge) == (value > edge, value < edge) for edge in edges)
 
 
 @dataclass(frozen=True)

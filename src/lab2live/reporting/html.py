@@ -6,10 +6,8 @@ allow-list cleans whatever notebooks put out, and a content security policy in e
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,7 @@ from lab2live import files
 from lab2live.reporting.display import HERE, TEMPLATES, Html, banner, href
 from lab2live.reporting.formatting import SYMBOLS, decision_view, duration, gate_view, status
 
-GROUPS = {
-    "fail": "the limit is exceeded",
-    "warn": "needs attention",
-    "skip": "could not be judged",
-    "pass": "as required",
-}
-STAGE_LOOKS = {"done": "pass", "kept": "pass", "failed": "fail", "not run": "skip"}
-
+WORST_FIRST = ("fail", "warn", "skip", "pass")
 # The first of these that an output has is shown; a widget is nothing without its script.
 SHOWN = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain"]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -64,7 +55,6 @@ def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.h
     from traitlets.config import Config
 
     content = nbformat.read(notebook, as_version=4)
-    stopped = _how_far(content)
     _prepare_outputs(content.cells)
     exporter = HTMLExporter(
         template_name="basic",
@@ -79,7 +69,7 @@ def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.h
         ),
     )
     body, _ = exporter.from_notebook_node(content, {"metadata": {"path": str(notebook.parent)}})
-    write_page(html, title, [*stopped, Markup(sanitise(body))], back, notebook.name)
+    write_page(html, title, [*_how_far(content), Markup(sanitise(body))], back, notebook.name)
 
 
 def write_page(path: Path, title: str, pieces: Iterable[Html | Markup | str], back: str = "", source: str = "") -> Path:
@@ -115,7 +105,7 @@ def write_index(run_dir: Path) -> Path:
     Path
         The page.
     """
-    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
+    verdict = files.read_json(run_dir / "verdict.json")
     run, gates = verdict["run"], [gate_view(gate) for gate in verdict["gates"]]
     decision = decision_view(verdict)
     return _write(
@@ -126,10 +116,7 @@ def write_index(run_dir: Path) -> Path:
         decision=decision,
         reasons=verdict["reasons"],
         run=run,
-        groups=[
-            (name, says, found) for name, says in GROUPS.items() if (found := [g for g in gates if g.status == name])
-        ],
-        stages=[stage | {"look": STAGE_LOOKS.get(stage["status"], "skip")} for stage in run["stages"]],
+        groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
         banner=banner,
         SYMBOLS=SYMBOLS,
     )
@@ -167,13 +154,6 @@ def marked(text: str) -> Markup:
     return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _moment(iso: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S %Z}".rstrip()
-    except ValueError:
-        return iso
-
-
 def _how_far(notebook: Any) -> Iterable[Html]:
     """A banner when the notebook was not executed to its end, else nothing."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
@@ -192,14 +172,14 @@ def _prepare_outputs(cells: Iterable[Any]) -> None:
         if cell.cell_type == "markdown":
             heading = ([heading, *re.findall(r"^#{1,6} +(.+)$", cell.source, re.MULTILINE)])[-1]
         elif cell.cell_type == "code":
-            cell.outputs = [
-                output
-                for output in cell.outputs
-                if "data" not in output or (WIDGET not in output.data and not output.data.keys().isdisjoint(SHOWN))
-            ]
+            cell.outputs = [one for one in cell.outputs if "data" not in one or _can_be_shown(one.data)]
             for output in cell.outputs:
                 words = output.get("metadata", {}).get("alt") or output.get("data", {}).get("text/plain") or "<"
                 output.alt = f"Picture in “{heading}”" if words.startswith("<") else words
+
+
+def _can_be_shown(data: Any) -> bool:
+    return WIDGET not in data and any(kind in data for kind in SHOWN)
 
 
 def _exists_in(run_dir: Path) -> Callable[[object], bool]:
@@ -207,18 +187,16 @@ def _exists_in(run_dir: Path) -> Callable[[object], bool]:
     root = run_dir.resolve()
 
     def exists(path: object) -> bool:
-        if not isinstance(path, str) or not path.partition("#")[0]:
-            return False
         try:
-            target = (root / path.partition("#")[0]).resolve()
-            return target.is_relative_to(root) and target.exists()
+            target = (root / str(path).partition("#")[0]).resolve()
+            return root in target.parents and target.exists()
         except (OSError, ValueError):
             return False
 
     return exists
 
 
-TEMPLATES.filters.update(href=href, status=status, duration=duration, marked=marked, moment=_moment)
+TEMPLATES.filters.update(href=href, status=status, duration=duration, marked=marked)
 
 
 def _write(path: Path, template: str, **content: Any) -> Path:

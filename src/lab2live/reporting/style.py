@@ -9,10 +9,11 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context, rcParamsDefault
+from matplotlib import rc_context, rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -21,33 +22,16 @@ from lab2live.reporting.formatting import number, short
 
 # Okabe & Ito: told apart by people with any of the common colour vision deficiencies.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
-INK, QUIET, RULE = "#1c2127", "#5b636e", "#dde1e6"
+INK, QUIET = "#1c2127", "#5b636e"
 GROUPS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 WIDTH = 5.6  # inches: with 11 points of text still legible when shrunk to the width of a phone
 PALETTE = 64  # colours
 DPI = 130
-# Whatever a user's matplotlibrc says (LaTeX that is not installed, say), a chart is drawn from matplotlib's defaults.
-LOOK: dict[str, Any] = {name: value for name, value in rcParamsDefault.items() if name != "backend"} | {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that pictures are the same everywhere
-    "font.size": 11,
-    "text.color": INK,
-    "text.parse_math": False,  # a `$` in data is a `$`
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": QUIET,
-    "axes.labelsize": 11,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": INK,
-    "ytick.major.size": 0,
-    "grid.color": RULE,
-    "legend.frameon": False,
-    "legend.fontsize": 11,
-}
+# matplotlib's defaults and our own style, whatever a user's matplotlibrc says (LaTeX that is not installed, say).
+# Only the backend is left alone: it shows what others draw.
+_STYLE = rc_params_from_file(Path(__file__).with_name("charts.mplstyle"))
+LOOK: dict[str, Any] = {name: value for name, value in _STYLE.items() if name != "backend"}
 
 
 @dataclass(frozen=True)
@@ -138,8 +122,8 @@ def mark_line(axes: Axes, x: float, text: str) -> None:
     axes.axvline(x, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
     low, high = axes.get_xlim()
     side = "right" if (x - low) > 0.6 * (high - low) else "left"
-    across = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-    axes.annotate(clean(text), (x, 1), (0, 4), ha=side, va="bottom", **across)
+    top = ("data", "axes fraction")
+    axes.annotate(clean(text), (x, 1), (0, 4), xycoords=top, textcoords="offset points", ha=side, va="bottom")
 
 
 def finish(figure: Figure, words: str) -> Figure:
