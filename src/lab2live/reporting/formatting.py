@@ -104,10 +104,15 @@ _DECISIONS = {
 }
 
 
+def is_broken(verdict: Mapping[str, Any]) -> bool:
+    """Whether an error stopped the run before everything was judged."""
+    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
+
+
 def decision_view(verdict: Mapping[str, Any]) -> DecisionView:
     """View the decision in the content of `verdict.json`; an error that stopped the run comes before it."""
     symbol, word, sentence = _DECISIONS[verdict["decision"]]
-    if any(stage["status"] == "failed" for stage in verdict["run"]["stages"]):
+    if is_broken(verdict):
         so_far = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
         return DecisionView("✖", "Stopped by an error", so_far, "broken")
     return DecisionView(symbol, word, sentence, verdict["decision"])
@@ -238,11 +243,6 @@ def amount(number: int, one: str, several: str | None = None) -> str:
 def status(word: str) -> str:
     """A gate's status as symbol and word, such as `✔ pass`."""
     return f"{SYMBOLS.get(word, '?')} {word}"
-
-
-def is_broken(verdict: Mapping[str, Any]) -> bool:
-    """Whether an error stopped the run before everything was judged."""
-    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
 
 
 def duration(seconds: float) -> str:
