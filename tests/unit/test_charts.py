@@ -133,7 +133,11 @@ def test_an_interval_that_ends_short_of_its_estimate_is_drawn() -> None:
 
 
 def test_what_stands_in_a_users_matplotlibrc_changes_no_chart(tmp_path: Path) -> None:
-    (tmp_path / "matplotlibrc").write_text(
+    plain, latex = tmp_path / "plain", tmp_path / "latex"
+    plain.mkdir()
+    latex.mkdir()
+    (plain / "matplotlibrc").write_text("")
+    (latex / "matplotlibrc").write_text(
         "text.usetex: True\nfont.size: 40\naxes.grid: True\nsavefig.bbox: tight\nlines.linestyle: none\n"
     )
     code = (
@@ -143,10 +147,10 @@ def test_what_stands_in_a_users_matplotlibrc_changes_no_chart(tmp_path: Path) ->
     )
     said = [
         subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=folder,
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True,
             env=os.environ | {"MATPLOTLIBRC": str(folder)},
         ).stdout.split()
-        for folder in (tmp_path, Path(plots.__file__).parent)
+        for folder in (latex, plain)
     ]  # fmt: skip
     assert [usetex for usetex, _ in said] == ["True", "False"]
     assert said[0][1] == said[1][1]

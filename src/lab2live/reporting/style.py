@@ -139,7 +139,7 @@ def stamp(figure: Figure, words: str) -> Figure:
     with rc_context(LOOK):
         figure.set_figheight(figure.get_figheight() + 0.25)
         figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
-    return finish(figure, f"{alt(figure)} ({words})")
+        return finish(figure, f"{alt(figure)} ({words})")
 
 
 @contextmanager
