@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 import tempfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 
 from lab2live.errors import UserError
 
@@ -23,13 +22,12 @@ def write_bytes(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(handle, "wb") as file:
             file.write(content)
         Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)  # gone already, unless something stopped the writing
     return path
 
 
@@ -60,33 +58,28 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            "A file of the run cannot be read.", where=path, found=error, expected="JSON", fix="run the stage again"
-        ) from None
+        raise UserError("A file of the run cannot be read.", where=path, found=error, fix="run it again") from None
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy and pandas scalars, dataclasses, paths, dates and NaN into what JSON knows."""
+    """Turn whatever a notebook finds into what JSON knows.
+
+    pydantic does it for single values; what it does otherwise is done here: sets have the same order in every process,
+    and what numpy and pandas hold are numbers, dates and null.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        value = {item.name: getattr(value, item.name) for item in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
-        return [plain(item) for item in sorted(value, key=str)]  # the same order in every process
+        value = sorted(value, key=str)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if value is None or isinstance(value, str | bool):
-        return value
-    if type(value).__name__ in ("NaTType", "NAType"):  # pandas' own kinds of missing
-        return None
-    if isinstance(value, np.datetime64) or (isinstance(value, np.ndarray) and value.dtype.kind == "M"):
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "M":
         value = value.astype("datetime64[us]")  # what is finer would become a bare number
-    if hasattr(value, "tolist"):  # numpy arrays and scalars
+    if hasattr(value, "tolist"):
         return plain(value.tolist())
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return str(value)
+    if hasattr(value, "isoformat"):  # pandas' own kinds of missing have it, too
+        return value.isoformat() if value == value else None
+    missing = type(value).__name__ == "NAType"
+    return None if missing else to_jsonable_python(value, inf_nan_mode="null", bytes_mode="base64", fallback=str)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +31,19 @@ def make(kind: str) -> Figure:
         )
     if kind == "contributions":
         return plots.contributions(LABELS, [0.9, -0.3, 0.1], -1.2, -0.4, "Contract matters", "log-odds")
+    if kind == "profit_curve":
+        shares = np.linspace(0, 1, 21)
+        worths = {"model": 40 * shares * (2 - 3 * shares), "rule": 20 * shares * (1 - 3 * shares)}
+        return plots.profit_curve(shares, worths, (0.3, 13.2), 0.4, "A third is worth it", "EUR a month")
+    if kind == "tornado":
+        return plots.tornado(LABELS, [-2e4, 1e5, 2e5], [4e5, 3e5, 2.5e5], 2e5, "Tariff decides", "EUR a year")
+    if kind == "falling":
+        return plots.falling(2e4, 5e4, 0.2, 0.4, "The fallback takes half", "EUR a month")
     groups = {"stayed": rng.beta(2, 6, 2000), "left": rng.beta(5, 3, 600)}
     return plots.histogram(groups, "Those who left scored higher", "probability")
 
 
-KINDS = ("bars", "intervals", "contributions", "histogram")
+KINDS = ("bars", "intervals", "contributions", "histogram", "profit_curve", "tornado", "falling")
 
 
 def texts(figure: Figure) -> list[str]:
@@ -111,6 +121,39 @@ def test_missing_and_infinite_values_do_not_break_a_chart() -> None:
     assert plots.png(plots.bars(names, odd, "t", "x", limit=2))
     assert plots.png(plots.intervals(names, odd, odd, odd, "t", "x"))
     assert plots.png(plots.histogram({"a": odd, "b": [], "c": [np.nan]}, "t", "x"))
+    assert plots.png(plots.contributions(names, odd, 1.0, np.nan, "t", "x"))
+    assert plots.png(plots.tornado(names, odd, odd, np.nan, "t", "x"))
+    assert plots.png(plots.profit_curve([0, 0.5, 1], {"model": odd[:3]}, (np.nan, np.nan), None, "t", "y"))
+    assert plots.png(plots.falling(np.nan, 1.0, np.nan, np.inf, "t", "y"))
+
+
+def test_an_interval_that_ends_short_of_its_estimate_is_drawn() -> None:
+    figure = plots.intervals(["all positive"], [1.0], [0.9], [0.98], "t", "x")
+    assert plots.png(figure) and "1.00 (0.900 to 0.980)" in plots.alt(figure)
+
+
+def test_what_stands_in_a_users_matplotlibrc_changes_no_chart(tmp_path: Path) -> None:
+    plain, latex = tmp_path / "plain", tmp_path / "latex"
+    plain.mkdir()
+    latex.mkdir()
+    (plain / "matplotlibrc").write_text("")
+    (latex / "matplotlibrc").write_text(
+        "text.usetex: True\nfont.size: 40\naxes.grid: True\nsavefig.bbox: tight\nlines.linestyle: none\n"
+    )
+    code = (
+        "import hashlib, matplotlib; from lab2live.reporting import plots;"
+        "figure = plots.stamp(plots.intervals(['a', 'b_1'], [1, 2], [0, 1], [2, 3], 'a_b', 'x'), 'a stand-in');"
+        "print(matplotlib.rcParams['text.usetex'], hashlib.sha256(plots.png(figure)).hexdigest())"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+            env=os.environ | {"MATPLOTLIBRC": str(folder)},
+        ).stdout.split()
+        for folder in (latex, plain)
+    ]  # fmt: skip
+    assert [usetex for usetex, _ in said] == ["True", "False"]
+    assert said[0][1] == said[1][1]
 
 
 @settings(max_examples=15, deadline=None)

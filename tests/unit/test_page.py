@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from lab2live.reporting import display as pieces
 from lab2live.reporting import html as page
-from lab2live.reporting.sanitise import sanitise
+from lab2live.reporting.html import sanitise
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -76,7 +77,7 @@ def test_pictures_have_words(tmp_path: Path) -> None:
         code("c", display(image_png=PIXEL, text_plain="Bars of rows: a 3.")),
     )
     alts = [unescape(alt) for alt in re.findall(r'<img alt="(.*?)"', html)]
-    assert alts == ["Picture in “How are scores spread?”", "said 'so' & <b>", "Bars of rows: a 3."]
+    assert alts == ["Picture in “How are scores spread?”", 'said "so" & <b>', "Bars of rows: a 3."]
     assert html.count(f"data:image/png;base64,{PIXEL}") == 3
 
 
@@ -105,7 +106,7 @@ def test_a_page_asks_for_nothing_from_the_network(tmp_path: Path) -> None:
     html = export(tmp_path, new_markdown_cell("$x^2$ ![logo](https://example.invalid/logo.png)"), code("a"))
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', html)
     assert "<script" not in html and "default-src 'none'" in html
-    assert "[picture: logo]" in html
+    assert '<img alt="logo">' in html
 
 
 def test_many_pictures_stay_under_the_limit_and_are_quick(tmp_path: Path) -> None:
@@ -161,11 +162,29 @@ def test_harmless_markup_and_pictures_are_kept() -> None:
     assert sanitise(html) == html
     picture = f'<img alt="a" src="data:image/png;base64,{PIXEL}">'
     assert f"data:image/png;base64,{PIXEL}" in sanitise(picture)
-    assert 'class="sheet"' in sanitise("<table><tr><td>1</td></tr></table>")
 
 
-def test_text_that_looks_like_our_picture_marks_is_harmless() -> None:
-    assert sanitise('src="picture-99" src="0-7"') == 'src="picture-99" src="0-7"'
+def test_what_stands_in_scripts_and_styles_goes_with_them(tmp_path: Path) -> None:
+    html = export(tmp_path, code("x", display(text_html="<style>p{}</style><script>alert(1)</script><p>kept</p>")))
+    assert "<p>kept</p>" in html and "p{}" not in html and "alert" not in html
+
+
+def test_pictures_come_from_the_page_itself() -> None:
+    assert sanitise("<img alt='x' src='data:text/html;base64,AAAA'>") == '<img alt="x">'
+    assert sanitise("<img alt='x' src='https://example.invalid/x.png'>") == '<img alt="x">'
+    assert "data:" not in sanitise("<a href=' d\tata:image/png;base64,AAAA'>x</a>")
+
+
+def test_foreign_tables_scroll_in_a_box_of_their_own(tmp_path: Path) -> None:
+    foreign = "<div><table border='1'><tr><td>1</td></tr></table></div>"
+    html = export(
+        tmp_path,
+        new_markdown_cell("| a |\n|---|\n| 1 |"),
+        code("pandas", display(text_html=foreign)),
+        code("ours", display(text_html=str(pieces.table([{"a": 1}]).html))),
+    )
+    assert html.count('class="sheet"') == html.count('aria-label="table" class="sheet" role="region" tabindex="0"') == 2
+    assert html.count("<table") == 3
 
 
 # --- the index ------------------------------------------------------------------------------------------------------
@@ -177,6 +196,7 @@ STAGE = {
 GATE = {
     "id": "eda.target", "requirement": "P1", "stage": "eda", "must_pass": True, "status": "pass", "value": 500.0,
     "threshold": 200.0, "message": "500 outcomes are known.", "evidence": "01_eda.html#target", "question": "Enough?",
+    "title": "Labelled rows", "unit": "rows", "better": "higher",
 }  # fmt: skip
 RUN = {
     "id": "r1", "project": "Churn", "question": "Whom to call?", "started": "2026-11-23T16:04:10+00:00",
@@ -206,7 +226,7 @@ def test_the_decision_comes_first(tmp_path: Path, decision: str, word: str) -> N
 def test_gates_are_grouped_worst_first(tmp_path: Path) -> None:
     html = index(tmp_path, gates=[GATE | {"status": s} for s in ("pass", "skip", "fail", "warn")])
     assert re.findall(r'<h3 id="(\w+)">', html) == ["fail", "warn", "skip", "pass"]
-    assert "measured 500, limit 200" in html
+    assert "500 rows (at least 200 needed)" in html and "Labelled rows" in html
 
 
 def test_links_lead_only_to_files_of_the_run(tmp_path: Path) -> None:
@@ -260,6 +280,25 @@ def test_names_in_backticks_are_shown_as_code_and_markup_in_them_as_text(tmp_pat
 
 def test_broken_text_does_not_stop_the_page(tmp_path: Path) -> None:
     assert "half a letter" in index(tmp_path, project="half a letter \ud800 \x00")
+
+
+def test_accepted_findings_are_shown_with_who_and_until_when(tmp_path: Path) -> None:
+    finding = {"check": "missing.critical", "source": "crm", "column": "tariff", "by": "<Ada>", "until": "2027-01-31"}
+    html = index(tmp_path, accepted=[finding | {"message": "Half of `tariff` is missing."}])
+    assert "accepted by &lt;Ada&gt; until 2027-01-31" in html and "crm.tariff" in html and "<code>tariff</code>" in html
+    assert "Accepted findings" not in index(tmp_path)
+
+
+def test_every_recorded_stage_is_listed_own_notebooks_too(tmp_path: Path) -> None:
+    (tmp_path / "06_own.html").write_text("", encoding="utf-8")
+    own = STAGE | {"stage": "06_own", "title": "Own analysis", "html": "06_own.html"}
+    html = index(tmp_path, stages=[STAGE, own], versions={"lab2live": "1.2"})
+    assert "2. Own analysis</h3>" in html and 'href="./06_own.html"' in html and "lab2live 1.2" in html
+
+
+def test_a_page_of_pieces(tmp_path: Path) -> None:
+    html = page.write_page(tmp_path / "p.html", "Runs", [pieces.say("a<b"), "c<d"]).read_text(encoding="utf-8")
+    assert "<h1>Runs</h1>" in html and '<p class="l2l">a&lt;b</p>\nc&lt;d' in html
 
 
 def test_no_gates_and_no_reasons(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from decimal import Decimal
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -26,7 +27,10 @@ GATE: dict[str, Any] = {
     "threshold": 0.05,
     "message": "tariff is missing",
     "evidence": None,
-    "question": "Are the critical attributes filled in?",
+    "title": "Missing values in critical fields",
+    "question": "Are the critical fields filled in?",
+    "better": "lower",
+    "unit": "share",
 }
 
 
@@ -156,10 +160,11 @@ def test_rows_with_different_keys_and_no_rows() -> None:
 
 
 @pytest.mark.parametrize("as_object", [False, True])
-def test_a_gate_says_status_question_measure_and_message(as_object: bool) -> None:
+def test_a_gate_says_status_title_question_measure_and_message(as_object: bool) -> None:
     given_gate: Any = SimpleNamespace(**GATE) if as_object else GATE
     piece = display.gate(given_gate)
-    for part in ("✖ fail", "L4a", GATE["question"], "(must pass)", "tariff is missing", "measured 0.23, limit 0.05"):
+    measured = "23 % (at most 5 % allowed)"
+    for part in ("✖ fail", "L4a", GATE["title"], GATE["question"], "(must pass)", "tariff is missing", measured):
         assert part in piece.text
         assert part in Reader(piece.html).text
     listed = display.gates([given_gate])
@@ -172,9 +177,56 @@ def test_a_status_is_symbol_and_word(status: str) -> None:
     assert formatting.status(status) == f"{formatting.SYMBOLS[status]} {status}"
 
 
-def test_a_gate_that_measured_nothing_says_no_number() -> None:
-    assert formatting.measure({**GATE, "value": None}) == ""
-    assert formatting.measure({**GATE, "value": 3.0, "threshold": None}) == "measured 3"
+@pytest.mark.parametrize(
+    ("value", "limit", "better", "unit", "measured"),
+    [
+        (0.84, 0.89, "higher", "share", "84 % (at least 89 % needed)"),
+        (0.12, 0.1, "lower", "share", "12 % (at most 10 % allowed)"),
+        (0.0124, 0.01, "lower", "share", "1.2 % (at most 1 % allowed)"),
+        (0.8896, 0.89, "higher", "share", "88.96 % (at least 89 % needed)"),
+        (0.89, 0.89, "higher", "share", "89 % (at least 89 % needed)"),
+        (0.07, 0.07, "lower", "share", "7 % (at most 7 % allowed)"),
+        (0.9996, 0.95, "higher", "probability", "99.96 % (at least 95 % needed)"),
+        (0.03, 0.01, "lower", "p-value", "p = 0.03 (at most 0.01 allowed)"),
+        (3.0, 0.0, "lower", "rows", "3 rows (at most 0 allowed)"),
+        (1.0, 0.0, "lower", "rows", "1 row (at most 0 allowed)"),
+        (3.0, 4.0, "higher", "of 4 answers", "3 of 4 answers (at least 4 needed)"),
+        (12.0, 100.0, "lower", "ms", "12 ms (at most 100 allowed)"),
+        (-4672.4, 0.0, "higher", "EUR", "−4,672 EUR (at least 0 needed)"),
+        (4671.6, 4672.0, "higher", "EUR", "4,671.6 EUR (at least 4,672 needed)"),
+        (float("inf"), 1.0, "lower", "share", "∞ % (at most 100 % allowed)"),
+        (2.0, None, "lower", "", "2"),
+        (1.0, 0.0, "lower", "severity", ""),
+        (None, 0.5, "lower", "share", ""),
+    ],
+)
+def test_a_gate_is_measured_in_its_unit_against_its_limit(
+    value: float | None, limit: float | None, better: str, unit: str, measured: str
+) -> None:
+    gate = GATE | {"value": value, "threshold": limit, "better": better, "unit": unit}
+    assert formatting.gate_view(gate).measured == measured
+
+
+@given(st.floats(0, 2), st.floats(0, 2), st.sampled_from(["share", "p-value", "score", "rows"]))
+def test_what_is_shown_never_lies_on_the_other_side_of_the_limit(value: float, limit: float, unit: str) -> None:
+    limit = round(limit, 3)
+    shown = formatting.gate_view(GATE | {"value": value, "threshold": limit, "unit": unit}).measured
+    first, second = (float(text) for text in re.findall(r"\d+(?:\.\d+)?(?:e[-+]\d+)?", shown))
+    assert (first > second, first < second) == (value > limit, value < limit)
+
+
+def test_a_gate_that_says_little_is_still_shown() -> None:
+    view = formatting.gate_view({"id": "own.contacts", "status": "skip"})
+    assert (view.symbol, view.title, view.question, view.measured, view.message) == ("–", "own.contacts", "", "", "")
+
+
+@pytest.mark.parametrize(("decision", "word"), [("go", "Go"), ("conditional", "Conditional"), ("no-go", "No-go")])
+def test_an_error_comes_before_the_decision(decision: str, word: str) -> None:
+    verdict: dict[str, Any] = {"decision": decision, "run": {"stages": [{"status": "done"}]}}
+    assert (formatting.decision_view(verdict).word, formatting.decision_view(verdict).look) == (word, decision)
+    verdict["run"]["stages"].append({"status": "failed"})
+    broken = formatting.decision_view(verdict)
+    assert (broken.word, broken.look) == ("Stopped by an error", "broken") and word.lower() in broken.sentence
 
 
 def test_the_style_is_scoped_and_loads_nothing() -> None:

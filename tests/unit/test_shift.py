@@ -123,6 +123,7 @@ def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any
 @pytest.mark.parametrize(("auc", "p", "shown"), [(0.52, 0.09, "0.5"), (0.4732, 0.8, "0.473"), (0.7081, 0.01, "0.708")])
 def test_the_message_says_the_number_that_is_measured(auc: float, p: float, shown: str) -> None:
     gate = gates.judge("poc.shift", *shift.TrainLive(auc, p, (), "The test part").verdict)
-    assert formatting.measured(gate)[0] == shown and f"ROC AUC {auc:.2f}, p = {p:.2f}" in gate.message
+    measured = formatting.gate_view(gate).measured
+    assert measured.startswith(f"{shown} ROC AUC (at most 0.") and f"ROC AUC {auc:.2f}, p = {p:.2f}" in gate.message
     assert ("which chance explains, and counts as 0.5" in gate.message) == (shown == "0.5")
     assert ("cannot be told" in gate.message) == (p > shift.SURE)

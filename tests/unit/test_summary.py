@@ -17,8 +17,9 @@ HOSTILE = (
 
 def verdict(message: str = "All sources could be read.", **more: Any) -> dict[str, Any]:
     gate = {"id": "eda.sources", "requirement": "G1", "stage": "eda", "must_pass": True, "status": "pass", "value": 0.0}
-    gate |= {"threshold": None, "evidence": None, "message": message}
-    other = {**gate, "id": "poc.beats_rule", "must_pass": False, "status": "skip", "value": None}
+    gate |= {"threshold": 0.0, "unit": "unread", "better": "lower", "evidence": None, "message": message}
+    gate |= {"title": "Readable sources", "question": "Could every source be read?"}
+    other = {**gate, "id": "poc.shift", "title": "Covariate shift", "must_pass": False, "status": "skip", "value": None}
     error = more.pop("error", None)
     stages = [{"title": "Data", "status": "failed" if error else "done", "error": error}]
     run = {"project": "Churn", "question": "Who leaves?", "stages": stages, **more}
@@ -29,8 +30,8 @@ def test_the_decision_its_reasons_and_every_gate_are_told() -> None:
     said = markdown.markdown(verdict())
     assert said.startswith("## Churn: NO-GO\n\nWho leaves?\n\n- Too few rows.\n")
     rows = [line for line in said.splitlines() if line.startswith("|")]
-    assert rows[2].startswith("| ✔ pass | `eda.sources` (must pass) | G1 |")
-    assert rows[3].startswith("| – skip | `poc.beats_rule` | G1 |  |")
+    assert rows[2].startswith("| ✔ pass | Readable sources (must pass) | G1 | 0 unread (at most 0 allowed) |")
+    assert rows[3].startswith("| – skip | Covariate shift | G1 |  |")
     assert len(rows) == 4
     assert said.endswith("|\n")
 
@@ -61,10 +62,16 @@ def test_text_from_the_data_is_no_markup(where: str) -> None:
     lines = [line for line in said.splitlines() if "Heading" in line]
     assert len(lines) == (2 if where == "message" else 1)
     unescaped = re.sub(r"\\.", "", lines[0].removeprefix("**Data broke**").removeprefix("## "))
-    unescaped = re.sub(r"`eda.sources`", "", unescaped)
     assert not re.findall(r"[`*_\[\]#~$<>@]|://|www\.", re.sub(r"&#\d+;", "", unescaped))
     if where == "message":
         assert unescaped.count("|") == 6
+
+
+def test_accepted_findings_are_told_with_who_and_until_when() -> None:
+    finding = {"check": "missing.critical", "source": "crm", "column": "tariff", "by": "Ada", "until": "2027-01-31"}
+    said = markdown.markdown(verdict(accepted=[finding | {"message": "Half is missing."}]))
+    assert said.endswith("- missing.critical: Half is missing. (accepted by Ada until 2027-01-31)\n")
+    assert "accepted by Ada)" in markdown.markdown(verdict(accepted=[finding | {"message": "x", "until": None}]))
 
 
 def test_a_summary_stays_short() -> None:

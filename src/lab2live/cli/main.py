@@ -23,7 +23,7 @@ from lab2live.charter.schema import PUBLIC_SCHEME, Charter
 from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision
-from lab2live.reporting.formatting import measured
+from lab2live.reporting.formatting import SYMBOLS, gate_view
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -40,8 +40,7 @@ USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__na
 INTERRUPTED = 130
 LOOPBACK = "127.0.0.1"
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
-SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
-DECISIONS = {"go": "[bold green]GO[/]", "conditional": "[bold yellow]CONDITIONAL[/]", "no-go": "[bold red]NO-GO[/]"}
+LOOKS = {"go": "bold green", "conditional": "bold yellow", "no-go": "bold red"}
 
 ProjectOption = Annotated[
     str | None, typer.Option("--project", help="The project's folder, or `demo`.", metavar="DIR", show_default=False)
@@ -383,21 +382,14 @@ def show(content: Mapping[str, Any]) -> None:
         ("", "left"),
         ("gate", "left"),
         ("req.", "left"),
-        ("value", "right"),
+        ("measured", "right"),
         ("what was found", "left"),
     ):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for gate in content["gates"]:
-        value, _ = measured(gate)
-        status, star = gate["status"], "*" if gate["must_pass"] else ""
-        table.add_row(
-            f"{SYMBOLS[status]} {status}",
-            f"{gate['id']}{star}",
-            gate["requirement"],
-            value,
-            escape(gate["message"]),
-            style=STYLES[status],
-        )
+    for gate in map(gate_view, content["gates"]):
+        name = f"{gate.id}{'*' if gate.must_pass else ''}"
+        found = (gate.requirement, gate.measured, escape(gate.message))
+        table.add_row(f"{gate.symbol} {gate.status}", name, *found, style=STYLES[gate.status])
     console.print(table)
     for record in content["run"]["stages"]:
         error = record["error"]
@@ -407,7 +399,7 @@ def show(content: Mapping[str, Any]) -> None:
             console.print(escape(error["message"]), style="red")
             console.print("Everything computed before is kept; mend it and run again to continue.")
     so_far = " so far, as an error stopped the run" if decision.is_broken(content) else ""
-    console.print(f"\nDecision{so_far}: {DECISIONS[content['decision']]}")
+    console.print(f"\nDecision{so_far}: [{LOOKS[content['decision']]}]{content['decision'].upper()}[/]")
     for reason in content["reasons"]:
         console.print(f"  - {escape(reason)}")
 

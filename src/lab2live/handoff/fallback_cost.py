@@ -16,7 +16,7 @@ from lab2live.handoff.fallback import TRIGGERS
 from lab2live.poc.worth.returns import Range, range_of
 from lab2live.poc.worth.telling_money import about
 from lab2live.poc.worth.value import Policy, missing_volumes, no_money, worth
-from lab2live.reporting import plots_money
+from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
@@ -304,4 +304,4 @@ def chart(cost: Cost) -> Figure:
     rate = None if cost.break_even is None else cost.break_even.middle
     little = (verdict(cost)[0] or 0) <= 0.5
     title = f"The fallback {'leaves most' if little else 'takes much'} of what the model brings"
-    return plots_money.falling(cost.gain.middle, slope, cost.share, rate, title, f"{cost.currency} a month")
+    return plots.falling(cost.gain.middle, slope, cost.share, rate, title, f"{cost.currency} a month")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from lab2live.reporting.formatting import is_numeric, measure, measured, of, plain, status
+from lab2live.reporting.formatting import GateView, gate_view, is_numeric, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Kind = Literal["info", "demo", "warn", "fail"]
 
 HERE = Path(__file__).parent
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+)
 _BANNERS = {"info": "ℹ", "demo": "⚑", "warn": "▲", "fail": "✖"}
 # What every table and gate of this process says of itself; see `mark`.
 _mark = ""
@@ -36,6 +40,8 @@ class Html:
 
     def _repr_html_(self) -> str:
         return str(self.html)
+
+    __html__ = _repr_html_  # templates take a piece as it is
 
     def __repr__(self) -> str:
         return self.text
@@ -66,9 +72,8 @@ def banner(title: str, text: str = "", kind: Kind = "info") -> Html:
         Chooses symbol and colour; the words must carry the meaning on their own.
     """
     symbol = _BANNERS[kind]
-    body = Markup("<br>{}").format(text) if text else ""
-    html = Markup('<div class="l2l l2l-banner l2l-{}" role="note"><p><strong>{} {}</strong>{}</p></div>')
-    return Html(html.format(kind, symbol, title, body), f"{symbol} {title}" + (f": {text}" if text else ""))
+    html = _fill("banner", kind=kind, symbol=symbol, title=title, text=text)
+    return Html(html, f"{symbol} {title}" + (f": {text}" if text else ""))
 
 
 def mark(text: str) -> None:
@@ -116,30 +121,17 @@ def table(
 
 
 def gate(gate: Any) -> Html:
-    """One gate as a box: status, question, what was measured against which limit, message.
+    """One gate as a box: status, title and question, what was found, what was measured against which limit.
 
     Parameters
     ----------
     gate
-        An object or mapping with the fields of `lab2live.charter.gates.GateResult`.
+        A `GateResult`, or a mapping with its fields.
     """
-    sign = status(of(gate, "status"))
-    question = of(gate, "question") or of(gate, "id")
-    must = " (must pass)" if of(gate, "must_pass") else ""
-    measured = measure(gate)
-    lines = [str(line) for line in (of(gate, "message"), measured, _mark and f"({_mark})") if line]
-    html = Markup(
-        '<div class="l2l l2l-gate l2l-{}" role="note"><p><strong>{}</strong> <span>{}</span> '
-        "<strong>{}</strong>{}</p>{}</div>"
-    ).format(
-        of(gate, "status"),
-        sign,
-        of(gate, "requirement"),
-        question,
-        must,
-        Markup("").join(Markup("<p>{}</p>").format(line) for line in lines),
-    )
-    return Html(html, "\n    ".join([f"{sign}  {of(gate, 'requirement')}  {question}{must}", *lines]))
+    view = gate_view(gate)
+    lines = [line for line in (view.message, view.measured, _mark and f"({_mark})") if line]
+    head = f"{view.symbol} {view.status}  {view.requirement}  {_name(view)}"
+    return Html(_fill("gate", gate=view, name=_name(view), lines=lines), "\n    ".join([head, *lines]))
 
 
 def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:
@@ -152,20 +144,17 @@ def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:
     caption
         What the table shows.
     """
-    columns = ["gate", "status", "measured", "limit", "message"]
     cells = [
-        [
-            f"{of(g, 'requirement')} {of(g, 'question') or of(g, 'id')}"
-            + (" (must pass)" if of(g, "must_pass") else ""),
-            status(of(g, "status")).replace(" ", "\N{NO-BREAK SPACE}"),
-            *(part or plain(None) for part in measured(g)),
-            plain(of(g, "message") or None),
-        ]
-        for g in gates
+        [f"{g.requirement} {_name(g)}", f"{g.symbol}\N{NO-BREAK SPACE}{g.status}", g.measured or "–", g.message or "–"]
+        for g in map(gate_view, gates)
     ]
     if not cells:
         return say(f"{caption}: none")
-    return _table(columns, cells, [False, False, True, True, False], caption)
+    return _table(["gate", "status", "measured", "message"], cells, [False, False, True, False], caption)
+
+
+def _name(view: GateView) -> str:
+    return view.title + (f": {view.question}" if view.question else "") + (" (must pass)" if view.must_pass else "")
 
 
 def say(text: str) -> Html:
@@ -201,22 +190,13 @@ def href(path: str) -> str:
 
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> Html:
     caption = f"{caption} ({_mark})" if caption and _mark else caption or _mark
-    # `align` is old-fashioned on purpose: unlike styles it survives the sanitisers of git hosts.
-    aligned = [Markup(' align="right"') if number else Markup("") for number in right]
-    head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(a, c) for a, c in zip(aligned, columns, strict=True)
-    )
-    lines = []
-    for row in cells:
-        first = Markup('<th scope="row"{}>{}</th>').format(aligned[0], row[0])
-        rest = Markup("").join(Markup("<td{}>{}</td>").format(a, c) for a, c in zip(aligned[1:], row[1:], strict=True))
-        lines.append(Markup("<tr>{}{}</tr>").format(first, rest))
-    title = Markup("<caption>{}</caption>").format(caption) if caption else ""
-    html = Markup(
-        '<div class="l2l l2l-scroll" role="region" aria-label="{}" tabindex="0">'
-        "<table>{}<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table></div>"
-    ).format(caption or "table", title, head, Markup("\n").join(lines))
+    html = _fill("table", columns=columns, cells=cells, right=right, caption=caption)
     return Html(html, _text_table(columns, cells, right, caption))
+
+
+def _fill(piece: str, **content: Any) -> Markup:
+    macro = getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)
+    return Markup(macro(**content))
 
 
 def _text_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> str:

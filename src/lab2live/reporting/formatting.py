@@ -1,17 +1,121 @@
-"""Values, statuses and durations as people read them: plain text, used on pages, in notebooks and on the terminal."""
+"""Values, gates, decisions and durations as people read them: plain text for pages, notebooks and the terminal."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
-# What the level of a gate that is judged by findings stands for.
-SEVERITIES = ("nothing", "warnings", "failures")
 _MISSING = "–"
+
+
+@dataclass(frozen=True)
+class GateView:
+    """A gate as notebook, page, Markdown and terminal show it.
+
+    Attributes
+    ----------
+    symbol, status
+        Always shown together: never a symbol or a colour alone.
+    measured
+        The value with its unit and the limit, such as `84 % (at least 89 % needed)`. Empty if nothing was measured, or
+        if the message says it better, as with findings.
+    """
+
+    symbol: str
+    status: str
+    id: str
+    requirement: str
+    title: str
+    question: str
+    must_pass: bool
+    measured: str
+    message: str
+    evidence: str
+
+
+def gate_view(gate: Any) -> GateView:
+    """View a gate, be it a `GateResult` or a mapping read from `verdict.json`.
+
+    Examples
+    --------
+    >>> gate_view({"status": "warn", "value": 0.84, "threshold": 0.89, "better": "higher", "unit": "share"}).measured
+    '84 % (at least 89 % needed)'
+    """
+    get = gate.get if isinstance(gate, Mapping) else lambda name: getattr(gate, name, None)
+    return GateView(
+        **{name: get(name) or "" for name in ("status", "id", "requirement", "question", "message", "evidence")},
+        symbol=SYMBOLS.get(get("status") or "", "?"),
+        title=get("title") or get("id") or "",
+        must_pass=bool(get("must_pass")),
+        measured=_measured(get("value"), get("threshold"), get("unit") or "", get("better")),
+    )
+
+
+def _measured(value: Any, limit: Any, unit: str, better: str | None) -> str:
+    if is_missing(value) or unit == "severity":
+        return ""
+    scale, sign = (100, " %") if unit in ("share", "probability") else (1, "")
+
+    def write(part: Any, digits: int) -> str:
+        return number(float(part) * scale if isinstance(part, Real) else part, digits)
+
+    # Rounding must not put the value on the other side of its limit, or make it whole: 89 % is no failure of 89 %.
+    edges: list[Any] = [edge for edge in (limit, 1 if sign else None) if isinstance(edge, Real)]
+    for digits in range(2 if sign else 3, 18):
+        text = write(value, digits)
+        if not isinstance(value, Real) or math.isinf(value):
+            break
+        rounded = float(text.replace(",", "").replace("−", "-")) / scale
+        if all((rounded > edge, rounded < edge) == (value > edge, value < edge) for edge in edges):
+            break
+    if unit == "p-value":
+        text = f"p = {text}"
+    elif not sign and unit:
+        text += f" {unit[:-1] if value == 1 and re.fullmatch('[a-z]{3,}s', unit) else unit}"  # 1 row
+    if is_missing(limit):
+        return text + sign
+    needed = ("at least {} needed" if better == "higher" else "at most {} allowed").format(write(limit, 6) + sign)
+    return f"{text}{sign} ({needed})"
+
+
+@dataclass(frozen=True)
+class DecisionView:
+    """A decision as every page and the terminal show it: symbol and word, and what they mean.
+
+    `look` is `go`, `conditional`, `no-go` or `broken`.
+    """
+
+    symbol: str
+    word: str
+    sentence: str
+    look: str
+
+
+_DECISIONS = {
+    "go": ("✔", "Go", "Every gate that must pass has passed, and nothing else raised a warning."),
+    "conditional": ("▲", "Conditional", "No blocking issues, but these points need an answer before it goes live."),
+    "no-go": ("✖", "No-go", "Do not put this into production. What was learnt is kept below."),
+}
+
+
+def is_broken(verdict: Mapping[str, Any]) -> bool:
+    """Whether an error stopped the run before everything was judged."""
+    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
+
+
+def decision_view(verdict: Mapping[str, Any]) -> DecisionView:
+    """View the decision in the content of `verdict.json`; an error that stopped the run comes before it."""
+    symbol, word, sentence = _DECISIONS[verdict["decision"]]
+    if is_broken(verdict):
+        so_far = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
+        return DecisionView("✖", "Stopped by an error", so_far, "broken")
+    return DecisionView(symbol, word, sentence, verdict["decision"])
 
 
 def plain(value: object, digits: int = 3) -> str:
@@ -141,11 +245,6 @@ def status(word: str) -> str:
     return f"{SYMBOLS.get(word, '?')} {word}"
 
 
-def is_broken(verdict: Mapping[str, Any]) -> bool:
-    """Whether an error stopped the run before everything was judged."""
-    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
-
-
 def duration(seconds: float) -> str:
     """Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`."""
     if seconds < 10:
@@ -154,35 +253,10 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def measure(gate: Any) -> str:
-    """What a gate measured against which limit, or an empty string when it measured nothing."""
-    value, limit = measured(gate)
-    if not value or _by_findings(gate):  # the message of the findings says it better
-        return ""
-    return f"measured {value}" + (f", limit {limit}" if limit else "")
-
-
-def measured(gate: Any) -> tuple[str, str]:
-    """What a gate measured, and its limit; empty for what there is not."""
-    value, limit = of(gate, "value"), of(gate, "threshold")
-    if _by_findings(gate):
-        return "" if is_missing(value) else SEVERITIES[int(value)], ""
-    return "" if is_missing(value) else number(value), "" if is_missing(limit) else number(limit)
-
-
-def _by_findings(gate: Any) -> bool:
-    return bool(of(gate, "unit") == "severity")
-
-
 def is_numeric(values: Sequence[object]) -> bool:
     """Whether a column holds numbers, missing ones aside."""
     present = [value for value in values if not is_missing(value)]
     return bool(present) and all(isinstance(value, (Real, Decimal)) and not _is_bool(value) for value in present)
-
-
-def of(gate: Any, name: str) -> Any:
-    """A field of a gate, be it an object or a mapping read from JSON."""
-    return gate.get(name) if isinstance(gate, Mapping) else getattr(gate, name)
 
 
 def _is_bool(value: object) -> bool:

@@ -6,40 +6,33 @@ allow-list cleans whatever notebooks put out, and a content security policy in e
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from lab2live import files
-from lab2live.reporting.display import HERE, banner, href
-from lab2live.reporting.formatting import SYMBOLS, duration, is_broken, measure, plain, status
-from lab2live.reporting.sanitise import sanitise
+from lab2live.reporting.display import HERE, TEMPLATES, Html, banner, href
+from lab2live.reporting.formatting import SYMBOLS, decision_view, duration, gate_view, status
 
-ANSWERS = {
-    "go": ("✔", "Go", "Every gate that must pass has passed, and nothing else raised a warning."),
-    "conditional": (
-        "▲",
-        "Conditional",
-        "Nothing forbids going on, but these points need an answer before it goes live.",
-    ),
-    "no-go": ("✖", "No-go", "Do not put this into production. What was learnt is kept below."),
+WORST_FIRST = ("fail", "warn", "skip", "pass")
+# The first of these that an output has is shown; a widget is nothing without its script.
+SHOWN = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain"]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# What may stay of foreign HTML, beside the tags that nh3 takes for harmless.
+ATTRIBUTES = {
+    "*": {"align", "aria-label", "class", "colspan", "id", "open", "role", "rowspan", "scope", "tabindex", "title"},
+    "a": {"href"},
+    "img": {"src", "alt"},
+    "ol": {"start"},
 }
-GROUPS = {
-    "fail": "the limit is exceeded",
-    "warn": "needs attention",
-    "skip": "could not be judged",
-    "pass": "as required",
+DROPPED_WITH_CONTENT = {
+    *("script", "style", "template", "iframe", "object", "embed", "noscript"),
+    *("svg", "math", "title", "textarea", "select", "xmp"),
 }
-STAGE_LOOKS = {"done": "pass", "kept": "pass", "failed": "fail", "not run": "skip"}
-
-SHOWN = ("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain")
-LONGEST_TEXT = 20_000  # characters of one text output; the notebook keeps the rest
+PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]+", re.ASCII)
 
 
 def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.html") -> None:
@@ -59,34 +52,44 @@ def export_notebook(notebook: Path, html: Path, title: str, back: str = "index.h
     # Imported here: nbconvert takes a second, and only exporting needs it.
     import nbformat
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
     content = nbformat.read(notebook, as_version=4)
-    stopped = _how_far(content)
-    content.cells = [cell for cell in content.cells if not _is_papermills(cell)]
     _prepare_outputs(content.cells)
     exporter = HTMLExporter(
         template_name="basic",
         raw_template=(HERE / "notebook.html.j2").read_text(encoding="utf-8"),
-        exclude_input=True,
         exclude_anchor_links=True,
         embed_images=True,
+        config=Config(
+            NbConvertBase={"display_data_priority": SHOWN},
+            CoalesceStreamsPreprocessor={"enabled": True},  # a progress bar overwrote itself
+            # papermill's notice of an error: our own banner says it better
+            TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"papermill-error-cell-tag"}},
+        ),
     )
     body, _ = exporter.from_notebook_node(content, {"metadata": {"path": str(notebook.parent)}})
-    body = sanitise(body)
-    page = (
-        _environment()
-        .get_template("export.html.j2")
-        .render(
-            title=title,
-            css=_css(),
-            back=href(back) if back else "",
-            source=notebook.name,
-            stopped=stopped,
-            has_heading="<h1" in body,
-            body=Markup(body),
-        )
-    )
-    _write(html, page)
+    write_page(html, title, [*_how_far(content), Markup(sanitise(body))], back, notebook.name)
+
+
+def write_page(path: Path, title: str, pieces: Iterable[Html | Markup | str], back: str = "", source: str = "") -> Path:
+    """Write a page of pieces, one below the other.
+
+    Parameters
+    ----------
+    path
+        Replaced atomically.
+    title
+        Shown in the bar and in the browser's tab, and as heading where the pieces have none.
+    pieces
+        What `display` makes, or markup; text is escaped.
+    back
+        Relative link to the run's index; empty where there is none.
+    source
+        The file from which the page was made, beside it.
+    """
+    body = Markup("\n").join(pieces)
+    return _write(path, "export.html.j2", title=title, body=body, back=back and href(back), source=source)
 
 
 def write_index(run_dir: Path) -> Path:
@@ -102,53 +105,48 @@ def write_index(run_dir: Path) -> Path:
     Path
         The page.
     """
-    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
-    run, gates = verdict["run"], verdict["gates"]
-    symbol, word, sentence = ANSWERS[verdict["decision"]]
-    broken = is_broken(verdict)
-    if broken:
-        sentence = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
-        symbol, word = "✖", "Stopped by an error"
-    environment = _environment(_exists_in(run_dir))
-    page = environment.get_template("index.html.j2").render(
-        title=f"{word}: {run['project']}",
-        css=_css(),
-        decision="no-go" if broken else verdict["decision"],
-        answer={"symbol": symbol, "word": word, "sentence": sentence},
+    verdict = files.read_json(run_dir / "verdict.json")
+    run, gates = verdict["run"], [gate_view(gate) for gate in verdict["gates"]]
+    decision = decision_view(verdict)
+    return _write(
+        run_dir / "index.html",
+        "index.html.j2",
+        exists=_exists_in(run_dir),
+        title=f"{decision.word}: {run['project']}",
+        decision=decision,
         reasons=verdict["reasons"],
         run=run,
-        notes=list(_notes(run)),
-        groups=[
-            {"status": name, "says": says, "gates": found}
-            for name, says in GROUPS.items()
-            if (found := [gate for gate in gates if gate["status"] == name])
-        ],
-        stages=[
-            {**stage, "look": (look := STAGE_LOOKS.get(stage["status"], "skip")), "symbol": SYMBOLS[look]}
-            for stage in run["stages"]
-        ],
-        facts=list(_facts(run)),
+        groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
+        banner=banner,
+        SYMBOLS=SYMBOLS,
     )
-    return _write(run_dir / "index.html", page)
 
 
-def _notes(run: Mapping[str, Any]) -> Iterable[Markup]:
-    """What a reader must know before believing a number: the most serious first."""
-    missing = [stage["title"] for stage in run["stages"] if stage["status"] == "not run"]
-    for stage in run["stages"]:
-        if stage["status"] == "failed":
-            error = stage["error"] or {}
-            where = f"cell {error['cell']}" if error.get("cell") is not None else "its notebook"
-            text = f"{error.get('name', 'error')} in {where}: {error.get('message', '')}"
-            yield _note(f"Stage {stage['title']} failed", f"{text} – everything before it is kept.", "fail")
-    if missing:
-        yield _note("Stopped early", f"Not run: {', '.join(missing)}. Their gates are skipped, not passed.", "warn")
-    if run["demo"]:
-        yield _note("Demo", "Every number on this page is about the simulated demo, not about your business.", "demo")
-    if run["stand_ins"]:
-        yield _note("Stand-in data", f"Not the real data: {', '.join(run['stand_ins'])}.", "demo")
-    if run["smoke"]:
-        yield _note("Smoke run", "Small samples and few repetitions: it shows that things work, not how well.", "warn")
+def sanitise(html: str) -> str:
+    """Reduce HTML to an allow-list: no scripts, styles, frames, event handlers, or anything that loads from elsewhere.
+
+    nbconvert's own sanitiser works per cell and MIME type, and leaves the text of removed `<style>` and `<script>`
+    standing; one pass over the finished body is simpler to reason about.
+    """
+    import nh3
+
+    return nh3.clean(
+        html,
+        tags=nh3.ALLOWED_TAGS | {"section", "tfoot"},
+        clean_content_tags=DROPPED_WITH_CONTENT,
+        attributes=ATTRIBUTES,
+        attribute_filter=_filtered,
+        url_schemes={"http", "https", "mailto", "data"},
+        link_rel=None,
+    )
+
+
+def _filtered(tag: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if PICTURE.fullmatch(value) else None
+    if name == "href" and re.sub(r"[\x00-\x20]", "", value).lower().startswith("data:"):
+        return None
+    return value if name != "tabindex" or value == "0" else None
 
 
 def marked(text: str) -> Markup:
@@ -156,74 +154,32 @@ def marked(text: str) -> Markup:
     return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _note(title: str, text: str, kind: Any) -> Markup:
-    return Markup(banner(title, text, kind).html)  # `banner` has escaped it
-
-
-def _facts(run: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    yield "run", run["id"]
-    yield "started", _moment(run["started"])
-    if run["finished"]:
-        yield "finished", _moment(run["finished"])
-    if run["seconds"] is not None:
-        yield "took", duration(run["seconds"])
-    yield "seed", plain(run["seed"]).replace(",", "")
-    yield "versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items()) or plain(None)
-
-
-def _moment(iso: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S %Z}".rstrip()
-    except ValueError:
-        return iso
-
-
-def _how_far(notebook: Any) -> Markup:
+def _how_far(notebook: Any) -> Iterable[Html]:
     """A banner when the notebook was not executed to its end, else nothing."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     ran = sum(cell.execution_count is not None for cell in code)
     failed = any(output.output_type == "error" for cell in code for output in cell.outputs)
-    if ran == len(code):
-        return Markup("")
-    text = f"{ran} of {len(code)} code cells ran. What is above the stop is kept, what is below was not computed."
-    return _note(
-        "This notebook stopped at a failing cell" if failed else "This notebook was not run to its end", text, "fail"
-    )
+    if ran < len(code):
+        title = "This notebook stopped at a failing cell" if failed else "This notebook was not run to its end"
+        text = f"{ran} of {len(code)} code cells ran. What is above the stop is kept, what is below was not computed."
+        yield banner(title, text, "fail")
 
 
-def _is_papermills(cell: Any) -> bool:
-    """Whether papermill added the cell to announce an error; our own banner says it better."""
-    return "papermill-error-cell-tag" in cell.metadata.get("tags", [])
-
-
-def _prepare_outputs(cells: Sequence[Any]) -> None:
-    """Keep one representation per output, give pictures words, and cut what only scrolls by."""
+def _prepare_outputs(cells: Iterable[Any]) -> None:
+    """Leave out what a page cannot show, and give pictures words."""
     heading = "this notebook"
     for cell in cells:
         if cell.cell_type == "markdown":
             heading = ([heading, *re.findall(r"^#{1,6} +(.+)$", cell.source, re.MULTILINE)])[-1]
-            continue
-        if cell.cell_type != "code":
-            continue
-        for output in cell.outputs:
-            if output.output_type == "stream":
-                output.text = _settled(output.text)
-            elif "data" in output:
-                words = output.metadata.get("alt") or output.data.get("text/plain") or ""
-                output.alt = words if words and not words.startswith("<") else f"Picture in “{heading}”"
-                live = any(kind.startswith("application/vnd.jupyter.widget") for kind in output.data)
-                best = [] if live else [kind for kind in SHOWN if kind in output.data][:1]
-                output.data = {kind: output.data[kind] for kind in best}
-                if best == ["text/plain"]:
-                    output.data["text/plain"] = _settled(output.data["text/plain"])
-        cell.outputs = [output for output in cell.outputs if output.get("data") != {} and output.get("text") != ""]
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        elif cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if "data" not in one or _can_be_shown(one.data)]
+            for output in cell.outputs:
+                words = output.get("metadata", {}).get("alt") or output.get("data", {}).get("text/plain") or "<"
+                output.alt = f"Picture in “{heading}”" if words.startswith("<") else words
 
 
-def _settled(text: str) -> str:
-    """Text as a terminal shows it in the end: progress bars overwrote themselves. Very long text is cut."""
-    lines = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return lines if len(lines) <= LONGEST_TEXT else lines[:LONGEST_TEXT] + "\n… the rest is in the notebook"
+def _can_be_shown(data: Any) -> bool:
+    return WIDGET not in data and any(kind in data for kind in SHOWN)
 
 
 def _exists_in(run_dir: Path) -> Callable[[object], bool]:
@@ -231,32 +187,18 @@ def _exists_in(run_dir: Path) -> Callable[[object], bool]:
     root = run_dir.resolve()
 
     def exists(path: object) -> bool:
-        if not isinstance(path, str) or not path.partition("#")[0]:
-            return False
         try:
-            target = (root / path.partition("#")[0]).resolve()
-            return target.is_relative_to(root) and target.exists()
+            target = (root / str(path).partition("#")[0]).resolve()
+            return root in target.parents and target.exists()
         except (OSError, ValueError):
             return False
 
     return exists
 
 
-def _environment(exists: Callable[[object], bool] = bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters.update(
-        href=href, measure=measure, status=status, duration=duration, exists=exists, marked=marked
-    )
-    environment.tests["exists"] = exists
-    return environment
+TEMPLATES.filters.update(href=href, status=status, duration=duration, marked=marked)
 
 
-def _css() -> Markup:
-    return Markup("\n".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css")))
-
-
-def _write(path: Path, page: str) -> Path:
-    # Lone surrogates may come with hostile or broken data; no encoder takes them.
-    return files.write_bytes(path, page.encode("utf-8", "replace"))
+def _write(path: Path, template: str, **content: Any) -> Path:
+    css = Markup("\n".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "report.css")))
+    return files.write_text(path, TEMPLATES.get_template(template).render(css=css, **content))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab2live.reporting.formatting import SYMBOLS, is_broken, measured
+from lab2live.reporting.formatting import decision_view, gate_view
 
 LONGEST = 400  # characters of one cell: a summary is read at a glance
 
@@ -25,46 +25,37 @@ def markdown(content: Mapping[str, Any]) -> str:
     str
         Text from data and charter is escaped: it can neither be markup nor end a cell.
     """
-    return "\n".join([*_decision(content), *_broken(content), *_gates(content)]) + "\n"
+    return "\n".join(_lines(content)) + "\n"
 
 
-def _decision(content: Mapping[str, Any]) -> Iterator[str]:
-    facts = content["run"]
-    so_far = f"stopped by an error (so far: {content['decision']})"
-    decided = so_far if is_broken(content) else content["decision"].upper()
-    yield f"## {_plain(facts['project'])}: {decided}"
-    yield ""
-    if facts.get("question"):
-        yield _plain(facts["question"])
-        yield ""
-    marks = [f"on stand-in data ({', '.join(facts['stand_ins'])})"] if facts.get("stand_ins") else []
-    marks += ["about the simulated demo"] if facts.get("demo") else []
-    marks += ["on small samples (--smoke)"] if facts.get("smoke") else []
-    if marks:
-        said = "; ".join(marks)
-        yield f"**{_plain(said[0].upper() + said[1:])}**"
-        yield ""
+def _lines(content: Mapping[str, Any]) -> Iterator[str]:
+    run, decision = content["run"], decision_view(content)
+    so_far = f"{decision.word.lower()} (so far: {content['decision']})"
+    yield f"## {_plain(run['project'])}: {so_far if decision.look == 'broken' else decision.word.upper()}\n"
+    if run.get("question"):
+        yield _plain(run["question"]) + "\n"
+    marks = [f"on stand-in data ({', '.join(run['stand_ins'])})"] if run.get("stand_ins") else []
+    marks += ["about the simulated demo"] if run.get("demo") else []
+    marks += ["on small samples (--smoke)"] if run.get("smoke") else []
+    if said := "; ".join(marks):
+        yield f"**{_plain(said[0].upper() + said[1:])}**\n"
     yield from (f"- {_plain(reason)}" for reason in content["reasons"])
     yield ""
-
-
-def _broken(content: Mapping[str, Any]) -> Iterator[str]:
-    for record in content["run"]["stages"]:
-        error = record["error"]
-        if error:
+    for record in run["stages"]:
+        if error := record["error"]:
             where = "" if error["cell"] is None else f" in cell {error['cell']}"
-            yield f"**{_plain(record['title'])} broke**{where}: {_plain(error['name'])}: {_plain(error['message'])}"
-            yield ""
-
-
-def _gates(content: Mapping[str, Any]) -> Iterator[str]:
-    yield "| | gate | req. | value | what was found |"
-    yield "|---|---|---|---:|---|"
-    for gate in content["gates"]:
-        value, _ = measured(gate)
-        star = " (must pass)" if gate["must_pass"] else ""
-        cells = (f"{SYMBOLS[gate['status']]} {gate['status']}", f"`{gate['id']}`{star}", gate["requirement"])
-        yield f"| {' | '.join(cells)} | {_plain(value)} | {_plain(gate['message'])} |"
+            yield f"**{_plain(record['title'])} broke**{where}: {_plain(error['name'])}: {_plain(error['message'])}\n"
+    yield "| | gate | req. | measured | what was found |\n|---|---|---|---:|---|"
+    for gate in map(gate_view, content["gates"]):
+        must = " (must pass)" if gate.must_pass else ""
+        row = (f"{gate.symbol} {gate.status}", f"{_plain(gate.title)}{must}", gate.requirement)
+        yield f"| {' | '.join((*row, _plain(gate.measured), _plain(gate.message)))} |"
+    if run.get("accepted"):
+        yield "\n**Accepted findings**\n"
+    for one in run.get("accepted", ()):
+        until = f" until {one['until']}" if one["until"] else ""
+        said = f"{one['check']}: {one['message']} (accepted by {one['by']}{until})"
+        yield f"- {_plain(said)}"
 
 
 def _plain(text: object) -> str:

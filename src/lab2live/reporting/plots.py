@@ -2,7 +2,8 @@
 
 Colour-blind safe (Okabe-Ito), labelled directly, legible on a phone and in print. A title states the message. Figures
 are made without pyplot, so that nothing leaks between cells. Every figure carries its own description in words:
-`alt(figure)`; `show(figure)` is what a notebook cell ends with, `png(figure)` is what a file gets.
+`alt(figure)`; `show(figure)` is what a notebook cell ends with, `png(figure)` is what a file gets. A value that is not
+finite is left out: a chart never stops a stage.
 """
 
 from __future__ import annotations
@@ -13,40 +14,20 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from lab2live.reporting import style
 from lab2live.reporting.formatting import plain
-from lab2live.reporting.style import (
-    BLUE,
-    DPI,
-    GROUPS,
-    INK,
-    LOOK,
-    QUIET,
-    VERMILION,
-    WIDTH,
-    Picture,
-    alt,
-    clean,
-    finish,
-    heading,
-    mark_line,
-    names_of,
-    png,
-    rows_canvas,
-    set_range,
-    show,
-    shown,
-    signed,
-    stamp,
-    value_label,
-    write_title,
-)
+from lab2live.reporting.style import LOOK, Picture, alt, clean, finish, heading, png, show, shown, stamp
 
 # Of the width of a chart, for a value written beside its dot.
 VALUE_ROOM = 0.2
+LINES = ((style.VERMILION, "-", 2.6), (style.BLUE, (0, (5, 2)), 2.0))
 
-__all__ = ["Picture", "alt", "bars", "contributions", "heading", "histogram", "intervals", "png", "show", "stamp"]
+__all__ = ["Picture", "alt", "bars", "contributions", "falling", "heading", "histogram"]
+__all__ += ["intervals", "png", "profit_curve", "show", "stamp", "tornado"]
 
 
 def bars(
@@ -71,23 +52,20 @@ def bars(
     percent
         Values are shares: show 0.25 as 25 %.
     """
-    names, heights = names_of(labels), np.asarray(values, dtype=float)
+    names, heights = style.names_of(labels), np.asarray(values, dtype=float)
     with rc_context(LOOK):
-        figure, axes = rows_canvas(names, title, xlabel)
-        axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=BLUE)
-        reach = [*heights[np.isfinite(heights)], *([limit] if limit is not None else []), 0.0]
-        set_range(axes, min(reach), max(reach), room=0.3)
-        room = VALUE_ROOM * (max(reach) - min(reach))
+        figure, axes = style.rows_canvas(names, title, xlabel)
+        axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=style.BLUE)
+        low, high = style.set_range(axes, [*heights, 0.0 if limit is None else limit, 0.0], room=0.3)
+        room = VALUE_ROOM * (high - low)
         for row, value in enumerate(heights):
             # nothing is written across the line
             end = limit if limit is not None and 0 <= value <= limit < value + room else value
-            value_label(axes, row, end, shown(value, percent))
-        if limit is not None:
-            mark_line(axes, limit, f"{limit_label or 'limit'} {shown(limit, percent)}")
+            style.value_label(axes, row, end, shown(value, percent), left=end < 0)
+        mark = "" if limit is None else _mark(axes, limit, limit_label or "limit", shown(limit, percent))
         if percent:
             axes.xaxis.set_major_formatter(lambda value, _: shown(value, percent=True))
         facts = [f"{name} {shown(value, percent)}" for name, value in zip(names, heights, strict=True)]
-        mark = f" {limit_label or 'limit'}: {shown(limit, percent)}." if limit is not None else ""
         return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
 
 
@@ -120,34 +98,30 @@ def intervals(
     write
         How a value is written.
     """
-    names = names_of(labels)
+    names = style.names_of(labels)
     middle, left, right = (np.asarray(part, dtype=float) for part in (centre, low, high))
-    reach = np.concatenate([middle, left, right, [] if reference is None else [reference]])
-    reach = reach[np.isfinite(reach)] if np.isfinite(reach).any() else np.array([0.0, 1.0])
     with rc_context(LOOK):
         marked = [f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names, strict=True)]
-        figure, axes = rows_canvas(marked, title, xlabel)
+        figure, axes = style.rows_canvas(marked, title, xlabel)
         # a value takes up to so much room, and nothing is written across the line
-        span = float(np.ptp(reach)) * VALUE_ROOM
-        set_range(axes, float(reach.min()), float(reach.max()) + span, room=0.1)
+        reach = [*middle, *left, *right, *([] if reference is None else [reference])]
+        lowest, highest = style.set_range(axes, reach, room=0.1)
+        span = (highest - lowest) * VALUE_ROOM
+        style.set_range(axes, [lowest, highest + span], room=0.1)
         axes.locator_params(axis="x", nbins=5)
         for row, label in enumerate(labels):
             bold = label == chosen
-            colour, width = (VERMILION, 4.0) if bold else (BLUE, 2.2)
+            colour, width = (style.VERMILION, 4.0) if bold else (style.BLUE, 2.2)
             axes.plot([left[row], right[row]], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
             axes.plot(middle[row], row, "D" if bold else "o", color=colour, markersize=9 if bold else 7)
             if np.isfinite(middle[row]):
                 end = float(np.nanmax([middle[row], right[row]]))
                 if reference is not None and end - span / 4 < reference < end + span:
-                    end = float(reference)
-                value_label(axes, row, end, write(float(middle[row])), leftwards=False, gap=9, bold=bold)
-        if reference is not None:
-            mark_line(axes, reference, f"{reference_label or 'reference'} {write(float(reference))}")
-        facts = [
-            f"{name} {write(float(c))} ({write(float(a))} to {write(float(b))})"
-            for name, c, a, b in zip(marked, middle, left, right, strict=True)
-        ]
-        mark = f" {reference_label or 'Reference'}: {write(float(reference))}." if reference is not None else ""
+                    end = reference
+                style.value_label(axes, row, end, write(float(middle[row])), left=False, gap=9, bold=bold)
+        mark = "" if reference is None else _mark(axes, reference, reference_label or "reference", write(reference))
+        told = zip(marked, *([write(float(value)) for value in part] for part in (middle, left, right)), strict=True)
+        facts = [f"{name} {estimate} ({low} to {high})" for name, estimate, low, high in told]
         return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
 
 
@@ -180,32 +154,30 @@ def contributions(
     """
     first, final = said or (shown(base), shown(total))
     steps = [float(value) for value in values]
-    labels = names_of(names)
+    labels = style.names_of(names)
     rest = total - base - sum(steps)
     if abs(rest) > 1e-6 * max(1.0, abs(total), abs(base)):
         labels, steps = [*labels, "all others"], [*steps, rest]
     ends = base + np.cumsum(steps) if steps else np.array([])
     starts = ends - np.asarray(steps)
     with rc_context(LOOK):
-        figure, axes = rows_canvas(["average", *labels, "this prediction"], title, xlabel)
-        reach = [base, total, *ends]
-        set_range(axes, min(reach), max(reach), room=0.3)
-        if steps and min(reach) >= 0:  # a bar that ends at the far left has its label there, too
-            axes.set_xlim(left=min(reach) - 0.2 * (max(reach) - min(reach)))
+        figure, axes = style.rows_canvas(["average", *labels, "this prediction"], title, xlabel)
+        low, high = style.set_range(axes, [base, total, *ends], room=0.3)
+        if steps and low >= 0:  # a bar that ends at the far left has its label there, too
+            axes.set_xlim(left=low - 0.2 * (high - low))
         last = len(steps) + 1
         for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
-            axes.barh(row, step, left=start, height=0.6, color=VERMILION if step > 0 else BLUE)
-            axes.plot([start, start], [row - 1.3, row - 0.3], color=QUIET, linewidth=0.8)
-            value_label(axes, row, end, signed(step), leftwards=step < 0)
-        axes.plot([total, total], [last - 0.7, last], color=QUIET, linewidth=0.8)
-        axes.plot([base, total], [0, last], "D", color=INK, markersize=8, linestyle="none")
-        middle = (min(reach) + max(reach)) / 2
+            axes.barh(row, step, left=start, height=0.6, color=style.VERMILION if step > 0 else style.BLUE)
+            axes.plot([start, start], [row - 1.3, row - 0.3], color=style.QUIET, linewidth=0.8)
+            style.value_label(axes, row, end, style.signed(step), left=step < 0)
+        axes.plot([total, total], [last - 0.7, last], color=style.QUIET, linewidth=0.8)
+        axes.plot([base, total], [0, last], "D", color=style.INK, markersize=8, linestyle="none")
         for row, place, text in ((0, base, first), (last, total, final)):
             # words are longer than numbers: they go where there is room
-            value_label(axes, row, place, text, leftwards=said is not None and place > middle, gap=9)
+            style.value_label(axes, row, place, text, left=said is not None and place > (low + high) / 2, gap=9)
         if note:
             axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
-        facts = [f"{name} {signed(step)}" for name, step in zip(labels, steps, strict=True)]
+        facts = [f"{name} {style.signed(step)}" for name, step in zip(labels, steps, strict=True)]
         words = f"From the average {first}: {'; '.join(facts)}; this prediction {final}."
         return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
 
@@ -220,27 +192,163 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
     title, xlabel
         The message of the chart; what is measured, with its unit.
     """
-    groups = {name: np.asarray(values, dtype=float).ravel() for name, values in values_by_group.items()}
-    groups = {name: values[np.isfinite(values)] for name, values in groups.items()}
+    arrays = {name: np.asarray(values, dtype=float).ravel() for name, values in values_by_group.items()}
+    groups = {name: values[np.isfinite(values)] for name, values in arrays.items()}
     everything = np.concatenate(list(groups.values()) or [np.array([])])
     edges = np.histogram_bin_edges(everything, bins=30) if everything.size else np.linspace(0.0, 1.0, 31)
-    names = names_of(list(groups))
+    names = style.names_of(list(groups))
     with rc_context(LOOK):
-        figure = Figure(figsize=(WIDTH, 1.2 + 1.25 * max(len(groups), 1)), dpi=DPI, layout="constrained")
+        figure = style.canvas(1.2 + 1.25 * max(len(groups), 1))
         panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
         facts = []
         for index, (axes, name, values) in enumerate(zip(panels, names, groups.values(), strict=False)):
-            counts, _ = np.histogram(values, bins=edges)
-            shares = counts / max(values.size, 1)
-            axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=GROUPS[index % len(GROUPS)], linewidth=0)
+            shares = np.histogram(values, bins=edges)[0] / max(values.size, 1)
+            colour = style.GROUPS[index % len(style.GROUPS)]
+            axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
             axes.grid(axis="y")
             axes.tick_params(axis="x", length=0)
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
             axes.locator_params(axis="y", nbins=3)
-            axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=INK)
+            axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=style.INK)
             middle = plain(float(np.median(values))) if values.size else "–"
             facts.append(f"{name}: {values.size:,} values, median {middle}")
-        write_title(figure, title)
+        style.write_title(figure, title)
         # at the panel, not at the figure: a stamp stands there
-        panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=QUIET)
+        panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=style.QUIET)
         return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")
+
+
+def profit_curve(
+    shares: Sequence[float],
+    worths: Mapping[str, Sequence[float]],
+    chosen: tuple[float, float],
+    capacity: float | None,
+    title: str,
+    ylabel: str,
+) -> Figure:
+    """What acting on the highest-scored share of the cases earns, by the ranking of model and rule.
+
+    Parameters
+    ----------
+    shares
+        From 0 (nobody) to 1 (everybody).
+    worths
+        By who ranks the cases, the model first: the money at each share.
+    chosen
+        Share and money where the model's policy ends up.
+    capacity
+        The largest share that can be acted on, if something limits it.
+    title, ylabel
+        The message of the chart; what is measured, with its unit.
+    """
+    model = next(iter(worths.values()))
+    nobody, everybody = model[0], model[-1]
+    with rc_context(LOOK):
+        figure, axes = _shares_canvas(4.6, title, ylabel, "share of cases acted on, highest scores first")
+        for (name, money), (colour, dashes, width) in zip(worths.items(), LINES, strict=False):
+            axes.plot(shares, money, color=colour, linestyle=dashes, linewidth=width, label=clean(name))
+        axes.plot([0, 1], [nobody, everybody], "o:", color=style.QUIET, linewidth=1.2, label="at random")
+        axes.plot(*chosen, "D", color=style.INK, markersize=9, linestyle="none", label="what the model does", zorder=5)
+        if capacity is not None and capacity < 1:
+            style.mark_line(axes, capacity, f"capacity {shown(capacity, percent=True)}")
+        for place, words, side in (((0, nobody), "nobody", "left"), ((1, everybody), "everybody", "right")):
+            axes.annotate(words, place, (0, -8), textcoords="offset points", ha=side, va="top")
+        figure.legend(loc="outside lower left", ncols=2)
+        best = [f"{name} at most {shown(max(money))}" for name, money in worths.items()]
+        limit = "" if capacity is None else f" Capacity ends at {shown(capacity, percent=True)}."
+        ends = f"nobody {shown(nobody)}, everybody {shown(everybody)}; {'; '.join(best)}"
+        policy = f"what the model does: {shown(chosen[0], percent=True)}, {shown(chosen[1])}"
+        return finish(figure, f"{title}. {ylabel} against the share of cases acted on: {ends}; {policy}.{limit}")
+
+
+def tornado(
+    labels: Sequence[str], at_low: Sequence[float], at_high: Sequence[float], base: float, title: str, xlabel: str
+) -> Figure:
+    """What is left when one assumption at a time turns out to be 30 % less or more than assumed.
+
+    Parameters
+    ----------
+    labels
+        The assumptions, the one with the largest swing first.
+    at_low, at_high
+        What is left if there is less of it, and if there is more.
+    base
+        What is left if everything is as assumed.
+    title, xlabel
+        The message of the chart; what is measured, with its unit.
+    """
+    rows = style.names_of(labels)
+    with rc_context(LOOK):
+        figure, axes = style.rows_canvas(rows, title, xlabel)
+        for row, (low, high) in enumerate(zip(at_low, at_high, strict=True)):
+            both = ((low, style.BLUE, ""), (high, style.ORANGE, "///"))
+            # the longer one first, where both point the same way
+            for end, colour, hatch in sorted(both, key=lambda bar: -abs(bar[0] - base)):
+                axes.barh(row, end - base, left=base, height=0.62, color=colour, hatch=hatch, edgecolor="white")
+        low, high = style.set_range(axes, [base, *at_low, *at_high], room=0.1)
+        if 0 < low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
+            low, high = style.set_range(axes, [0.0, high], room=0.1)
+        if low <= 0 <= high:
+            axes.axvline(0, color=style.INK, linewidth=1.4)
+        style.mark_line(axes, base, f"as assumed {shown(base)}")
+        axes.xaxis.set_major_formatter(lambda money, _: shown(money))
+        axes.locator_params(axis="x", nbins=4)
+        less = Patch(facecolor=style.BLUE, label="30 % less")
+        more = Patch(facecolor=style.ORANGE, hatch="///", edgecolor="white", label="30 % more")
+        figure.legend(handles=[less, more], loc="outside lower left", ncols=2)
+        facts = [f"{name} {shown(low)} to {shown(high)}" for name, low, high in zip(rows, at_low, at_high, strict=True)]
+        told = f"as assumed {shown(base)}; 30 % less to 30 % more: {'; '.join(facts)}"
+        return finish(figure, f"{title}. {xlabel}, {told}.")
+
+
+def falling(gain: float, slope: float, expected: float, rate: float | None, title: str, ylabel: str) -> Figure:
+    """What is left of a gain at every rate of the fallback.
+
+    Parameters
+    ----------
+    gain
+        Money without any fallback.
+    slope
+        What it would cost if every case were handed over.
+    expected
+        The rate that is expected, 0 to 1.
+    rate
+        From which on nothing is left; `None` if that never comes.
+    title, ylabel
+        The message of the chart; what is measured, with its unit.
+    """
+    with rc_context(LOOK):
+        figure, axes = _shares_canvas(3.8, title, ylabel, "share of cases that the fallback answers")
+        axes.plot([0, 1], [gain, gain - slope], color=style.BLUE, linewidth=2.4)
+        axes.axhline(0, color=style.INK, linewidth=1.4)
+        left = gain - slope * expected
+        axes.plot(expected, left, "D", color=style.VERMILION, markersize=9, zorder=5)
+        said = f"expected: {shown(expected, percent=True)}"
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # nothing is written across the line
+        axes.annotate(said, (expected, left), (10, 8), textcoords="offset points", weight="bold", bbox=box)
+        if rate is not None and rate <= 1:
+            style.mark_line(axes, rate, f"nothing left from {shown(round(rate, 3), percent=True)}")
+        never = "some is always left" if rate is None or rate > 1 else f"nothing is left from {rate:.0%} on"
+        told = f"{shown(gain)} without it, {shown(left)} at the expected {shown(expected, percent=True)}; {never}"
+        return finish(figure, f"{title}. {ylabel} against the share of cases that the fallback answers: {told}.")
+
+
+def _mark(axes: Axes, at: float, label: str, written: str) -> str:
+    """Draw the line at a limit or reference, and give it in words."""
+    style.mark_line(axes, at, f"{label} {written}")
+    return f" {label}: {written}."
+
+
+def _shares_canvas(height: float, title: str, ylabel: str, xlabel: str) -> tuple[Figure, Axes]:
+    """Money against a share of the cases."""
+    figure = style.canvas(height)
+    axes = figure.subplots()
+    axes.grid(axis="y")
+    axes.set_xlim(-0.04, 1.04)
+    axes.margins(y=0.15)
+    axes.xaxis.set_major_formatter(lambda share, _: shown(share, percent=True))
+    axes.yaxis.set_major_formatter(lambda money, _: shown(money))
+    axes.set_xlabel(xlabel)
+    axes.set_title(clean(ylabel), loc="left", fontsize=11, color=style.QUIET, pad=20)
+    style.write_title(figure, title)
+    return figure, axes

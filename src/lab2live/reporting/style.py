@@ -9,43 +9,29 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lab2live.reporting.formatting import short
+from lab2live.reporting.formatting import number, short
 
 # Okabe & Ito: told apart by people with any of the common colour vision deficiencies.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
-INK, QUIET, RULE = "#1c2127", "#5b636e", "#dde1e6"
+INK, QUIET = "#1c2127", "#5b636e"
 GROUPS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 WIDTH = 5.6  # inches: with 11 points of text still legible when shrunk to the width of a phone
 PALETTE = 64  # colours
 DPI = 130
-LOOK = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that pictures are the same everywhere
-    "font.size": 11,
-    "text.color": INK,
-    "text.parse_math": False,  # a `$` in data is a `$`
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": QUIET,
-    "axes.labelsize": 11,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": INK,
-    "ytick.major.size": 0,
-    "grid.color": RULE,
-    "figure.facecolor": "white",
-}
+# matplotlib's defaults and our own style, whatever a user's matplotlibrc says (LaTeX that is not installed, say).
+# Only the backend is left alone: it shows what others draw.
+_STYLE = rc_params_from_file(Path(__file__).with_name("charts.mplstyle"))
+LOOK: dict[str, Any] = {name: value for name, value in _STYLE.items() if name != "backend"}
 
 
 @dataclass(frozen=True)
@@ -73,12 +59,11 @@ def alt(figure: Figure) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG; the same figure gives the same bytes (no date, no program name inside)."""
-    buffer = io.BytesIO()
+    buffer, small = io.BytesIO(), io.BytesIO()
     with rc_context(LOOK), _quiet_font():
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     # A chart has few colours: a palette makes it a third of the size, and a notebook with ten of them readable in git.
     with Image.open(buffer) as picture:
-        small = io.BytesIO()
         picture.convert("RGB").quantize(PALETTE).save(small, format="png", optimize=True)
     return small.getvalue()
 
@@ -88,10 +73,15 @@ def show(figure: Figure) -> Picture:
     return Picture(png(figure), alt(figure))
 
 
+def canvas(height: float) -> Figure:
+    """An empty figure as wide as every chart."""
+    return Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+
+
 def rows_canvas(names: Sequence[str], title: str, xlabel: str) -> tuple[Figure, Axes]:
     """A figure with one row per name, the first on top, and a vertical grid."""
     lines = [textwrap.fill(name, 24, max_lines=2, placeholder=" …") for name in names]
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.44 * max(len(names), 1)), dpi=DPI, layout="constrained")
+    figure = canvas(1.4 + 0.44 * max(len(names), 1))
     axes = figure.subplots()
     axes.set_yticks(range(len(lines)), lines)
     axes.set_ylim(max(len(lines), 1) - 0.4, -0.6)
@@ -109,26 +99,21 @@ def write_title(figure: Figure, title: str) -> None:
     figure.suptitle(textwrap.fill(clean(title), 46), x=0.01, ha="left", fontsize=13, weight="bold", color=INK)
 
 
-def set_range(axes: Axes, low: float, high: float, room: float) -> None:
-    """The x range, with room for the labels at its ends."""
+def set_range(axes: Axes, reach: Sequence[float], room: float) -> tuple[float, float]:
+    """Let the x axis hold what is finite of some values, with room for the labels at its ends; return their ends."""
+    finite = [value for value in reach if np.isfinite(value)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
     span = (high - low) or abs(high) or 1.0
     axes.set_xlim(low - (room * span if low < 0 or room < 0.16 else 0), high + room * span)
+    return low, high
 
 
-def value_label(
-    axes: Axes, row: int, x: float, text: str, leftwards: bool | None = None, gap: float = 5, bold: bool = False
-) -> None:
-    """A value in words at the end of its bar, outside of it."""
-    left = x < 0 if leftwards is None else leftwards
+def value_label(axes: Axes, row: int, x: float, text: str, left: bool, gap: float = 5, bold: bool = False) -> None:
+    """A value in words beside the end of its bar, outside of it."""
     place = (x if np.isfinite(x) else 0.0, row)
+    side, weight = "right" if left else "left", "bold" if bold else "normal"
     axes.annotate(
-        text,
-        place,
-        (-gap if left else gap, 0),
-        textcoords="offset points",
-        va="center",
-        ha="right" if left else "left",
-        weight="bold" if bold else "normal",
+        text, place, (-gap if left else gap, 0), textcoords="offset points", va="center", ha=side, weight=weight
     )
 
 
@@ -137,15 +122,8 @@ def mark_line(axes: Axes, x: float, text: str) -> None:
     axes.axvline(x, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
     low, high = axes.get_xlim()
     side = "right" if (x - low) > 0.6 * (high - low) else "left"
-    axes.annotate(
-        clean(text),
-        (x, 1),
-        (0, 4),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha=side,
-        va="bottom",
-    )
+    top = ("data", "axes fraction")
+    axes.annotate(clean(text), (x, 1), (0, 4), xycoords=top, textcoords="offset points", ha=side, va="bottom")
 
 
 def finish(figure: Figure, words: str) -> Figure:
@@ -161,7 +139,7 @@ def stamp(figure: Figure, words: str) -> Figure:
     with rc_context(LOOK):
         figure.set_figheight(figure.get_figheight() + 0.25)
         figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
-    return finish(figure, f"{alt(figure)} ({words})")
+        return finish(figure, f"{alt(figure)} ({words})")
 
 
 @contextmanager
@@ -180,15 +158,14 @@ def names_of(labels: Sequence[object]) -> list[str]:
 
 def clean(text: str) -> str:
     """Without characters a font cannot draw: control characters, lone surrogates, line breaks."""
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(kept.split())
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def shown(value: float, percent: bool = False) -> str:
     """A number as it stands at a bar."""
     if percent and np.isfinite(value):
         return f"{short(round(100 * float(value), 9))} %"
-    return short(float(value)).replace("-", "−")
+    return number(float(value))
 
 
 def signed(value: float) -> str:

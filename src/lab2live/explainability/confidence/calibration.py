@@ -209,7 +209,8 @@ def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
         axes.plot(ends, ends, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         at = ends[0] + 0.8 * (ends[1] - ends[0])
         axes.annotate("as said", (at, at), (10, -4), textcoords="offset points", ha="left", va="top")
-        reach = [curve["happened"] - curve["low"], curve["high"] - curve["happened"]]
+        # an interval may end just short of its estimate, as where all of a bin are positive
+        reach = np.maximum([curve["happened"] - curve["low"], curve["high"] - curve["happened"]], 0)
         axes.errorbar(curve["said"], curve["happened"], reach, fmt="o", color=BLUE, markersize=6, linewidth=2)
         axes.grid()
         if percent:

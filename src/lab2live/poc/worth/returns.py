@@ -26,7 +26,7 @@ from lab2live.poc.worth.alternatives import (
 from lab2live.poc.worth.ranking import rank
 from lab2live.poc.worth.telling_money import decides, headline, name_of, verdict_sentence
 from lab2live.poc.worth.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
-from lab2live.reporting import plots, plots_money
+from lab2live.reporting import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -165,7 +165,7 @@ class Returns:
         unit = "month" if self.gain_per_month is not None else "case"
         if self.curve is not None:
             rule = {self.option(RULE).title: self.curve.rule} if self.curve.rule else {}
-            return plots_money.profit_curve(
+            return plots.profit_curve(
                 self.curve.shares,
                 {self.option(MODEL).title: self.curve.model, **rule},
                 (self.curve.chosen_share, self.curve.chosen),

@@ -14,7 +14,7 @@ from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.alternatives import best_alternative, gain_over, split_parts, values
 from lab2live.poc.worth.returns import Returns
 from lab2live.poc.worth.value import missing_volumes, no_money
-from lab2live.reporting import plots_money
+from lab2live.reporting import plots
 from lab2live.reporting.formatting import number
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Sensitivity:
 
     def figure(self) -> Figure:
         """Draw what is left if one assumption at a time is wrong."""
-        return plots_money.tornado(
+        return plots.tornado(
             [_row(lever) for lever in self.levers],
             [lever.at_low for lever in self.levers],
             [lever.at_high for lever in self.levers],
