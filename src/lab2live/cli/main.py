@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from lab2live.charter.schema import PUBLIC_SCHEME, Charter
 from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision
-from lab2live.reporting.formatting import SYMBOLS, gate_view
+from lab2live.reporting.formatting import SYMBOLS, gate_view, is_broken
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -64,13 +64,11 @@ def charter(
         plan.check(found)
     console.print(f"[bold]{escape(found.project.name)}[/]  {escape(found.project.description)}")
     console.print(f"The charter is valid: {escape(str(found.file))}\n")
-    open_ones = review.unanswered(found)
-    table = Table(title=f"Open questions ({len(open_ones)})", title_justify="left", expand=False)
-    for column in ("id", "question", "answer it in"):
-        table.add_column(column, overflow="fold")
-    for question in open_ones:
-        table.add_row(question.requirement, escape(question.text), escape(question.field))
-    console.print(table if open_ones else "Every question of the charter is answered.")
+    asked = [(question.requirement, question.text, question.field) for question in review.unanswered(found)]
+    if asked:
+        print_table(f"Open questions ({len(asked)})", ("id", "question", "answer it in"), asked)
+    else:
+        console.print("Every question of the charter is answered.")
     for number, text in enumerate(review.payoffs(found)):
         console.print(("" if number else "\n[bold]Payoffs[/], to be confirmed\n") + f"  {escape(text)}")
     console.print("\n[bold]Feasibility[/]")
@@ -162,18 +160,35 @@ def show_verdict(
     project: ProjectOption = None,
 ) -> None:
     """Print the gates and the decision of a run."""
-    from lab2live.pipeline import store
     from lab2live.reporting import markdown as summary
 
-    folder = run or store.newest_in(charters.find(project).folder)
-    if folder is None:
-        raise UserError("There is no run yet.", fix="start one: lab2live run")
-    content = decision.read(folder)
+    content = decision.read(_run(run, project))
     if markdown:
         typer.echo(summary.markdown(content), nl=False)
     else:
         show(content)
     raise typer.Exit(decision.exit_code(content))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs: the others are held against the first.")],
+    out: Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")] = Path("compare.html"),
+) -> None:
+    """Put runs side by side: what changed in data, code, parameters and versions, and what came of it."""
+    from lab2live.portfolio import compare as comparing
+    from lab2live.reporting import display, html
+
+    if len(runs) < 2:
+        raise UserError("It takes two runs to compare.", found=", ".join(map(str, runs)), fix="name another one")
+    tables = comparing.compare(comparing.read(runs))
+    for title, rows in tables.items():
+        if rows:
+            print_table(title, list(rows[0]), [list(row.values()) for row in rows])
+        else:
+            console.print(f"{title}: nothing")
+    pieces = [display.style(), *(display.table(rows, caption=title) for title, rows in tables.items())]
+    console.print(f"Open this page:  {escape(str(html.write_page(out, 'Runs side by side', pieces)))}")
 
 
 @app.command(name="sign-off")
@@ -183,12 +198,8 @@ def sign_off(
 ) -> None:
     """Check that what is signed is still what lies in a run; exit code 1 names what has changed."""
     from lab2live.handoff.people import sign_off as signing
-    from lab2live.pipeline import store
-    from lab2live.pipeline.store import followed
 
-    folder = followed(run) if run else store.newest_in(charters.find(project).folder)
-    if folder is None:
-        raise UserError("There is no run yet.", fix="start one: lab2live run")
+    folder = _run(run, project)
     console.print(escape(signing.check(folder)))
     console.print(f"Print and sign it:  {escape(str(folder / signing.PAGE))}")
 
@@ -223,14 +234,10 @@ def simulate(
     from lab2live.synthesis import simulate as simulating
 
     if catalogue:
-        table = Table(title="Public data: lab2live simulate public://NAME OUT", title_justify="left")
-        for column in ("name", "domain", "one row is", "predict", "rows", "network"):
-            table.add_column(column, overflow="fold", no_wrap=column == "name")
-        for known in sorted(public.TABLES, key=lambda known: known.domain):
-            need = "no" if known.offline else "yes"
-            table.add_row(known.name, known.domain, known.what, known.target, f"{known.rows:,}", need)
-        console.print(table)
-        return
+        columns = ("name", "domain", "one row is", "predict", "rows", "network")
+        known = sorted(public.TABLES, key=lambda each: each.domain)
+        rows_of = [(a.name, a.domain, a.what, a.target, f"{a.rows:,}", "no" if a.offline else "yes") for a in known]
+        return print_table("Public data: lab2live simulate public://NAME OUT", columns, rows_of)
     if spec is None or out is None:
         raise UserError("It has to be said what to simulate, and where to.", fix="lab2live simulate SPEC OUT")
 
@@ -325,36 +332,31 @@ def mlflow(
     console.print(f"Serve it:  mlflow models serve -m {escape(shlex.quote(str(target)))} --env-manager local")
 
 
-def _bundle(folder: Path | None, project: str | None) -> Path:
-    """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
-    if folder is not None:
-        from lab2live.pipeline.store import followed
-
-        folder = followed(folder)
-        if not folder.exists():
-            raise UserError(
-                "There is no such bundle.",
-                where=folder,
-                found="nothing",
-                expected="the folder of a bundle or of a run, or bundle.zip",
-                fix="check the path; `lab2live run` makes one",
-            )
-        inside = folder / "artefacts" / "bundle"
-        return _unpacked(folder) if folder.is_file() else inside if inside.is_dir() else folder
+def _run(folder: Path | None, project: str | None) -> Path:
+    """Find a run: the folder that is named, which may be `runs/latest`, or the newest run of the project."""
     from lab2live.pipeline import store
 
-    run = store.newest_in(charters.find(project).folder)
-    if run is None:
-        raise UserError("There is no run yet, and so no bundle.", fix="start one: lab2live run")
-    inside = run / "artefacts" / "bundle"
-    if not inside.is_dir():
+    found = store.followed(folder) if folder else store.newest_in(charters.find(project).folder)
+    if found is None:
+        raise UserError("There is no run yet.", fix="start one: lab2live run")
+    return found
+
+
+def _bundle(folder: Path | None, project: str | None) -> Path:
+    """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
+    found = _run(folder, project)
+    if not found.exists():
         raise UserError(
-            "The newest run has no bundle.",
-            where=run,
-            expected=inside,
-            fix="let it come to its last stage: lab2live run --keep-going",
+            "There is no such bundle.",
+            where=found,
+            expected="the folder of a bundle or of a run, or bundle.zip",
+            fix="check the path; `lab2live run` makes one",
         )
-    return inside
+    inside = found / "artefacts" / "bundle"
+    if folder is None and not inside.is_dir():
+        fix = "let it come to its last stage: lab2live run --keep-going"
+        raise UserError("The newest run has no bundle.", where=found, expected=inside, fix=fix)
+    return _unpacked(found) if found.is_file() else inside if inside.is_dir() else found
 
 
 def _unpacked(file: Path) -> Path:
@@ -375,22 +377,32 @@ def _started(address: str) -> None:
     console.print("Stop it with Ctrl-C.")
 
 
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str] | None = None
+) -> None:
+    """Print a table whose cells come from data: nothing in them is markup."""
+    table = Table(title=escape(title), title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(escape(column), overflow="fold", no_wrap=number == 0)
+    for number, row in enumerate(rows):
+        table.add_row(*map(escape, row), style=styles[number] if styles else None)
+    console.print(table)
+
+
+@contextmanager
+def notebook_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a notebook beside the journey has come."""
+    with Progress(TextColumn(name), BarColumn(30), TimeElapsedColumn(), console=errors) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def show(content: Mapping[str, Any]) -> None:
     """Print a verdict: the gates, then what broke, then the decision with its reasons."""
-    table = Table(title="Gates (* must pass)", title_justify="left")
-    for column, justify in (
-        ("", "left"),
-        ("gate", "left"),
-        ("req.", "left"),
-        ("measured", "right"),
-        ("what was found", "left"),
-    ):
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for gate in map(gate_view, content["gates"]):
-        name = f"{gate.id}{'*' if gate.must_pass else ''}"
-        found = (gate.requirement, gate.measured, escape(gate.message))
-        table.add_row(f"{gate.symbol} {gate.status}", name, *found, style=STYLES[gate.status])
-    console.print(table)
+    views = [gate_view(gate) for gate in content["gates"]]
+    rows = [(f"{a.symbol} {a.status}", a.id + "*" * a.must_pass, a.requirement, a.measured, a.message) for a in views]
+    columns = ("", "gate", "req.", "measured", "what was found")
+    print_table("Gates (* must pass)", columns, rows, [STYLES[view.status] for view in views])
     for record in content["run"]["stages"]:
         error = record["error"]
         if error:
@@ -398,7 +410,7 @@ def show(content: Mapping[str, Any]) -> None:
             console.print(f"\n[bold red]{record['title']} broke[/]{escape(where)}: {escape(error['name'])}")
             console.print(escape(error["message"]), style="red")
             console.print("Everything computed before is kept; mend it and run again to continue.")
-    so_far = " so far, as an error stopped the run" if decision.is_broken(content) else ""
+    so_far = " so far, as an error stopped the run" if is_broken(content) else ""
     console.print(f"\nDecision{so_far}: [{LOOKS[content['decision']]}]{content['decision'].upper()}[/]")
     for reason in content["reasons"]:
         console.print(f"  - {escape(reason)}")
@@ -427,16 +439,11 @@ def portfolio(
     """Put projects side by side: where each stands, what they may bring together, what the stopped ones teach."""
     from lab2live.portfolio import running
 
-    with Progress(TextColumn("portfolio"), BarColumn(30), TimeElapsedColumn(), console=errors) as bar:
-        task = bar.add_task("portfolio", total=None)
-        content = running.run(projects, out, lambda done, total: bar.update(task, completed=done, total=total))
-    table = Table(title="Projects, the first in rank on top", title_justify="left")
+    with notebook_bar("portfolio") as on_cell:
+        content = running.run(projects, out, on_cell)
     columns = ("project", "verdict", "stage", "left after all costs (90 %)", "chance of a gain", "priority")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in content["overview"]:
-        table.add_row(*(escape(row[column] or "–") for column in columns))
-    console.print(table)
+    rows = [[row[column] or "–" for column in columns] for row in content["overview"]]
+    print_table("Projects, the first in rank on top", columns, rows)
     for text in content["sentences"]:
         console.print(escape(text))
     console.print(f"\nOpen this page:  {escape(str(out / running.PAGE))}")
@@ -461,24 +468,14 @@ def monitor(
     from lab2live.monitoring import running
 
     home = None if project is None else charters.find(project).folder
-    with Progress(TextColumn("monitor"), BarColumn(30), TimeElapsedColumn(), console=errors) as bar:
-        task = bar.add_task("monitor", total=None)
-        content = running.run(
-            _bundle(bundle, None),
-            batch,
-            out,
-            metrics,
-            home,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    table = Table(title="Alerts", title_justify="left")
-    for column in ("", "alert", "what was found"):
-        table.add_column(column, overflow="fold", no_wrap=not column)
-    for alert in content["alerts"]:
-        status = {"ok": "pass", "ticket": "warn", "page": "fail", "skip": "skip"}[alert["status"]]
-        words = (f"{SYMBOLS[status]} {alert['status']}", alert["id"], escape(alert["message"]))
-        table.add_row(*words, style=STYLES[status])
-    console.print(table)
+    with notebook_bar("monitor") as on_cell:
+        content = running.run(_bundle(bundle, None), batch, out, metrics, home, on_cell)
+    statuses = [{"ok": "pass", "ticket": "warn", "page": "fail"}.get(a["status"], "skip") for a in content["alerts"]]
+    rows = [
+        (f"{SYMBOLS[status]} {alert['status']}", alert["id"], alert["message"])
+        for status, alert in zip(statuses, content["alerts"], strict=True)
+    ]
+    print_table("Alerts", ("", "alert", "what was found"), rows, [STYLES[status] for status in statuses])
     console.print(escape(content["advice"]["text"]))
     console.print(f"\nOpen this page:  {escape(str(out / running.PAGE))}")
     raise typer.Exit(2 if content["status"] == "page" else 0)

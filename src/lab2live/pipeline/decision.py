@@ -12,6 +12,7 @@ from lab2live.charter.gates import Gate, GateResult
 from lab2live.charter.schema import Charter
 from lab2live.charter.yaml import write_yaml
 from lab2live.errors import UserError
+from lab2live.reporting.formatting import is_broken
 
 Decision = Literal["go", "conditional", "no-go"]
 
@@ -189,11 +190,6 @@ def read(run: Path) -> dict[str, Any]:
             fix="run the journey again: lab2live run",
         )
     return content
-
-
-def is_broken(verdict: Mapping[str, Any]) -> bool:
-    """Whether an error stopped the run before everything was judged."""
-    return any(stage["status"] == "failed" for stage in verdict["run"]["stages"])
 
 
 def exit_code(verdict: Mapping[str, Any]) -> int:
