@@ -85,6 +85,7 @@ def serving(home: Path, own: Path, **more: str) -> Iterator[str]:
             server.wait(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_notebook_runs_from_top_to_bottom_in_jupyterlab(
     chromium: Any, lab: str, notebook: str, tmp_path: Path
@@ -124,6 +125,7 @@ def run_all(page: Any) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_generated_project_opens_on_its_readme_and_running_a_notebook_is_no_change(
     chromium: Any, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def all_of(page: Path) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_the_tutorial_leads_from_a_table_to_a_bundle(project: Path) -> None:
     newest = (project / "runs" / "latest").read_text(encoding="utf-8").strip()
     assert (project / "runs" / newest / "artefacts" / "bundle" / "manifest.json").is_file()

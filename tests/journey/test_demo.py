@@ -176,6 +176,7 @@ def test_a_notebook_runs_by_papermill_from_any_directory(project, tmp_path):
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
+@pytest.mark.slow
 def test_recording_again_changes_no_byte_of_the_references(run, project, lab2live):
     lab2live("record")
     assert git(project, "status", "--porcelain") == "", "runs, data and recordings must not dirty git"

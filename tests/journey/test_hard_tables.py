@@ -55,6 +55,7 @@ def go(folder: Path, frame: pd.DataFrame, problem: str, expect: int) -> tuple[st
     return said, {gate["id"]: gate for gate in verdict["gates"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [with_gaps, wide])
 def test_gaps_and_many_columns_are_no_obstacle(tmp_path: Path, make: Callable[[], pd.DataFrame]) -> None:
     _, gates = go(tmp_path, make(), "classification", expect=0)

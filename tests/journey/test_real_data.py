@@ -32,6 +32,7 @@ def results(project: Path, stage: str) -> dict:
     return read(newest_run(project) / "results" / f"{stage}.json")
 
 
+@pytest.mark.slow
 def test_doctor_visits_a_regression_reach_a_verdict(bake, tmp_path):
     statsmodels.datasets.randhie.load_pandas().data.to_csv(tmp_path / "randhie.csv", index=False)
     project = bake(tmp_path, data_source="file", data_path="randhie.csv", target="mdvis", problem_type="regression")
@@ -94,6 +95,7 @@ def test_a_table_with_every_oddity_reaches_a_verdict(bake, odd_table):
         assert "<script>alert(1)" not in page.read_text(encoding="utf-8"), f"{page.name} lets data be markup"
 
 
+@pytest.mark.slow
 def test_a_target_that_is_noise_is_a_no_go_and_stops_there(bake, tmp_path):
     random = np.random.default_rng(1)
     frame = pd.DataFrame(random.normal(size=(1500, 4)), columns=list("abcd"))

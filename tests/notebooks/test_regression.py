@@ -20,7 +20,7 @@ MUTATIONS = {
         "share = gaps / survey.rows",
         "share = gaps / (survey.rows - 500)",
     ),
-    "poc": ("02_poc.ipynb", "uncertainty.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
+    "poc": ("02_poc.ipynb", "data/intervals.py", "float(scores.mean())", "float(scores.mean() + 0.004)"),
     "explainability": (
         "03_explainability.ipynb",
         "explainability/why/importance.py",
@@ -37,6 +37,7 @@ MUTATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", MUTATIONS)
 def test_a_wrong_number_in_a_room_fails_its_notebook(room, tmp_path):
     notebook, module, right, wrong = MUTATIONS[room]

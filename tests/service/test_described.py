@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "own_code"), [("binary", True), ("regression", False)])
 def test_every_operation_keeps_its_description(bundled: Any, tmp_path: Path, problem: str, own_code: bool) -> None:
     folder = bundled(problem, own_code=own_code).folder

@@ -67,6 +67,7 @@ def test_where_only_the_interplay_counts_boosting_is_chosen(generate: Any, quick
     assert found.rung("linear").mean < 0.6 < 0.8 < found.rung("boosting").mean < 0.95
 
 
+@pytest.mark.slow
 def test_noise_hardly_ever_beats_the_constant(generate: Any, quick: None) -> None:
     confident = [climb(*generate("noise", 150, seed=seed), seed=seed).confidence > 0.975 for seed in range(20)]
     # 1 in 40 by the limit itself, somewhat more because the better of two models is the one that is compared

@@ -23,6 +23,7 @@ def banded(generate: Any, kind: str, rows: int, seed: int = 0) -> tuple[reach.Re
     return reach.reachable(charter, data, split.train, climb.ladder, best, score, seed=seed), data
 
 
+@pytest.mark.slow
 def test_the_best_anybody_could_do_lies_in_the_band(generate: Any) -> None:
     inside = []
     for seed in range(4):
