@@ -215,6 +215,8 @@ def test_payoffs_are_asked_about_exactly_where_the_best_decision_does_not_rise_w
     [
         ({"cost_matrix": [[0, 5, 9], [5, 0, 9], [5, 5, 0]]}, False),
         ({"cost_matrix": [[0, 5], [0, 5]]}, True),
+        ({"cost_matrix": [[5, 0], [0]]}, False),
+        ({"cost_matrix": [[]]}, False),
         ({"cost_per_unit_under": 0, "cost_per_unit_over": 0}, True),
         ({"cost_per_unit_under": 1, "cost_per_unit_over": 0}, False),
     ],

@@ -84,8 +84,9 @@ def _trivial(charter: Charter) -> str:
             return "Acting never pays, so no model is needed. Does a gain stand with a minus sign?"
         if right < 0:
             return "Acting pays on all but the positive class. Is `positive_class` the class to act on?"
-    if value.cost_matrix and any(
-        all(row[column] <= min(row) for row in value.cost_matrix) for column in range(len(value.cost_matrix[0]))
+    costs = value.cost_matrix or []
+    if any(
+        all(cost <= min(row) for cost, row in zip(column, costs, strict=True)) for column in zip(*costs, strict=False)
     ):
         return "One decision is the cheapest for every true class, so no model is needed. Is `cost_matrix` in costs?"
     if value.cost_per_unit_under == value.cost_per_unit_over == 0:

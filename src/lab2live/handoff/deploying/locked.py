@@ -19,7 +19,7 @@ LOCK = "requirements.lock"
 # What lab2live itself imports for a task; tests hold these against what is really loaded. The rest follows from there.
 PREDICT = (
     *("numpy", "scipy", "onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop", "prometheus-client"),
-    *("pydantic", "pyyaml", "rich", "typer"),
+    *("pydantic", "rich", "ruamel-yaml", "typer"),
 )
 TABLES = ("pandas", "matplotlib", "markupsafe", "ipython")
 SKLEARN = (*TABLES, "scikit-learn", "skops")
