@@ -22,12 +22,8 @@ WORST_FIRST = ("fail", "warn", "skip", "pass")
 SHOWN = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain"]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What may stay of foreign HTML, beside the tags that nh3 takes for harmless.
-ATTRIBUTES = {
-    "*": {"align", "aria-label", "class", "colspan", "id", "open", "role", "rowspan", "scope", "tabindex", "title"},
-    "a": {"href"},
-    "img": {"src", "alt"},
-    "ol": {"start"},
-}
+EVERYWHERE = {"align", "aria-label", "class", "colspan", "id", "open", "role", "rowspan", "scope", "tabindex", "title"}
+ATTRIBUTES = {"*": EVERYWHERE, "a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}}
 DROPPED_WITH_CONTENT = {
     *("script", "style", "template", "iframe", "object", "embed", "noscript"),
     *("svg", "math", "title", "textarea", "select", "xmp"),
@@ -106,8 +102,7 @@ def write_index(run_dir: Path) -> Path:
         The page.
     """
     verdict = files.read_json(run_dir / "verdict.json")
-    run, gates = verdict["run"], [gate_view(gate) for gate in verdict["gates"]]
-    decision = decision_view(verdict)
+    run, decision, gates = verdict["run"], decision_view(verdict), [gate_view(gate) for gate in verdict["gates"]]
     return _write(
         run_dir / "index.html",
         "index.html.j2",
@@ -117,8 +112,6 @@ def write_index(run_dir: Path) -> Path:
         reasons=verdict["reasons"],
         run=run,
         groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
-        banner=banner,
-        SYMBOLS=SYMBOLS,
     )
 
 
@@ -196,6 +189,7 @@ def _exists_in(run_dir: Path) -> Callable[[object], bool]:
     return exists
 
 
+TEMPLATES.globals.update(banner=banner, SYMBOLS=SYMBOLS)
 TEMPLATES.filters.update(href=href, status=status, duration=duration, marked=marked)
 
 
