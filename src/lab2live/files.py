@@ -44,8 +44,7 @@ def write_json(path: Path, content: Any) -> Path:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> Path:
     """Write a table that people will open in a spreadsheet: no text in it is taken for a formula there."""
-    safe = frame.rename(columns=no_formula).map(no_formula)
-    return write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+    return write_text(path, frame.rename(columns=no_formula).map(no_formula).to_csv(index=False, lineterminator="\n"))
 
 
 def no_formula(value: Any) -> Any:
@@ -71,14 +70,12 @@ def plain(value: Any) -> Any:
         value = {item.name: getattr(value, item.name) for item in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=str)
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "M":
-        value = value.astype("datetime64[us]")  # what is finer would become a bare number
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(item) for item in items]
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        times = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "M"  # finer ones become bare numbers
+        return plain((value.astype("datetime64[us]") if times else value).tolist())
     if hasattr(value, "isoformat"):  # pandas' own kinds of missing have it, too
         return value.isoformat() if value == value else None
     missing = type(value).__name__ == "NAType"

@@ -195,8 +195,7 @@ def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequen
 
 
 def _fill(piece: str, **content: Any) -> Markup:
-    macro = getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)
-    return Markup(macro(**content))
+    return Markup(getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)(**content))
 
 
 def _text_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> str:

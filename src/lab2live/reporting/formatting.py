@@ -11,7 +11,6 @@ from numbers import Integral, Real
 from typing import Any
 
 SYMBOLS = {"pass": "✔", "warn": "▲", "fail": "✖", "skip": "–"}
-_MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def plain(value: object, digits: int = 3) -> str:
 
 def _text(value: object, digits: int) -> str:
     if is_missing(value):
-        return _MISSING
+        return "–"
     if _is_bool(value):
         return "yes" if value else "no"
     if isinstance(value, Integral):

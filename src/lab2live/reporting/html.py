@@ -20,14 +20,9 @@ from lab2live.reporting.formatting import SYMBOLS, decision_view, duration, gate
 WORST_FIRST = ("fail", "warn", "skip", "pass")
 # The first of these that an output has is shown; a widget is nothing without its script.
 SHOWN = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain"]
-WIDGET = "application/vnd.jupyter.widget-view+json"
 # What may stay of foreign HTML, beside the tags that nh3 takes for harmless.
-ATTRIBUTES = {
-    "*": {"align", "aria-label", "class", "colspan", "id", "open", "role", "rowspan", "scope", "tabindex", "title"},
-    "a": {"href"},
-    "img": {"src", "alt"},
-    "ol": {"start"},
-}
+EVERYWHERE = {"align", "aria-label", "class", "colspan", "id", "open", "role", "rowspan", "scope", "tabindex", "title"}
+ATTRIBUTES = {"*": EVERYWHERE, "a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}}
 DROPPED_WITH_CONTENT = {
     *("script", "style", "template", "iframe", "object", "embed", "noscript"),
     *("svg", "math", "title", "textarea", "select", "xmp"),
@@ -106,8 +101,7 @@ def write_index(run_dir: Path) -> Path:
         The page.
     """
     verdict = files.read_json(run_dir / "verdict.json")
-    run, gates = verdict["run"], [gate_view(gate) for gate in verdict["gates"]]
-    decision = decision_view(verdict)
+    run, decision, gates = verdict["run"], decision_view(verdict), [gate_view(gate) for gate in verdict["gates"]]
     return _write(
         run_dir / "index.html",
         "index.html.j2",
@@ -117,8 +111,6 @@ def write_index(run_dir: Path) -> Path:
         reasons=verdict["reasons"],
         run=run,
         groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
-        banner=banner,
-        SYMBOLS=SYMBOLS,
     )
 
 
@@ -130,7 +122,7 @@ def sanitise(html: str) -> str:
     """
     import nh3
 
-    return nh3.clean(
+    clean = nh3.clean(
         html,
         tags=nh3.ALLOWED_TAGS | {"section", "tfoot"},
         clean_content_tags=DROPPED_WITH_CONTENT,
@@ -139,6 +131,8 @@ def sanitise(html: str) -> str:
         url_schemes={"http", "https", "mailto", "data"},
         link_rel=None,
     )
+    # A picture that may not be loaded is named: its attributes are escaped, and none of them is `src`.
+    return re.sub(r'<img(?: (?:alt="([^"]*)"|(?!src=)[\w-]+="[^"]*"))*>', r"[picture: \1]", clean)
 
 
 def _filtered(tag: str, name: str, value: str) -> str | None:
@@ -179,7 +173,7 @@ def _prepare_outputs(cells: Iterable[Any]) -> None:
 
 
 def _can_be_shown(data: Any) -> bool:
-    return WIDGET not in data and any(kind in data for kind in SHOWN)
+    return any(kind in data for kind in SHOWN) and not any("jupyter.widget" in kind for kind in data)
 
 
 def _exists_in(run_dir: Path) -> Callable[[object], bool]:
@@ -196,6 +190,7 @@ def _exists_in(run_dir: Path) -> Callable[[object], bool]:
     return exists
 
 
+TEMPLATES.globals.update(banner=banner, SYMBOLS=SYMBOLS)
 TEMPLATES.filters.update(href=href, status=status, duration=duration, marked=marked)
 
 

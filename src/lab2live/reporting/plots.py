@@ -241,8 +241,7 @@ def profit_curve(
     title, ylabel
         The message of the chart; what is measured, with its unit.
     """
-    model = next(iter(worths.values()))
-    nobody, everybody = model[0], model[-1]
+    nobody, *_, everybody = next(iter(worths.values()))
     with rc_context(LOOK):
         figure, axes = _shares_canvas(4.6, title, ylabel, "share of cases acted on, highest scores first")
         for (name, money), (colour, dashes, width) in zip(worths.items(), LINES, strict=False):

@@ -146,8 +146,7 @@ def stamp(figure: Figure, words: str) -> Figure:
 def _quiet_font() -> Iterator[None]:
     # A script the bundled font lacks shows as boxes; a warning per letter in a notebook would not help.
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
         yield
 
 
