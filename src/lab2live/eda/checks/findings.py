@@ -236,10 +236,10 @@ class Found:
         elif top is not None:
             value, message = 0.0, top.message
         elif found:
-            value, message = 0.0, _accepted_sentence(len(found)).strip()
+            value, message = 0.0, ""
         else:
             value, message = otherwise.value, otherwise.message
-        return Evidence(value, message, self._table(found))
+        return Evidence(value, (message + _settled_sentence(found)).strip(), self._table(found))
 
     @property
     def _not_all(self) -> str:
@@ -292,8 +292,7 @@ class Found:
             value, message = None, without[0].reason
         else:
             message = nothing + (" Not everything could be compared: see what could not be checked." if skipped else "")
-        message += _accepted_sentence(sum(found.severity != "info" for found in concerned if found.accepted))
-        return Evidence(value, message, self._table(concerned))
+        return Evidence(value, message + _settled_sentence(concerned), self._table(concerned))
 
     def _places(self, bad: Sequence[Finding]) -> str:
         places = "; ".join(f"{_title(found.check)} ({found.where})" for found in bad[:EXAMPLES])
@@ -330,7 +329,8 @@ def _title(check: str) -> str:
     return CHECKS[check].title.lower() if check in CHECKS else check
 
 
-def _accepted_sentence(number: int) -> str:
+def _settled_sentence(findings: Iterable[Finding]) -> str:
+    number = sum(found.accepted is not None for found in findings)
     if not number:
         return ""
     return " One finding is accepted." if number == 1 else f" {number} findings are accepted."
