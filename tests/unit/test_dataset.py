@@ -166,10 +166,11 @@ def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> N
 def test_rows_without_an_outcome_are_left_out_and_counted(charter_of: Any) -> None:
     data = dataset.dataset(charter_of(), table(["a", None, "b", "b", None]))
     assert (len(data.raw), len(data.inputs), len(data.outcome), data.unlabelled) == (3, 3, 3, 2)
-    assert overview.support(data) == (
-        1,
+    said = overview.support(data, "y")
+    assert said.value == 1 and isinstance(said.figure, Figure)
+    assert said.message == (
         "3 cases with a known outcome, 1 of them in the rarest class (a). "
-        "2 cases have no known outcome and are left out.",
+        "2 cases have no known outcome and are left out."
     )
 
 

@@ -8,15 +8,24 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lab2live.charter.schema import Charter
 from lab2live.data.sources import tables
 from lab2live.eda.checks import findings, quality
 from lab2live.eda.checks.catalogue import CHECKS
-from lab2live.eda.checks.findings import Found, Skip, collect, finding
+from lab2live.eda.checks.findings import Finding, Found, Skip, collect, finding
+from lab2live.pipeline.evidence import Evidence
+
+CHARTER = Charter.model_validate(
+    {
+        "prediction": {"problem_type": "classification", "target": "y"},
+        "sources": [{"name": "crm", "uri": "never-read.csv", "personal_data": False}],
+    }
+)
 
 
 def found(*some: tuple[str, str], skipped: tuple[Skip, ...] = (), names: tuple[str, ...] = ("crm",)) -> Found:
     made = [finding(check, "crm", "a", severity, 1, 0, "What.") for check, severity in some]  # type: ignore[arg-type]
-    return collect([*made, *skipped], names)
+    return collect(CHARTER, [*made, *skipped], names)
 
 
 def test_every_check_knows_its_requirement_why_it_hurts_and_what_to_do() -> None:
@@ -27,14 +36,18 @@ def test_every_check_knows_its_requirement_why_it_hurts_and_what_to_do() -> None
 
 def test_the_check_ids_are_those_of_the_contract() -> None:
     contract = {
-        "missing": "critical sentinel token",
-        "outlier": "univariate multivariate level_shift constant impossible",
-        "coverage": "entity combination time_gap",
-        "integration": "orphan_keys duplicate_keys fan_out conflict unit spelling encoding date_order timezone "
-        "decimal_comma leading_zeros dtype schema truncated late stale misaligned",
+        "missing": "critical sentinel placeholder",
+        "outlier": "univariate multivariate",
+        "validity": "range constant",
+        "drift": "change_point",
+        "completeness": "category combination time_gap truncated",
+        "timeliness": "incomplete_period stale",
+        "integration": "orphan_keys duplicate_keys fan_out",
+        "consistency": "conflict unit spelling encoding date_order timezone decimal_comma leading_zeros row_shift",
+        "schema": "dtype columns",
         "duplicate": "rows",
         "leakage": "feature identifier time",
-        "label": "noise agreement immature",
+        "label": "noise agreement not_matured",
     }
     assert set(CHECKS) == {f"{room}.{name}" for room, names in contract.items() for name in names.split()}
     assert {name for name in CHECKS if not name.startswith(("leakage", "label"))} == {
@@ -48,8 +61,36 @@ def test_a_finding_says_what_why_and_what_to_do_and_shows_three_readable_example
     known = CHECKS["missing.placeholder"]
     assert made.message == f"Much. {known.why} {known.fix}"
     assert made.examples == ("x" * 59 + "…", "1", "None")
-    assert made.as_dict()["examples"] == list(made.examples) and made.where == "crm, a"
+    assert made.where == "crm, a"
     assert finding("missing.placeholder", "crm", None, "info", 0, 0, "None at all.").message == "None at all."
+
+
+def test_a_finding_has_the_fields_of_the_contract() -> None:
+    made = finding("missing.critical", "crm", "a", "info", 0.1, 0.05, "Much.", 3, ["x"])
+    assert made.as_dict() == {
+        "check": "missing.critical",
+        "source": "crm",
+        "column": "a",
+        "severity": "info",
+        "witness": "declared",
+        "value": 0.1,
+        "threshold": 0.05,
+        "message": "Much.",
+        "rows": 3,
+        "examples": ["x"],
+        "accepted": None,
+    }
+    assert finding("missing.sentinel", "crm", "a", "warn", 1, 0, "Much.").witness is None
+    assert finding("validity.range", "crm", "a", "warn", 1, 0, "Much.", witness="form").witness == "form"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [({"severity": "bad"}, "severity `bad`"), ({"message": None}, "no text"), ({"value": "many"}, "many")],
+)
+def test_a_finding_that_says_nothing_usable_is_refused(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        Finding(**{"value": 1, "message": "Much.", **fields})
 
 
 @pytest.mark.parametrize(
@@ -57,56 +98,63 @@ def test_a_finding_says_what_why_and_what_to_do_and_shows_three_readable_example
 )
 def test_a_gate_takes_the_worst_severity(severities: tuple[str, ...], level: int) -> None:
     some = found(*(("outlier.univariate", severity) for severity in severities))
-    value, message = some.worst("L4b", nothing="All is well.")
-    assert value == level
-    assert ("All is well." in message) == (level == 0) and ("crm, a" in message) == (level > 0)
+    said = some.worst("L4b", nothing="All is well.")
+    assert said.value == level
+    assert ("All is well." in said.message) == (level == 0) and ("crm, a" in said.message) == (level > 0)
+    assert (said.table is None) == (not severities)
 
 
 def test_a_gate_takes_only_its_own_checks() -> None:
     some = found(("integration.orphan_keys", "fail"), ("missing.placeholder", "fail"))
-    assert some.worst("L4d", nothing="", but=("integration.orphan_keys",))[0] == 0
-    assert some.worst("L4d", "missing.placeholder", nothing="")[0] == 2
+    assert some.worst("L4d", nothing="", but=("integration.orphan_keys",)).value == 0
+    assert some.worst("L4d", "missing.placeholder", nothing="").value == 2
 
 
 def test_a_gate_that_needs_a_check_that_was_skipped_everywhere_is_a_skip() -> None:
     skip = Skip("completeness.category", "crm", "Nobody said what there should be.")
-    assert found(skipped=(skip,)).worst("L4c", nothing="Well.", needs="completeness.category") == (
-        None,
-        "Nobody said what there should be.",
-    )
-    value, message = found(skipped=(skip,), names=("crm", "billing")).worst(
-        "coverage", nothing="Well.", needs="completeness.category"
-    )
-    assert value == 0 and message.startswith("Well. Not everything could be compared")
-    assert (
-        found(("completeness.time_gap", "warn"), skipped=(skip,)).worst(
-            "coverage", nothing="", needs="completeness.category"
-        )[0]
-        == 1
-    )
+    alone = found(skipped=(skip,)).worst("L4c", nothing="Well.", needs="completeness.category")
+    assert (alone.value, alone.message) == (None, "Nobody said what there should be.")
+    one_of_two = found(skipped=(skip,), names=("crm", "billing"))
+    said = one_of_two.worst("L4c", nothing="Well.", needs="completeness.category")
+    assert said.value == 0 and said.message.startswith("Well. Not everything could be compared")
+    warned = found(("completeness.time_gap", "warn"), skipped=(skip,))
+    assert warned.worst("L4c", nothing="", needs="completeness.category").value == 1
 
 
 def test_as_long_as_a_source_cannot_be_read_nothing_found_is_no_pass() -> None:
-    down = collect([], ["crm"], ["billing"])
-    for value, message in (down.worst("L4b", nothing="Well."), down.largest("missing.critical", "None.", 0)):
-        assert value is None and message == "billing could not be read, and in crm nothing was found."
-    value, message = collect([], [], ["billing"]).worst("L4b", nothing="Well.")
-    assert value is None and message == "Nothing could be looked at: billing could not be read."
-    bad = collect([finding("validity.constant", "crm", "a", "warn", 1, 0, "What.")], ["crm"], ["billing"])
-    assert bad.worst("L4b", nothing="Well.")[0] == 1
+    down = collect(CHARTER, [], ["crm"], ["billing"])
+    for said in (down.worst("L4b", nothing="Well."), down.largest("missing.critical", Evidence(0, "None."))):
+        assert said.value is None and said.message == "billing could not be read, and in crm nothing was found."
+    said = collect(CHARTER, [], [], ["billing"]).worst("L4b", nothing="Well.")
+    assert said.value is None and said.message == "Nothing could be looked at: billing could not be read."
+    bad = [finding("validity.constant", "crm", "a", "warn", 1, 0, "What.")]
+    assert collect(CHARTER, bad, ["crm"], ["billing"]).worst("L4b", nothing="Well.").value == 1
 
 
 def test_the_largest_value_of_a_check_is_its_gates() -> None:
-    some = collect([finding("missing.critical", "crm", "a", "info", share, 0.5, f"{share}.") for share in (0.1, 0.3)])
-    assert some.largest("missing.critical", "nothing") == (0.3, "0.3.")
-    assert some.largest("missing.placeholder", "nothing") == (None, "nothing")
-    assert some.largest("missing.placeholder", "nothing", 0) == (0, "nothing")
+    made = [finding("missing.critical", "crm", "a", "info", share, 0.5, f"{share}.") for share in (0.1, 0.3)]
+    some = collect(CHARTER, made)
+    said = some.largest("missing.critical", Evidence(None, "Nothing."))
+    assert (said.value, said.message) == (0.3, "0.3.") and said.table is not None and len(said.table) == 2
+    for otherwise in (Evidence(None, "Nothing."), Evidence(0, "Nothing.")):
+        said = some.largest("missing.placeholder", otherwise)
+        assert (said.value, said.message, said.table) == (otherwise.value, otherwise.message, None)
+
+
+def test_where_the_rows_may_be_people_tables_show_no_examples_and_the_results_do() -> None:
+    source = CHARTER.sources[0]
+    of_people = CHARTER.model_copy(update={"sources": [source.model_copy(update={"personal_data": True})]})
+    made = finding("validity.range", "crm", "a", "warn", 1, 0, "What.", 1, ["Ada"])
+    for charter, shown in ((CHARTER, True), (of_people, False)):
+        some = collect(charter, [made])
+        table = some.worst("L4b", nothing="").table
+        assert table is not None and ("Ada" in table.to_string()) == shown
+        assert findings.results(some)["findings"][0]["examples"] == ["Ada"]
 
 
 def test_skips_with_one_reason_share_a_line() -> None:
-    shown = findings.skips(
-        [Skip("schema.columns", "crm", "No snapshot."), Skip("completeness.truncated", "crm", "No snapshot.")]
-    )
+    skipped = [Skip(check, "crm", "No snapshot.") for check in ("schema.columns", "completeness.truncated")]
+    shown = findings.skips(collect(CHARTER, skipped), collect(CHARTER, skipped))
     assert len(shown) == 1 and shown["not checked for"][0].count(";") == 1
 
 

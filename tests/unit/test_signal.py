@@ -22,31 +22,32 @@ Generating = Callable[..., tuple[Charter, Dataset]]
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
 def test_signal_is_found_by_the_linear_model(generate: Generating, kind: str) -> None:
     found = permutation.is_any(*generate(kind, 400), permutations=199)
-    assert found.verdict[0] == pytest.approx(2 / 200)
+    assert found.evidence.value == pytest.approx(2 / 200)
     assert found.model == "a linear model"
     assert found.score > max(found.shuffled)
     assert found.rows == 400
+    assert found.evidence.data["signal"]["p"] == found.p and found.evidence.figure is not None
 
 
 def test_signal_in_pairs_of_columns_is_found_where_the_linear_model_sees_none(generate: Generating) -> None:
     found = permutation.is_any(*generate("xor", 400), permutations=199)
     assert found.p == pytest.approx(2 / 200)
     assert found.model == "a model of pairs of columns"
-    assert "know something about the outcome" in found.verdict[1]
+    assert "know something about the outcome" in found.evidence.message
 
 
 def test_noise_has_a_p_value_that_is_no_evidence_and_a_sentence_that_says_so(generate: Generating) -> None:
     levels = [permutation.is_any(*generate("noise", 200, seed), seed, permutations=99).p or 0 for seed in range(12)]
     assert np.mean(np.array(levels) < 0.1) <= 0.25
     assert max(levels) > 0.5
-    assert "not sure" in permutation.is_any(*generate("noise", 200, 0), permutations=99).verdict[1]
+    assert "not sure" in permutation.is_any(*generate("noise", 200, 0), permutations=99).evidence.message
 
 
 def test_the_gate_passes_on_signal_and_fails_on_noise(generate: Generating) -> None:
     found = permutation.is_any(*generate("binary", 400), permutations=199)
     noise = permutation.is_any(*generate("noise", 200, 0), permutations=99)
-    assert judge("eda.signal", *found.verdict).status == "pass"
-    assert judge("eda.signal", *noise.verdict).status == "fail"
+    assert judge("eda.signal", found.evidence.value, "").status == "pass"
+    assert judge("eda.signal", noise.evidence.value, "").status == "fail"
 
 
 def test_a_group_known_by_its_column_is_no_signal(charter_of: Callable[..., Charter]) -> None:
@@ -92,8 +93,8 @@ def test_too_little_to_say_is_said(charter_of: Callable[..., Charter], rows: int
     charter = charter_of(prediction={"group_column": "g"} if groups else {})
     data = dataset.dataset(charter, frame.assign(g=np.arange(rows) % groups) if groups else frame)
     found = permutation.is_any(charter, data)
-    assert found.verdict[0] is None
-    assert why in found.verdict[1]
+    assert found.evidence.value is None
+    assert why in found.evidence.message
     assert plots.png(found.figure())
 
 
@@ -163,10 +164,11 @@ def test_more_rows_hardly_help_a_simple_problem_and_help_a_hard_one(charter_of: 
     easy, hard = grown(3000, 2), grown(400, 40)
     assert easy.gain is not None
     assert easy.gain < growth.WORTH
-    assert "would hardly help" in easy.verdict[1]
+    assert easy.evidence.data["growth"]["gain"] == easy.gain and easy.evidence.figure is not None
+    assert "would hardly help" in easy.evidence.message
     assert hard.gain is not None
     assert hard.gain > growth.WORTH
-    assert "would help" in hard.verdict[1]
+    assert "would help" in hard.evidence.message
     assert hard.four_times[1] <= hard.four_times[0] <= hard.four_times[2]
     assert hard.table()["known"].tolist() == ["seen"] * len(hard.sizes) + ["expected"] * 2
     assert "(expected)" in plots.alt(hard.figure())
@@ -177,8 +179,8 @@ def test_more_rows_hardly_help_a_simple_problem_and_help_a_hard_one(charter_of: 
 )
 def test_a_curve_that_leads_nowhere_is_not_extended(generate: Generating, kind: str, rows: int, why: str) -> None:
     found = growth.more_rows(*generate(kind, rows))
-    assert found.verdict[0] is None
-    assert why in found.verdict[1]
+    assert found.evidence.value is None
+    assert why in found.evidence.message
     assert plots.png(found.figure())
     assert isinstance(found.table(), pd.DataFrame)
 

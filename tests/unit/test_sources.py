@@ -242,8 +242,8 @@ def test_a_source_that_cannot_be_read_says_why_and_the_others_are_read(
     assert bad.table is None and said in bad.problem and bad.problem
     assert "s3cret" not in bad.problem
     assert good.rows == 1
-    count, message = overview.readable([bad, good])
-    assert count == 1 and message.startswith("bad: ")
+    said = overview.readable([bad, good])
+    assert said.value == 1 and said.message.startswith("bad: ")
     assert len(sources.joined_table(charter, [bad, good])) == 1
     board = overview.board(charter, [bad, good])
     assert board["engine"].tolist() == ["unreadable", "duckdb"]
@@ -465,10 +465,9 @@ def test_the_board_names_owner_access_and_waiting_time(charter_of: Any, tmp_path
     assert board["owner"].tolist() == ["Ada", "nobody named", "nobody named"]
     assert board["access"].tolist() == ["granted", "stand-in (file)", "simulated"]
     assert board["days waited"].fillna(-1).tolist() == [10, 30, -1]
-    assert overview.not_granted(charter) == (
-        2,
-        "Not granted: b (requested; chase its owner), c (simulated; chase its owner).",
-    )
+    said = overview.not_granted(charter)
+    assert said.value == 2
+    assert said.message == "Not granted: b (requested; chase its owner), c (simulated; chase its owner)."
 
 
 def test_a_sqlite_address_without_a_file_is_a_message_and_creates_none(read: Any, tmp_path: Path) -> None:

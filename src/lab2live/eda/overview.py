@@ -13,6 +13,7 @@ from lab2live.charter.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME
 from lab2live.data.dataset import Dataset
 from lab2live.data.sources.freshness import newest_day
 from lab2live.data.sources.tables import Reading
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import agree, amount
 
@@ -79,39 +80,41 @@ def _kind_of_stand_in(source: Source) -> str:
     return "public" if source.address.startswith(PUBLIC_SCHEME) else "file"
 
 
-def readable(readings: Sequence[Reading]) -> tuple[int, str]:
+def readable(readings: Sequence[Reading]) -> Evidence:
     """Count the sources that could not be read, and say why."""
     broken = [reading for reading in readings if reading.table is None]
     if not broken:
         instead = [reading.source.name for reading in readings if not reading.source.is_real]
         not_tried = f" Stand-ins were read instead of {', '.join(instead)}." if instead else ""
-        return 0, (
-            f"All {amount(len(readings), 'source')}" if len(readings) > 1 else "The source"
-        ) + f" could be read.{not_tried}"
-    return len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken)
+        could = f"All {amount(len(readings), 'source')}" if len(readings) > 1 else "The source"
+        return Evidence(0, f"{could} could be read.{not_tried}")
+    return Evidence(len(broken), "; ".join(f"{reading.source.name}: {reading.problem}" for reading in broken))
 
 
-def not_granted(charter: Charter) -> tuple[int, str]:
+def not_granted(charter: Charter) -> Evidence:
     """Count the sources that are not the real, granted thing, and say whom to chase."""
     waiting = [source for source in charter.sources if source.on_stand_in or not source.is_open]
     if not waiting:
-        return 0, "Access to every source is granted."
+        return Evidence(0, "Access to every source is granted.")
     named = ", ".join(f"{source.name} ({source.access}; chase {source.owner or 'its owner'})" for source in waiting)
-    return len(waiting), f"Not granted: {named}."
+    return Evidence(len(waiting), f"Not granted: {named}.")
 
 
-def support(data: Dataset) -> tuple[int, str]:
+def support(data: Dataset, target: str) -> Evidence:
     """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
+    figure = outcome_chart(data, target)
     left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
     unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
     if not data.classes:
-        return len(data.outcome), f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
+        said = f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
+        return Evidence(len(data.outcome), said, figure=figure)
     counts = np.bincount(data.outcome, minlength=len(data.classes))
     rarest = int(counts.argmin())
-    return int(counts[rarest]), (
+    said = (
         f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
         f"({data.classes[rarest]}).{unknown}"
     )
+    return Evidence(int(counts[rarest]), said, figure=figure)
 
 
 def parts(data: Dataset) -> pd.DataFrame:

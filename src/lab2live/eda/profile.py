@@ -132,7 +132,8 @@ def finish(job: Job, timeout: float = 900) -> list[Finding]:
 
 def _remark(alert: str, column: str | None) -> Finding:
     what = MEANINGS.get(alert, alert.replace("_", " "))
-    return Finding(f"profile.{alert}", JOINED, column, "info", 1, 0, f"{column or 'The table'}: {what}.", None)
+    said = f"{column or 'The table'}: {what}."
+    return Finding(1, said, column, check=f"profile.{alert}", source=JOINED, threshold=0)
 
 
 def beside(remarks: Sequence[Finding], findings: Sequence[Finding]) -> list[Finding]:

@@ -98,7 +98,8 @@ def _between(both: Pair, name: str) -> list[Finding]:
         for place in np.flatnonzero(differ)[np.sort(np.unique(keys[differ], return_index=True)[1])][:FEWEST]
     ]
     severity = LIMITS.severity(share)
-    return [finding("consistency.conflict", second.name, name, severity, share, LIMITS.warn, what, unlike, examples)]
+    check, limit = "consistency.conflict", LIMITS.warn
+    return [finding(check, second.name, name, severity, share, limit, what, unlike, examples, "second source")]
 
 
 def _steady(side: Rows, name: str) -> bool:
@@ -117,7 +118,9 @@ def _remark(both: Pair, name: str, share: float, unlike: int) -> Finding:
         f"{name} of {second.name} and {first.name} share a name only: they differ for {share:.0%} of the common "
         f"keys{both.basis}."
     )
-    return finding("consistency.conflict", second.name, name, "info", share, LIMITS.warn, what, unlike)
+    return finding(
+        "consistency.conflict", second.name, name, "info", share, LIMITS.warn, what, unlike, (), "second source"
+    )
 
 
 def _numbers(both: Pair, name: str, ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -272,7 +275,8 @@ def _apart(both: Pair, first: tuple[str, np.ndarray], second: tuple[str, np.ndar
     examples = both.second.frame[name][moved].head(FEWEST).astype(str)
     severity: Severity = "fail" if share > TIMES_FAIL else "warn"
     rows = int(moved.sum())
-    return finding("consistency.timezone", survey.name, name, severity, share, LIMITS.warn, what, rows, examples)
+    check, limit = "consistency.timezone", LIMITS.warn
+    return finding(check, survey.name, name, severity, share, limit, what, rows, examples, "second source")
 
 
 def _nearest(both: Pair, then: np.ndarray, now: np.ndarray) -> np.ndarray:

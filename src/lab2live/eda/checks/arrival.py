@@ -230,16 +230,16 @@ def stale(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if age > limit:
             what = f"The newest {column} of {name} is {day(end)}, {amount(round(age), 'day')} ago; at most {limit:g}."
             severity: Severity = "fail" if age > 3 * limit else "warn"
-            return [finding(check, name, column, severity, age, limit, what, None, [day(end)])]
+            return [finding(check, name, column, severity, age, limit, what, None, [day(end)], "declared")]
     before = survey.earlier
     if before is not None and column in before.days:
         then = _end(before, column)
         if end < then:
             what = f"The newest {column} of {name} is {day(end)}, and the earlier extract went up to {day(then)}."
-            found.append(finding(check, name, column, "warn", then - end, 0, what, None, [day(end)]))
+            found.append(finding(check, name, column, "warn", then - end, 0, what, None, [day(end)], "snapshot"))
         elif end == then and survey.rows == before.rows:
             what = f"{name} ends with {day(end)} and has {amount(survey.rows, 'row')}, just like the earlier extract."
-            found.append(finding(check, name, column, "info", 0, 0, what, None, [day(end)]))
+            found.append(finding(check, name, column, "info", 0, 0, what, None, [day(end)], "snapshot"))
     return found
 
 
@@ -292,10 +292,13 @@ def stale_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | 
         behind = others[1] - end if together else 0.0
         if judged and behind > max(EARLIER, 0.1 * span):
             what = f"{name} ends with {day(end)} ({column}), the others {amount(round(behind), 'day')} later or more."
-            found.append(finding("timeliness.stale", name, column, "warn", behind, EARLIER, what, None, [day(end)]))
+            ends_at = [day(end)]
+            found.append(
+                finding("timeliness.stale", name, column, "warn", behind, EARLIER, what, None, ends_at, "second source")
+            )
         elif went_on and _moved(survey, column, end) is False:
             what = f"{name} is what it was in the earlier extract, up to {day(end)}; {went_on[0]} has gone on since."
-            found.append(finding("timeliness.stale", name, column, "warn", 0, 0, what, None, [day(end)]))
+            found.append(finding("timeliness.stale", name, column, "warn", 0, 0, what, None, [day(end)], "snapshot"))
     return found
 
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+# What contradicts the data: what the charter declares, an earlier extract, another source, a form that cannot be right
+# by itself, a feature that reproduces the target; or a check of the project's own says so.
+Witness = Literal["declared", "snapshot", "second source", "form", "determinism", "own"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +24,15 @@ class Check:
         Why that hurts a model, as a sentence.
     fix
         What to do about it, as a sentence.
+    witness
+        What contradicts the data wherever this check finds something; `None` where that differs, or nothing does.
     """
 
     requirement: str
     title: str
-    why: str
-    fix: str
+    why: str = ""
+    fix: str = ""
+    witness: Witness | None = None
 
 
 CHECKS: dict[str, Check] = {
@@ -33,6 +41,7 @@ CHECKS: dict[str, Check] = {
         "Critical attributes are empty",
         "The model answers all the same, from what is left.",
         "Ask the owner why they are empty, and whether they will be in production.",
+        witness="declared",
     ),
     "missing.sentinel": Check(
         "L4a",
@@ -99,18 +108,21 @@ CHECKS: dict[str, Check] = {
         "Keys that the other system does not know",
         "Their rows are lost in the join, or their cases stay half empty.",
         "Find out which system was cleaned and which was not.",
+        witness="second source",
     ),
     "integration.duplicate_keys": Check(
         "L4d",
         "One key stands for several rows",
         "After the join such cases count more than once, in training and in the test.",
         "Drop the copies, write keys one way, or say in the charter how to aggregate the source.",
+        witness="form",
     ),
     "integration.fan_out": Check(
         "L4d",
         "The join multiplies rows",
         "Cases are copied, and copies of one case end up in training and test.",
         "Say in the charter how to aggregate the source: one row per key.",
+        witness="second source",
     ),
     "consistency.conflict": Check(
         "L4d",
@@ -135,6 +147,7 @@ CHECKS: dict[str, Check] = {
         "Broken characters",
         "The same word is no longer the same word, in joins and as a category.",
         "Export again as UTF-8, or repair the text before it is used.",
+        witness="form",
     ),
     "consistency.date_order": Check(
         "L4d",
@@ -153,6 +166,7 @@ CHECKS: dict[str, Check] = {
         "Decimal commas beside decimal points",
         "39,22 is read as a word, or as 3922.",
         "Export all rows with one decimal separator.",
+        witness="form",
     ),
     "consistency.leading_zeros": Check(
         "L4d",
@@ -231,6 +245,7 @@ CHECKS: dict[str, Check] = {
         "Labelers do not agree",
         "A model cannot be better than the labels it is measured against.",
         "Sharpen the instructions and label the disputed rows again.",
+        witness="second source",
     ),
     "label.not_matured": Check(
         "L3",

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from lab2live.charter.schema import Charter
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.levels import Levels, levels_of
 from lab2live.eda.checks.survey import Survey
@@ -65,7 +66,9 @@ def _finding(survey: Survey, one: Levels, two: Levels, cell: tuple[int, int, flo
     rows = amount(round(expected), "row")
     what = f"In {survey.name} {pair} never occur together, where about {rows} {why}{survey.basis}."
     examples = [f"{one.text(row)} + {two.text(column)}"]
-    return finding("completeness.combination", survey.name, one.name, "warn", expected, EXPECTED, what, None, examples)
+    witness: Witness | None = "snapshot" if was else None
+    check, name = "completeness.combination", survey.name
+    return finding(check, name, one.name, "warn", expected, EXPECTED, what, None, examples, witness)
 
 
 def _crossed(one: Levels, two: Levels) -> np.ndarray:

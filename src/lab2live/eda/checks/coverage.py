@@ -83,14 +83,18 @@ def _against_charter(charter: Charter, survey: Survey, column: str, declared: li
             f"in {survey.name} at all: "
             f"{', '.join(gone[:EXAMPLES])}{' and others' if len(gone) > EXAMPLES else ''}."
         )
-        found.append(finding("completeness.category", survey.name, column, severity, share, 0, what, None, gone))
+        found.append(
+            finding("completeness.category", survey.name, column, severity, share, 0, what, None, gone, "declared")
+        )
     if extra:
         what = (
             f"{amount(len(extra), 'value')} of {column} in {survey.name} {agree(len(extra), 'is', 'are')} not among "
             f"those expected: "
             f"{', '.join(extra[:EXAMPLES])}{' and others' if len(extra) > EXAMPLES else ''}."
         )
-        found.append(finding("completeness.category", survey.name, column, "info", len(extra), 0, what, None, extra))
+        found.append(
+            finding("completeness.category", survey.name, column, "info", len(extra), 0, what, None, extra, "declared")
+        )
     return found
 
 
@@ -141,7 +145,9 @@ def _against_earlier(survey: Survey, earlier: Survey) -> list[Finding]:
             f"{', '.join(value for value, _ in lost[:EXAMPLES])}{survey.basis}."
         )
         examples = [value for value, _ in lost]
-        found.append(finding("completeness.category", survey.name, name, severity, share, 0, what, None, examples))
+        found.append(
+            finding("completeness.category", survey.name, name, severity, share, 0, what, None, examples, "snapshot")
+        )
     return found
 
 

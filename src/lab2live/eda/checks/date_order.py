@@ -13,6 +13,7 @@ from scipy import stats
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import EPOCH, day
 from lab2live.eda.checks import earlier
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey, in_part
 from lab2live.reporting.formatting import amount
@@ -87,11 +88,12 @@ def _order_of_texts(survey: Survey, column: str) -> Finding | None:
             int(rarer.sum()),
             what,
             shown[rarer],
+            "form",
         )
     if iso.any():
         rest = shown if len(shown) < iso.sum() else values[iso]
         what = f"mixes dates written year first with others ({len(rest):,} in the minority)"
-        return in_part("consistency.date_order", survey, column, len(rest) / len(values), len(rest), what, rest)
+        return in_part("consistency.date_order", survey, column, len(rest) / len(values), len(rest), what, rest, "form")
     where = f"{column} of {survey.name}"
     if day_first.any() or month_first.any() or (parts[1] == ".").all():
         order = "month before day" if month_first.any() else "day before month"
@@ -110,28 +112,28 @@ def _swapped(survey: Survey, column: str) -> Finding | None:
     able = np.abs(other - days) > 0.5
     if able.sum() < FEWEST:
         return None
-    for rows, why in _signs_of_swaps(survey, column, days, other, able):
+    for rows, why, witness in _signs_of_swaps(survey, column, days, other, able):
         if len(rows) >= FEWEST:
             share = len(rows) / int(np.isfinite(days).sum())
             what = f"has day and month swapped in {amount(len(rows), 'row')} or more ({share:.1%}): {why}"
             shown = [f"{day(days[row])} -> {day(other[row])}" for row in rows[:3]]
-            return in_part("consistency.date_order", survey, column, share, len(rows), what, shown)
+            return in_part("consistency.date_order", survey, column, share, len(rows), what, shown, witness)
     return None
 
 
 def _signs_of_swaps(
     survey: Survey, column: str, days: np.ndarray, other: np.ndarray, able: np.ndarray
-) -> Iterator[tuple[np.ndarray, str]]:
+) -> Iterator[tuple[np.ndarray, str, Witness | None]]:
     before = survey.earlier.days.get(column) if survey.earlier else None
     now, then = earlier.pairs(survey)
     if before is not None and len(now):
         same = able[now] & (np.abs(other[now] - before[then]) < 1 / 86_400)
-        yield now[same], "the earlier extract has them the other way round"
+        yield now[same], "the earlier extract has them the other way round", "snapshot"
     for name, expected in _guides(survey, column):
         rows = _nearer_when_swapped(days - expected, other - expected, able)
         if len(rows):
-            yield rows, f"the other way round they would follow {name}, as the other rows do"
-    yield _outside(days, other, able), "they lie outside the range of dates whose day is above 12"
+            yield rows, f"the other way round they would follow {name}, as the other rows do", None
+    yield _outside(days, other, able), "they lie outside the range of dates whose day is above 12", None
 
 
 def swap(days: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data.feature_types import as_numbers
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.facts import Facts
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.survey import MOSTLY, Survey
@@ -147,6 +148,7 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
     why = why or ("; in the earlier extract they were numbers" if was_number else "")
     if not why and (column == survey.source.key or all(map(str.isdecimal, counts.index))):
         return None
+    witness: Witness | None = "declared" if is_declared else "snapshot" if was_number else None
     check, name = "schema.dtype", survey.name
     texts = counts.index.to_series()
     whole, point = texts.str.fullmatch(WHOLE), texts.str.fullmatch(POINT)
@@ -157,7 +159,7 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
         if not plain or not (why or (share(counts, point) > 0.5 and len(counts) > FEWEST_NUMBERS)):
             return None
         what = f"{column} of {name} holds numbers kept as text{why}{survey.basis}."
-        return finding(check, name, column, "warn", 1, 0, what, int(counts.sum()), texts)
+        return finding(check, name, column, "warn", 1, 0, what, int(counts.sum()), texts, witness)
     # whole numbers that hardly repeat are names of things, with words among them or not
     codes = column in survey.identifiers and share(counts, point) < 0.5
     if not why and (codes or not _is_numeric(counts, numbers)):
@@ -169,7 +171,7 @@ def _words(survey: Survey, column: str, is_declared: bool, was_number: bool) -> 
     rows = int(counts[words].sum())
     part = rows / int(counts.sum())
     what = f"{column} of {name} holds {amount(rows, 'word')} ({part:.1%}) among numbers{why}{survey.basis}."
-    return finding(check, name, column, ANY_PART.severity(part), part, 0, what, rows, words)
+    return finding(check, name, column, ANY_PART.severity(part), part, 0, what, rows, words, witness or "form")
 
 
 def _is_numeric(counts: pd.Series, numbers: pd.Series) -> bool:
@@ -215,4 +217,4 @@ def _not_as_declared(survey: Survey, column: str, known: Facts, wanted: str) -> 
         f"{column} of {survey.name} is declared as {wanted}; {amount(rows, 'value')} ({part:.1%}) {none}{survey.basis}."
     )
     severity, shown = ANY_PART.severity(part), values[wrong].astype(str).unique()
-    return finding("schema.dtype", survey.name, column, severity, part, 0, what, rows, shown)
+    return finding("schema.dtype", survey.name, column, severity, part, 0, what, rows, shown, "declared")

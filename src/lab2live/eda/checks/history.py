@@ -57,8 +57,11 @@ def schema(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         now = renamed.get(column) or _alike(column, columns)
         said = f"{survey.name} has no column {column}, {what}."
         said = f"{said[:-1]}; it seems to be called {now} now." if now else said
-        severity: Severity = "fail" if what in ("its key", "which is critical") else "warn"
-        found.append(finding("schema.columns", survey.name, column, severity, 1, 0, said, None, [now] if now else ()))
+        needed = {survey.source.key, *charter.join_keys, *survey.source.critical}
+        severity: Severity = "fail" if column in needed else "warn"
+        found.append(
+            finding("schema.columns", survey.name, column, severity, 1, 0, said, None, [now] if now else (), "declared")
+        )
     if survey.earlier is None:
         return [*found, Skip("schema.columns", survey.name, survey.no_earlier)]
     before = list(survey.earlier.facts)
@@ -69,13 +72,15 @@ def schema(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         what = (
             f"{column} of {survey.name} is now called {now}." if now else f"{survey.name} has lost its column {column}."
         )
-        found.append(finding("schema.columns", survey.name, column, "warn", 1, 0, what, None, [now] if now else ()))
+        found.append(
+            finding("schema.columns", survey.name, column, "warn", 1, 0, what, None, [now] if now else (), "snapshot")
+        )
     old_names = {new: old for old, new in renamed.items()}
     for column in survey.facts:
         if column not in before and len(before) < MOST_COLUMNS:
             old = old_names.get(column)
             what = f"{survey.name} has a new column {column}{f', which holds what was called {old}' if old else ''}."
-            found.append(finding("schema.columns", survey.name, column, "info", 1, 0, what))
+            found.append(finding("schema.columns", survey.name, column, "info", 1, 0, what, witness="snapshot"))
     return found
 
 
@@ -117,7 +122,7 @@ def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
     inside = next((sign for sign in SEPARATORS if sign in only and values.str.contains(sign, regex=False).any()), None)
     if inside:
         what = f"{name} has a single column, whose name {only!r} looks like several: it is separated by {inside!r}."
-        return [finding("schema.columns", name, only, "fail", 1, 1, what, None, values)]
+        return [finding("schema.columns", name, only, "fail", 1, 1, what, None, values, "form")]
     severity: Severity = "info" if only == survey.source.key else "warn"
     return [finding("schema.columns", name, only, severity, 1, 1, f"{name} has a single column, {only}.", None, values)]
 
@@ -136,7 +141,9 @@ def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[F
         what = f"{amount(len(same), 'column')} of {survey.name} {how}: {listed}."
         severity: Severity = "fail" if exact else "warn"
         found.append(
-            finding("schema.columns", survey.name, same.iloc[0], severity, len(same), 1, what, None, same.tolist())
+            finding(
+                "schema.columns", survey.name, same.iloc[0], severity, len(same), 1, what, None, same.tolist(), "form"
+            )
         )
     return found
 
@@ -221,7 +228,7 @@ def _half_row(survey: Survey) -> list[Finding]:
     if not cut or len(cut) < len(columns):
         return []
     what = f"The last row of {survey.name} is incomplete: nothing from {cut[-1]} on, which all other rows have."
-    return [finding("completeness.truncated", survey.name, cut[-1], "warn", 1, 0, what, 1, cut[::-1])]
+    return [finding("completeness.truncated", survey.name, cut[-1], "warn", 1, 0, what, 1, cut[::-1], "form")]
 
 
 def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
@@ -248,7 +255,9 @@ def _rows_gone(survey: Survey, before: Survey) -> list[Finding]:
     severity: Severity = (
         "fail" if cut and gone_share > MANY_GONE else "warn" if cut or gone_share > MANY_GONE else "info"
     )
-    return [finding("completeness.truncated", name, None, severity, gone_share, FEW_GONE, what, number, shown)]
+    return [
+        finding("completeness.truncated", name, None, severity, gone_share, FEW_GONE, what, number, shown, "snapshot")
+    ]
 
 
 def _where_cut(before: Survey, gone: np.ndarray) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.pairs import Pair, Rows, pair, pairs
 from lab2live.eda.checks.slips import FEWEST_ROWS, SHIFTS, Parts, Slip, parts, slipped
@@ -58,7 +59,9 @@ def _placed(slip: Slip, rows: np.ndarray) -> Slip:
     return Slip(int(rows[slip.start]), int(rows[slip.stop - 1]) + 1, slip.shift, slip.evidence)
 
 
-def _worded(survey: Survey, name: str, slip: Slip, against: str = "the other columns") -> Finding:
+def _worded(
+    survey: Survey, name: str, slip: Slip, against: str = "the other columns", witness: Witness | None = None
+) -> Finding:
     number = slip.stop - slip.start
     share = number / len(survey.sample)
     how = (
@@ -67,16 +70,15 @@ def _worded(survey: Survey, name: str, slip: Slip, against: str = "the other col
         if slip.shift
         else "goes with nothing"
     )
+    fits = "does not belong to" if slip.shift else "no longer goes with"
     what = (
-        f"In {share:.0%} of {survey.name} (rows {slip.start + 1:,} to {slip.stop:,}) {name} no longer goes with "
-        f"{against}: it {how}{survey.basis}."
+        f"In {share:.0%} of {survey.name} (rows {slip.start + 1:,} to {slip.stop:,}) {name} {fits} {against}: it "
+        f"{how}{survey.basis}."
     )
-    if slip.shift:
-        what = what.replace("goes with nothing", "").replace("no longer goes with", "does not belong to")
     examples = survey.sample[name].iloc[slip.start : slip.stop].head(3).astype(str)
     severity: Severity = "fail" if share > FAIL else "warn"
     rows = number if survey.complete else round(share * survey.rows)
-    return finding("consistency.row_shift", survey.name, name, severity, share, WARN, what, rows, examples)
+    return finding("consistency.row_shift", survey.name, name, severity, share, WARN, what, rows, examples, witness)
 
 
 def _parts_of(survey: Survey, chosen: np.ndarray) -> Parts:
@@ -140,6 +142,7 @@ def _since(survey: Survey) -> list[Finding]:
                 what,
                 int(differ.sum()),
                 examples=examples,
+                witness="snapshot",
             )
         )
     return found
@@ -212,12 +215,15 @@ def misaligned_across(charter: Charter, surveys: Sequence[Survey]) -> list[Findi
             differ = (then != now) & (then >= 0) & (now >= 0)
             if differ.mean() > WARN and slip_of(now, then, differ):
                 slip = Slip(int(theirs[differ][0]), int(theirs[differ][-1]) + 1, slip_of(now, then, differ) or 0, 0.0)
-                found[survey.name, name] = _worded(survey, name, slip, f"the same keys in {first.name}")
+                found[survey.name, name] = _worded(
+                    survey, name, slip, f"the same keys in {first.name}", "second source"
+                )
         if first.name != charter.base.name or len(theirs) < 0.5 * len(survey.sample):
             continue
         some = _stretches(np.arange(len(theirs)))
         slips = slipped(_parts_of(survey, theirs[some]), _parts_of(first, ours[some]))
         for name, slip in slips.items():
-            worded = _worded(survey, name, _placed(slip, theirs[some]), f"the same keys in {first.name}")
+            against = f"the same keys in {first.name}"
+            worded = _worded(survey, name, _placed(slip, theirs[some]), against, "second source")
             found.setdefault((survey.name, name), worded)
     return list(found.values())

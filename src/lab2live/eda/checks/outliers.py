@@ -11,6 +11,7 @@ import pandas as pd
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import EPOCH, day, label
 from lab2live.data.feature_types import as_numbers
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.encoding import repair
 from lab2live.eda.checks.expected import declared, word
 from lab2live.eda.checks.facts import counts
@@ -153,9 +154,10 @@ def impossible(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     for column in [*survey.numbers]:
         described = survey.source.columns.get(column)
         low, high = (described.min, described.max) if described else (None, None)
-        if low is None and high is None and _is_age(survey, column):
+        by_charter = low is not None or high is not None
+        if not by_charter and _is_age(survey, column):
             low, high = 0.0, OLDEST
-        found += _outside(survey, column, low, high, described is not None)
+        found += _outside(survey, column, low, high, by_charter)
         found += _infinite(survey, column)
     for column in survey.days:
         found += _far_future(survey, column)
@@ -192,7 +194,7 @@ def _undeclared(charter: Charter, survey: Survey, column: str) -> list[Finding |
     )
     severity: Severity = "fail" if share > MANY else "warn"
     shown = map(label, wrong.index)
-    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, shown)]
+    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, shown, "declared")]
 
 
 def _is_age(survey: Survey, column: str) -> bool:
@@ -230,7 +232,8 @@ def _outside(
     by = "the charter's limits" if by_charter else "what an age can be"
     what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {lie} outside {by}, {limits}{basis}."
     severity: Severity = "fail" if share > MANY else "warn"
-    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, examples)]
+    witness: Witness | None = "declared" if by_charter else None
+    return [finding("validity.range", survey.name, column, severity, share, 0, what, rows, examples, witness)]
 
 
 def _infinite(survey: Survey, column: str) -> list[Finding | Skip]:
@@ -245,7 +248,7 @@ def _infinite(survey: Survey, column: str) -> list[Finding | Skip]:
     share = rows / (survey.rows if not basis else len(numbers))
     are = agree(rows, "is", "are")
     what = f"{amount(rows, 'value')} of {column} in {survey.name} ({share:.2%}) {are} infinite{basis}."
-    return [finding("validity.range", survey.name, column, "warn", share, 0, what, rows, ["inf"])]
+    return [finding("validity.range", survey.name, column, "warn", share, 0, what, rows, ["inf"], "form")]
 
 
 def _far_future(survey: Survey, column: str) -> list[Finding | Skip]:

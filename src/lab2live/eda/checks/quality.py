@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lab2live.charter.schema import Charter
+from lab2live.data.sources.errors import NO_ROWS
 from lab2live.data.sources.tables import Reading
 from lab2live.eda.checks import (
     agreement,
@@ -21,6 +22,7 @@ from lab2live.eda.checks import (
     misaligned,
     missing,
     outliers,
+    registry,
     shifts,
     spelling,
     timezone,
@@ -28,8 +30,9 @@ from lab2live.eda.checks import (
     units,
     zeros,
 )
-from lab2live.eda.checks.findings import Finding, Found, Skip, collect
+from lab2live.eda.checks.findings import ALL_SOURCES, Finding, Found, Skip, collect
 from lab2live.eda.checks.survey import Survey, survey_all
+from lab2live.pipeline.evidence import Evidence
 
 Results = list[Finding | Skip]
 
@@ -76,7 +79,7 @@ ACROSS: dict[str, Callable[[Charter, Sequence[Survey]], Results]] = {
 
 
 def check(charter: Charter, readings: Sequence[Reading], seed: int = 0) -> tuple[Found, list[Survey]]:
-    """Look at every source by itself and at all of them together.
+    """Look at every source by itself and at all of them together, with the project's own checks beside.
 
     Parameters
     ----------
@@ -102,15 +105,17 @@ def check(charter: Charter, readings: Sequence[Reading], seed: int = 0) -> tuple
         for name, look in OF_A_SOURCE.items():
             found += _guarded(name, measured.name, lambda: look(charter, measured))  # noqa: B023  called at once
     for name, compare in ACROSS.items():
-        found += _guarded(name, "all sources", lambda: compare(charter, surveys))  # noqa: B023  called at once
-    return collect(found, [measured.name for measured in surveys], unread), surveys
+        found += _guarded(name, ALL_SOURCES, lambda: compare(charter, surveys))  # noqa: B023  called at once
+    own = registry.run(charter, surveys, unread)
+    names = [measured.name for measured in surveys]
+    return collect(charter, found + own.found, names, unread, own.known, own.problems), surveys
 
 
-def no_copies(charter: Charter) -> tuple[str, float | None]:
-    """Say what it means that no key was found twice; `None` when there is no key by which to tell."""
+def no_copies(charter: Charter) -> Evidence:
+    """Say what it means that no key was found twice; a skip when there is no key by which to tell."""
     if not charter.identifiers and not any(source.key for source in charter.sources):
-        return "The charter names no key (prediction.id_column): cases cannot be told apart.", None
-    return "Every key stands for one row.", 0
+        return Evidence(None, "The charter names no key (prediction.id_column): cases cannot be told apart.")
+    return Evidence(0, "Every key stands for one row.")
 
 
 def _guarded(name: str, source: str, look: Callable[[], Results]) -> Results:
@@ -124,8 +129,10 @@ def _guarded(name: str, source: str, look: Callable[[], Results]) -> Results:
 
 def _unreadable(reading: Reading) -> Finding:
     """Turn a source that nobody could read into a finding: how to get it is in its problem."""
-    empty = reading.problem.startswith("It holds no rows.")
+    empty = reading.problem == NO_ROWS
     check = "completeness.truncated" if empty else "schema.columns"
     why = "Whatever it knows is missing in every case, and the model cannot learn it."
     what = f"{reading.source.name}: {reading.problem} {why}"
-    return Finding(check, reading.source.name, None, "fail", 1, 0, what, 0)
+    return Finding(
+        1, what, severity="fail", rows=0, check=check, source=reading.source.name, witness="declared", threshold=0
+    )

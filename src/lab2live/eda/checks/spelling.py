@@ -62,7 +62,8 @@ def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         if known.kind != "text" or column in survey.days or column in {survey.source.key, *charter.identifiers}:
             continue
         levels = _levels(meaningful(survey, column))
-        meant = _as_declared(_variants(levels), levels, declared(charter, survey.source, column))
+        wanted = declared(charter, survey.source, column)
+        meant = _as_declared(_variants(levels), levels, wanted)
         rows, filled = sum(levels[level] for level in meant), sum(levels.values())
         if not rows:
             continue
@@ -85,6 +86,7 @@ def spelling(charter: Charter, survey: Survey) -> list[Finding | Skip]:
                     f"{_shown(level)} -> {_shown(meant[level])}"
                     for level in sorted(meant, key=lambda name: -levels[name])
                 ),
+                "declared" if wanted else None,
             )
         )
     return found

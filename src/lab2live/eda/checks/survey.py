@@ -14,6 +14,7 @@ from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.data.sources import readers
 from lab2live.data.sources.errors import in_words
 from lab2live.data.sources.tables import Reading, read
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.facts import Facts, facts_of
 from lab2live.eda.checks.findings import ANY_PART, Finding, finding
 from lab2live.reporting.formatting import amount
@@ -106,11 +107,20 @@ class Survey:
 
 
 def in_part(
-    check: str, survey: Survey, column: str, share: float, rows: int, what: str, shown: Iterable[Any]
+    check: str,
+    survey: Survey,
+    column: str,
+    share: float,
+    rows: int,
+    what: str,
+    shown: Iterable[Any],
+    witness: Witness | None = None,
 ) -> Finding:
     """Word what part of a column is of another form: `what` follows the column's name."""
     what = f"{column} of {survey.name} {what}{survey.basis}."
-    return finding(check, survey.name, column, ANY_PART.severity(share), share, ANY_PART.warn, what, rows, shown)
+    return finding(
+        check, survey.name, column, ANY_PART.severity(share), share, ANY_PART.warn, what, rows, shown, witness
+    )
 
 
 def survey(charter: Charter, reading: Reading, seed: int = 0) -> Survey:

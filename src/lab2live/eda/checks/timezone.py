@@ -11,6 +11,7 @@ import pandas as pd
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import EPOCH
 from lab2live.eda.checks import earlier, rhythm
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.date_order import parts_of
 from lab2live.eda.checks.findings import EXAMPLES, Finding, Skip
 from lab2live.eda.checks.survey import Survey, in_part
@@ -90,17 +91,18 @@ def _hours(offset: str) -> float:
 def _shifted(survey: Survey, column: str) -> Finding | None:
     days = survey.days[column]
     before = survey.earlier.days.get(column) if survey.earlier else None
-    signs: list[tuple[np.ndarray, float, str]] = []
+    signs: list[tuple[np.ndarray, float, str, Witness | None]] = []
     now, then = earlier.pairs(survey)
     if before is not None and len(now):
         rows, hours = _whole_hours(24 * (days[now] - before[then]))
-        signs.append((now[rows], hours, "since the earlier extract"))
+        signs.append((now[rows], hours, "since the earlier extract", "snapshot"))
     if not signs or len(signs[0][0]) < FEWEST:
         for name, by in rhythm.orders(survey, column):
-            signs.append((*rhythm.out_of_order(days, by), f"going by {name}"))
-    for rows, hours, why in signs:
+            signs.append((*rhythm.out_of_order(days, by), f"going by {name}", None))
+    for rows, hours, why, witness in signs:
         if len(rows) >= FEWEST:
-            return _said(survey, column, len(rows), len(rows) / int(np.isfinite(days).sum()), hours, why, days[rows])
+            share = len(rows) / int(np.isfinite(days).sum())
+            return _said(survey, column, len(rows), share, hours, why, days[rows], witness)
     part = rhythm.second_copy(survey, column)
     if part is None:
         return None
@@ -108,13 +110,21 @@ def _shifted(survey: Survey, column: str) -> Finding | None:
     return _said(survey, column, number, number / int(np.isfinite(days).sum()), hours, why, days[rows])
 
 
-def _said(survey: Survey, column: str, rows: int, share: float, hours: float, why: str, days: np.ndarray) -> Finding:
+def _said(
+    survey: Survey,
+    column: str,
+    rows: int,
+    share: float,
+    hours: float,
+    why: str,
+    days: np.ndarray,
+    witness: Witness | None = None,
+) -> Finding:
     step = f"{hours:+g} {agree(abs(hours), 'hour', 'hours')}"
     what = f"is shifted by {step} in {amount(rows, 'row')} or so ({share:.1%}), {why}"
     moments = [EPOCH + dt.timedelta(seconds=round(value * 86_400)) for value in days[:EXAMPLES]]
-    return in_part(
-        "consistency.timezone", survey, column, share, rows, what, [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
-    )
+    shown = [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
+    return in_part("consistency.timezone", survey, column, share, rows, what, shown, witness)
 
 
 def _whole_hours(hours: np.ndarray) -> tuple[np.ndarray, float]:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lab2live.charter.schema import Charter
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.eda.checks.pairs import Pair, pair, pairs
 from lab2live.eda.checks.rescaled import FACTORS, others_of, rescaled
@@ -44,32 +45,40 @@ def unit(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     for name in survey.numbers:
         if name in survey.identifiers or survey.facts[name].distinct < 4:
             continue
-        copy, than = _since(survey, name), "in the earlier extract"
+        witness: Witness | None
+        copy, than, witness = _since(survey, name), "in the earlier extract", "snapshot"
         if copy is None:
-            copy, than = _outside(survey, name), "the declared limits allow"
+            copy, than, witness = _outside(survey, name), "the declared limits allow", "declared"
         if copy is None:
-            copy, than = rescaled(survey, name, others), "the others"
+            copy, than, witness = rescaled(survey, name, others), "the others", None
         if copy is not None:
-            found.append(_finding(survey, name, copy, than))
+            found.append(_finding(survey, name, copy, than, witness))
     return found
 
 
 def _finding(
-    survey: Survey, name: str, copy: Copy, than: str, frame: pd.DataFrame | None = None, basis: str = ""
+    survey: Survey,
+    name: str,
+    copy: Copy,
+    than: str,
+    witness: Witness | None,
+    frame: pd.DataFrame | None = None,
+    basis: str = "",
 ) -> Finding:
     frame = survey.sample if frame is None else frame
     share = float(copy.rows.sum()) / max(1, int(frame[name].notna().sum()))
-    times = f"{copy.factor:g} times as large" if copy.factor > 1 else f"{1 / copy.factor:g} times smaller"
+    times = f"{copy.factor:g} times as large as" if copy.factor > 1 else f"{1 / copy.factor:g} times smaller than"
     whole = len(frame) == survey.rows
     what = (
-        f"{share:.1%} of {name} in {survey.name} ({amount(copy.rows.sum(), 'value')}) is about {times} than "
+        f"{share:.1%} of {name} in {survey.name} ({amount(copy.rows.sum(), 'value')}) is about {times} "
         f"{than}{basis or survey.basis}."
     )
-    what = what.replace("as large than", "as large as")
     severity: Severity = "fail" if share > FAIL else "warn"
     rows = int(copy.rows.sum()) if whole else round(share * survey.rows)
     examples = frame.loc[copy.rows, name].astype(str)
-    return finding("consistency.unit", survey.name, name, severity, share, SMALLEST_SHARE, what, rows, examples)
+    return finding(
+        "consistency.unit", survey.name, name, severity, share, SMALLEST_SHARE, what, rows, examples, witness
+    )
 
 
 def _since(survey: Survey, name: str) -> Copy | None:
@@ -210,4 +219,4 @@ def _blame(
     rows[places[wrong][copy.rows]] = True
     factor = copy.factor if wrong else 1 / copy.factor
     than = f"{names[1 - wrong]} in {other.survey.name} lets expect"
-    return _finding(side.survey, names[wrong], Copy(factor, rows), than, side.frame, both.basis)
+    return _finding(side.survey, names[wrong], Copy(factor, rows), than, "second source", side.frame, both.basis)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.facts import Facts
 from lab2live.eda.checks.findings import ANY_PART, Finding, Skip, finding
 from lab2live.eda.checks.formats import type_of
@@ -52,13 +53,15 @@ def leading_zeros(charter: Charter, survey: Survey) -> list[Finding | Skip]:
     return found
 
 
-def _zeros(survey: Survey, column: str, codes: pd.Series, lost: pd.Series, what: str) -> Finding:
+def _zeros(
+    survey: Survey, column: str, codes: pd.Series, lost: pd.Series, what: str, witness: Witness | None = None
+) -> Finding:
     """Word a finding; `what` takes the number and the share of the codes that are wrong."""
     rows = int(lost.sum())
     part = rows / int(codes.sum())
     said = f"{column} of {survey.name} {what.format(f'{rows:,} ({part:.1%})')}{survey.basis}."
     check, shown = "consistency.leading_zeros", lost.index
-    return finding(check, survey.name, column, ANY_PART.severity(part), part, 0, said, rows, shown)
+    return finding(check, survey.name, column, ANY_PART.severity(part), part, 0, said, rows, shown, witness)
 
 
 def _codes(survey: Survey, column: str) -> pd.Series | None:
@@ -158,7 +161,7 @@ def _read_as_number(survey: Survey, column: str) -> Finding | None:
     what = f"is declared as text and arrives as numbers of {low} to {high} digits, {{}} of them with less than {high}"
     what += "; the file has zeros in front" if in_file else ""
     short = codes[width < high] if low < high else codes
-    return _zeros(survey, column, codes, short, what)
+    return _zeros(survey, column, codes, short, what, "declared")
 
 
 def _against_earlier(survey: Survey, column: str) -> Finding | None:
@@ -179,7 +182,8 @@ def _unpadded(survey: Survey, column: str, other: Survey, where: str) -> Finding
     lost = codes[(codes.index.str.len() < width) & ~codes.index.isin(padded.index) & with_zeros.isin(padded.index)]
     if lost.empty:
         return None
-    return _zeros(survey, column, codes, lost, f"has {{}} codes without the zeros in front that {where}")
+    what = f"has {{}} codes without the zeros in front that {where}"
+    return _zeros(survey, column, codes, lost, what, "snapshot")
 
 
 def leading_zeros_across(charter: Charter, surveys: Sequence[Survey]) -> list[Finding | Skip]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from lab2live.data import splits
 from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount, minus
 
@@ -75,13 +76,17 @@ class Growth:
     problem: str = ""
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: the relative gain at four times the rows, and a sentence."""
+    def evidence(self) -> Evidence:
+        """Give the relative gain at four times the rows with its chart, kept as `growth`."""
+        return Evidence(self.gain, self._sentence, figure=self.figure(), data={"growth": asdict(self)})
+
+    @property
+    def _sentence(self) -> str:
         if self.gain is None:
-            return None, self.problem
+            return self.problem
         help_ = "would help" if self.gain > WORTH else "would hardly help"
         at_most = ", at most" if self.rows > MOST_ROWS else ""
-        return self.gain, (
+        return (
             f"More rows of the same kind {help_}{at_most}: twice as many {_bracketed(self.twice)}, four times as many "
             f"{_bracketed(self.four_times)} on a score of {self.scores[-1]:.2f} ({self.measure}; {self.model} learning "
             f"from {amount(self.sizes[-1], 'case')})."

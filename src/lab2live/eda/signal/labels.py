@@ -141,7 +141,7 @@ def changed(charter: Charter, data: Dataset, survey: Survey) -> list[Finding | S
     shown = [f"{key}: {was.loc[key]} -> {is_.loc[key]}" for key in both[counted][:EXAMPLES]]
     rows = int(counted.sum()) if survey.complete else None
     value = share if sure else float(other.mean())
-    return [finding("label.noise", survey.name, target, severity, value, CHANGED, what, rows, shown)]
+    return [finding("label.noise", survey.name, target, severity, value, CHANGED, what, rows, shown, "snapshot")]
 
 
 def _by_key(frame: pd.DataFrame, key: str, target: str) -> pd.Series:

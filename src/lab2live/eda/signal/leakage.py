@@ -14,6 +14,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data import dataset
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import label
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import copied, order, quick, twins, written_later
 
@@ -256,7 +257,8 @@ def _worded(
     severity: Severity = "fail" if suspect.power > PERFECT else "warn"
     check = "leakage.time" if name in dates else "leakage.feature"
     limit = LEAST if small.classes else LEAST_NUMBER
-    return finding(check, origin.get(name, JOINED), name, severity, suspect.power, limit, what, None, shown)
+    witness: Witness | None = "determinism" if suspect.power > PERFECT else None
+    return finding(check, origin.get(name, JOINED), name, severity, suspect.power, limit, what, None, shown, witness)
 
 
 def _shown(value: Any) -> str:

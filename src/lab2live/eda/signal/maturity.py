@@ -12,6 +12,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import day
 from lab2live.data.feature_types import as_days
+from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import Finding, Severity, Skip, finding
 from lab2live.reporting.formatting import agree, amount
 
@@ -78,12 +79,15 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
     if worst is not None:
         share = worst.young / len(data.outcome)
         severity: Severity = "fail" if share > FAIL else "warn"
+        witness: Witness | None = "declared" if declared else None
         what = (
             f"{amount(worst.young, 'case')} ({share:.1%}) in {source} since {day(newest - worst.window)} by {name} "
             f"{agree(worst.young, 'is', 'are')} too young: {worst.what} {worst.seen:.3g}, where the time before lets "
             f"expect {worst.expected:.3g}."
         )
-        return [finding("label.not_matured", source, prediction.target, severity, share, 0, what, worst.young)]
+        return [
+            finding("label.not_matured", source, prediction.target, severity, share, 0, what, worst.young, (), witness)
+        ]
     young = int((days > newest - delay).sum()) if delay else 0
     if not young or delay is None:
         return []
@@ -93,7 +97,7 @@ def immature(charter: Charter, data: Dataset, columns: pd.DataFrame, source: str
         f"of {delay:g} {agree(delay, 'day', 'days')}, counted from the newest {name}, {day(newest)}. Their outcomes "
         f"look final: is the extract from later?"
     )
-    return [finding("label.not_matured", source, prediction.target, "info", share, 0, what, young)]
+    return [finding("label.not_matured", source, prediction.target, "info", share, 0, what, young, (), "declared")]
 
 
 def _fall(data: Dataset, days: np.ndarray, outcome: np.ndarray, window: float, sure: float, deep: float) -> Fall | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from lab2live.data import splits
 from lab2live.data.dataset import Dataset
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount
 
@@ -56,16 +57,20 @@ class Signal:
     problem: str = ""
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: the p-value and a sentence."""
+    def evidence(self) -> Evidence:
+        """Give the p-value with its chart, kept as `signal`."""
+        return Evidence(self.p, self._sentence, figure=self.figure(), data={"signal": asdict(self)})
+
+    @property
+    def _sentence(self) -> str:
         if self.p is None:
-            return None, self.problem
+            return self.problem
         says = (
             "The columns know something about the outcome"
             if self.p <= FOUND
             else "It is not sure that the columns know anything"
         )
-        return self.p, (
+        return (
             f"{says}. {self.model.capitalize()} scores {self.score:.2f} on held-out cases ({self.measure}), with the "
             f"outcomes shuffled {amount(len(self.shuffled), 'time')} {self.shuffled[-1]:.2f} at best "
             f"({amount(self.rows, 'case')})."

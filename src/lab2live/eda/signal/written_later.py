@@ -66,7 +66,16 @@ def after_the_moment(
         shown = [f"{day(days[place])} after {day(dates[name][place])}" for place in places]
         found.append(
             finding(
-                "leakage.time", origin.get(other, JOINED), other, severity, share, FEW, what, int(later.sum()), shown
+                "leakage.time",
+                origin.get(other, JOINED),
+                other,
+                severity,
+                share,
+                FEW,
+                what,
+                int(later.sum()),
+                shown,
+                "declared",
             )
         )
     return found
