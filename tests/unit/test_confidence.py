@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_the_squared_error_is_taken_apart_without_a_rest() -> None:
     assert found.miscalibration > 0 and found.discrimination > 0
     flat = calibration.calibration("binary", known, np.full(2_000, known.mean()), 0)
     assert flat.discrimination == pytest.approx(0) and flat.miscalibration == pytest.approx(0) and len(flat.curve) == 1
+
+
+def test_a_bin_of_positives_alone_is_drawn() -> None:
+    found = calibration.calibration("binary", *drawn("binary", 400, 0), seed=0)
+    curve = found.curve.assign(happened=1.0, high=1 - 1e-16, low=0.9)
+    curve.loc[0, "high"] = 0.98  # an interval may end short of its estimate
+    figure = calibration.chart(dataclasses.replace(found, curve=curve), "yes")
+    assert "happened 100% (90% to 98%)" in plots.alt(figure)
 
 
 def test_cases_that_belong_together_leave_more_to_chance() -> None:
