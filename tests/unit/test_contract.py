@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from lab2live import files
-from lab2live.data import dataset, splits
+from lab2live.data import splits
 from lab2live.data.splits import Split
 from lab2live.handoff import contract
+from lab2live.pipeline import hooks
 from lab2live.poc.worth.value import Policy
 
 
@@ -57,7 +58,7 @@ def test_what_the_projects_features_make_is_found_whatever_they_do_to_the_rest(
     frame = pd.DataFrame({"x": [1.5, 2.5, None, 4.0] * 10, "z": [3.0, 1.0] * 20, "y": ["a", "b"] * 20})
     sources = [{"name": "s", "uri": "never-read.csv", "columns": {"z": {"type": "number"}}}]
     charter = charter_of(tmp_path, project={"name": "P", "package": package}, sources=sources)
-    data = dataset.dataset(charter, frame)
+    data = hooks.dataset(charter, frame)
     found = contract.describe(charter, data, Split(np.arange(20), np.arange(20, 40), ""), Policy(data.problem, 0.5))
     assert {entry["name"] for entry in found["inputs"] if entry["computed"]} == expected
 
@@ -74,7 +75,7 @@ def test_dates_are_shown_as_dates_and_what_was_never_seen_as_nothing(charter_of:
         }
     )
     charter = charter_of()
-    data = dataset.dataset(charter, frame)
+    data = hooks.dataset(charter, frame)
     assert set(data.columns.kinds.values()) == {"date", "number"}
     found = contract.describe(charter, data, Split(np.arange(20), np.arange(20, 40), ""), Policy(data.problem, 0.5))
     for agreed in (found, files.plain(found)):  # in memory, and as it is read back
