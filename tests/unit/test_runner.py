@@ -821,12 +821,15 @@ def test_a_cell_whose_kernel_died_is_found_whether_or_not_it_got_its_number() ->
         assert (found["name"], found["cell"]) == ("DeadKernelError", 5)
 
 
-def test_two_runs_at_once_do_not_meet_in_one_folder(tiny: Charter, here: Here) -> None:
+def test_two_runs_at_once_do_not_meet_in_one_folder(tiny: Charter, here: Here, tmp_path: Path) -> None:
     first = runner.run(tiny, overrides={"poc": {"mood": "raises"}})
     with store.claim(first):
-        assert runner.run(tiny) != first, "the newest run is unfinished because somebody is at work there"
-        with pytest.raises(UserError, match="Another process"):
-            runner.run(tiny, run_dir=first)
+        for named in (None, first):
+            with pytest.raises(UserError, match="Another process") as caught:
+                runner.run(tiny, run_dir=named)
+            assert "--run-dir" in caught.value.details["fix"]
+        assert runner.run(tiny, run_dir=tmp_path / "another") != first
+    assert runner.run(tiny) == first, "free again"
 
 
 # notebooks of the project's own

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lab2live import files
-from lab2live.charter.gates import Gate
 from lab2live.charter.loading import DEMO, DEMO_CHARTER, PACKAGE_FOLDER
 from lab2live.charter.loading import FILE as CHARTER
 from lab2live.charter.schema import Charter, nearest
@@ -64,6 +64,10 @@ JOURNEY = (
 )
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now().astimezone().replace(microsecond=0)
+
+
 class Progress:
     """What a caller may want to hear while a run goes on. This one stays silent."""
 
@@ -115,48 +119,6 @@ def home_of(charter: Charter) -> Path:
     )
 
 
-def parameters_of(
-    nodes: Sequence[Node], home: Path, smoke: bool, overrides: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Give every notebook's parameters: its own defaults, then the smoke values, then the overrides.
-
-    Raises
-    ------
-    UserError
-        For a stage or a parameter that is not there, which papermill would only warn about.
-    """
-    known = {node.stage: node for node in nodes}
-    for name in overrides:
-        if name not in known:
-            raise UserError(
-                "There is no such stage.", found=name, expected=", ".join(known), fix="--set stage.name=value"
-            )
-    return {node.stage: _parameters(node, home, smoke, overrides.get(node.stage, {})) for node in nodes}
-
-
-def _parameters(node: Node, home: Path, smoke: bool, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    notebook = home / node.notebook
-    if not notebook.is_file():
-        raise UserError("A notebook that the charter names is not there.", where=notebook, fix="correct `notebooks`")
-    defaults = notebooks.declared_parameters(notebook)
-    for name in overrides:
-        if name not in defaults:
-            raise UserError(
-                f"The notebook of stage `{node.stage}` has no such parameter.",
-                where=notebook,
-                found=name,
-                fix=f"use one of its own{nearest(name, defaults)}",
-            )
-        if name in ("project", "run_dir"):
-            raise UserError(
-                f"`{name}` is set by the run itself.",
-                found=f"{node.stage}.{name}",
-                fix=f"use --{name.replace('_', '-')}",
-            )
-    fitting = {name: value for name, value in node.smoke.items() if smoke and name in defaults}
-    return {**defaults, **fitting, **overrides}
-
-
 def run(
     charter: Charter,
     *,
@@ -205,34 +167,47 @@ def run(
         When it was stopped by hand; the run is written down before.
     """
     nodes, home = nodes_of(charter), home_of(charter)
-    if only is not None and only not in {node.stage for node in nodes}:
-        known = [node.stage for node in nodes]
-        raise UserError("There is no such stage.", where="--stage", found=only, expected=", ".join(known))
-    plan = _Plan(
-        charter,
-        nodes,
-        home,
-        parameters_of(nodes, home, smoke, overrides or {}),
-        only,
-        smoke,
-        force,
-        keep_going,
-        progress or Progress(),
-    )
-    folder, earlier = _folder(plan, run_dir)
-    if earlier is not None and earlier == folder:
+    known = [node.stage for node in nodes]
+    for name in [*(overrides or {}), only]:
+        if name not in (*known, None):
+            raise UserError("There is no such stage.", found=name, expected=", ".join(known), fix="use one of these")
+    parameters = {node.stage: _parameters(node, home, smoke, (overrides or {}).get(node.stage, {})) for node in nodes}
+    work = _Run(charter, nodes, home, parameters, only, smoke, force, keep_going, progress or Progress())
+    earlier = work.choose(run_dir)
+    if earlier != work.folder:
+        with store.claim(work.folder):
+            if earlier is not None:
+                store.take_over(earlier, work.folder)
+            work.execute()
+    else:  # nothing has changed
         for node in nodes:
-            plan.progress.ended(node, _kept(folder, node))
-        return folder
-    with store.claim(folder):
-        if earlier is not None:
-            store.take_over(earlier, folder)
-        _execute_all(plan, folder)
-    return folder
+            work.progress.ended(node, work.kept(node))
+    return work.folder
 
 
-@dataclass(frozen=True)
-class _Plan:
+def _parameters(node: Node, home: Path, smoke: bool, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a notebook's parameters: its own defaults, then the smoke values, then the overrides.
+
+    papermill would only warn about a parameter that is not there.
+    """
+    notebook = home / node.notebook
+    if not notebook.is_file():
+        raise UserError("A notebook that the charter names is not there.", where=notebook, fix="correct `notebooks`")
+    defaults = notebooks.declared_parameters(notebook)
+    for name in overrides:
+        if name not in defaults:
+            fix = f"use one of its own{nearest(name, defaults)}"
+            raise UserError("The notebook has no such parameter.", where=notebook, found=name, fix=fix)
+        if name in ("project", "run_dir"):
+            fix = f"use --{name.replace('_', '-')}"
+            raise UserError("This parameter is set by the run itself.", where=notebook, found=name, fix=fix)
+    return {**defaults, **{name: node.smoke[name] for name in defaults if smoke and name in node.smoke}, **overrides}
+
+
+@dataclass
+class _Run:
+    """One call of `run`: what it was asked for, what is known so far, and how it is written down after every stage."""
+
     charter: Charter
     nodes: tuple[Node, ...]
     home: Path
@@ -242,150 +217,152 @@ class _Plan:
     force: bool
     keep_going: bool
     progress: Progress
-
-    def is_current(self, folder: Path, node: Node) -> bool:
-        return store.is_current(
-            self.charter, folder, node.stage, self.home / node.notebook, node.needs, self.parameters[node.stage]
-        )
-
-    def is_done(self, folder: Path, node: Node) -> bool:
-        result = store.read_result(folder, node.stage)
-        return bool(result and result["finished"]) and self.is_current(folder, node)
-
-
-def _folder(plan: _Plan, wanted: Path | None) -> tuple[Path, Path | None]:
-    """Choose the folder of the run, and the earlier run that it takes over; both are one if there is nothing to do."""
-    if wanted is not None and wanted.resolve() == (plan.home / "notebooks").resolve():
-        raise UserError(
-            "The run folder holds the notebooks themselves, which a run must not overwrite.",
-            where=wanted.resolve(),
-            fix="name another --run-dir",
-        )
-    newest = wanted.resolve() if wanted else store.newest_in(plan.charter.folder)
-    facts = _facts(newest) if newest is not None and newest.is_dir() else None
-    anew = plan.force and plan.only is None and wanted is None
-    if newest is None or facts is None or anew or not _is_alike(plan, facts):
-        return store.create(plan.charter, wanted), None
-    if facts.get("state") != "finished":
-        # whoever works there now has not finished it: start another one, unless that very run is meant
-        busy = wanted is None and plan.only is None and store.is_busy(newest)
-        return store.create(plan.charter, None if busy else newest), None
-    if not plan.force and _settled(plan, newest, facts):
-        return newest, newest
-    if wanted is not None:
-        raise UserError(
-            "This run is finished, and a finished run is never written again.",
-            where=newest,
-            fix="leave out --run-dir, or name a new folder",
-        )
-    return store.create(plan.charter, None), newest
-
-
-def _facts(folder: Path) -> dict[str, Any] | None:
-    """Give the facts of an earlier run; none if its verdict is damaged, `None` if there is no run of this version."""
-    if not (folder / decision.FILE).is_file():
-        return None
-    try:
-        facts: dict[str, Any] = decision.read(folder)["run"]
-    except UserError:  # nothing is lost: what the stages found lies in files of their own
-        return {}
-    return facts if "state" in facts else None
-
-
-def _is_alike(plan: _Plan, facts: Mapping[str, Any]) -> bool:
-    """Say whether a run is this project's and about the same kind of data."""
-    charter = plan.charter
-    wanted = {
-        "project": charter.project.name,
-        "demo": charter.is_demo,
-        "stand_ins": charter.stand_ins,
-        "smoke": plan.smoke,
-    }
-    return all(facts.get(name, value) == value for name, value in wanted.items())
-
-
-def _settled(plan: _Plan, folder: Path, facts: Mapping[str, Any]) -> bool:
-    """Say whether a finished run would find the same again, and all that was asked for."""
-    if store.unhashable(plan.charter):
-        return False  # nobody can say whether a database has changed: it is read again
-    status = {record["stage"]: record["status"] for record in facts["stages"]}
-    if plan.only is not None:
-        wanted = [node for node in plan.nodes if node.stage == plan.only]
-    else:
-        wanted = [node for node in plan.nodes if plan.keep_going or status.get(node.stage) != "not run"]
-    return set(status) == {node.stage for node in plan.nodes} and all(plan.is_done(folder, node) for node in wanted)
-
-
-def _execute_all(plan: _Plan, folder: Path) -> None:
-    """Execute in a folder that is chosen and claimed."""
-    notebooks.prepare_kernels([PACKAGE_FOLDER.parent, plan.charter.folder / "src"])
-    state, stopped, earlier = _State(plan, folder, started=_now()), False, _facts(folder)
-    keeps = not plan.force and not store.unhashable(plan.charter)
-    if plan.only is None:
-        state.write("running")  # from here on there is a page to read, even if this process is killed
-    for node in plan.nodes:
-        blocker = "" if plan.keep_going or plan.only else state.blocker(node)
-        if plan.only not in (None, node.stage):
-            continue
-        if blocker:
-            state.records[node.stage] = _record(node, "not run", why=blocker)
-        elif keeps and not state.renewed(node) and plan.is_done(folder, node):
-            state.records[node.stage] = _kept(folder, node)
-        else:
-            plan.progress.started(node)
-            state.records[node.stage], stopped = _execute(plan, folder, node)
-        plan.progress.ended(node, state.records[node.stage])
-        if stopped:
-            break
-        if plan.only is None:
-            state.write("running")
-    if plan.only is not None:
-        for node in (node for node in plan.nodes if node.stage != plan.only):
-            state.records[node.stage] = _as_it_is(plan, folder, node, earlier)
-    state.write(_ended(plan, [record["status"] for record in state.records.values()], stopped))
-    if stopped:
-        raise KeyboardInterrupt
-
-
-def _ended(plan: _Plan, statuses: Sequence[str], stopped: bool) -> str:
-    """Say how a run has ended: only one that is finished is never written again."""
-    if stopped or "failed" in statuses:
-        return "stopped" if stopped else "broken"
-    # with one stage asked for, those that were not run can still be added
-    return "partial" if plan.only is not None and "not run" in statuses else "finished"
-
-
-@dataclass
-class _State:
-    """What is known about a run so far, and how it is written down after every stage."""
-
-    plan: _Plan
-    folder: Path
-    started: dt.datetime
+    folder: Path = Path()
+    started: dt.datetime = field(default_factory=_now)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def renewed(self, node: Node) -> bool:
-        """Say whether something a stage needs was executed just now."""
-        return any(self.records.get(need, {}).get("status") in ("done", "failed") for need in node.needs)
+    def choose(self, wanted: Path | None) -> Path | None:
+        """Choose the folder; give the earlier run that it takes over, which is itself if there is nothing to do."""
+        if wanted is not None and wanted.resolve() == (self.home / "notebooks").resolve():
+            raise UserError(
+                "The run folder holds the notebooks themselves, which a run must not overwrite.",
+                where=wanted.resolve(),
+                fix="name another --run-dir",
+            )
+        newest = wanted.resolve() if wanted else store.newest_in(self.charter.folder)
+        facts = _facts(newest)
+        anew = self.force and self.only is None and wanted is None
+        if newest is None or facts is None or anew or not self.is_alike(facts):
+            self.folder = store.create(self.charter, wanted)
+            return None
+        if facts.get("state") != "finished":
+            self.folder = store.create(self.charter, newest)
+            return None
+        self.folder = newest
+        if not self.force and self.is_settled(facts):
+            return newest
+        if wanted is not None:
+            raise UserError(
+                "This run is finished, and a finished run is never written again.",
+                where=newest,
+                fix="leave out --run-dir, or name a new folder",
+            )
+        self.folder = store.create(self.charter, None)
+        return newest
+
+    def is_alike(self, facts: Mapping[str, Any]) -> bool:
+        """Say whether an earlier run is this project's and about the same kind of data."""
+        charter = self.charter
+        ours = (charter.project.name, charter.is_demo, charter.stand_ins, self.smoke)
+        names = ("project", "demo", "stand_ins", "smoke")
+        return all(facts.get(name, value) == value for name, value in zip(names, ours, strict=True))
+
+    def is_settled(self, facts: Mapping[str, Any]) -> bool:
+        """Say whether a finished run would find the same again, and all that is asked for."""
+        if store.unhashable(self.charter):
+            return False  # nobody can say whether a database has changed: it is read again
+        status = {record["stage"]: record["status"] for record in facts["stages"]}
+        ran = [node for node in self.nodes if self.keep_going or status.get(node.stage) != "not run"]
+        wanted = [node for node in self.nodes if node.stage == self.only] if self.only else ran
+        return status.keys() == self.parameters.keys() and all(self.is_done(node) for node in wanted)
+
+    def is_current(self, node: Node, parameters: Mapping[str, Any]) -> bool:
+        """Say whether what the run has of a stage is still what it would find."""
+        notebook = self.home / node.notebook
+        return store.is_current(self.charter, self.folder, node.stage, notebook, node.needs, parameters)
+
+    def is_done(self, node: Node) -> bool:
+        result = store.read_result(self.folder, node.stage)
+        return bool(result and result["finished"]) and self.is_current(node, self.parameters[node.stage])
+
+    def execute(self) -> None:
+        """Execute in a folder that is chosen and claimed."""
+        notebooks.prepare_kernels([PACKAGE_FOLDER.parent, self.charter.folder / "src"])
+        keeps = not self.force and not store.unhashable(self.charter)
+        earlier, stopped = _facts(self.folder), False
+        if self.only is None:
+            self.write("running")  # from here on there is a page to read, even if this process is killed
+        for node in (node for node in self.nodes if self.only in (None, node.stage)):
+            blocker = "" if self.keep_going or self.only else self.blocker(node)
+            renewed = any(self.records.get(need, {}).get("status") in ("done", "failed") for need in node.needs)
+            if blocker:
+                self.records[node.stage] = _record(node, "not run", why=blocker)
+            elif keeps and not renewed and self.is_done(node):
+                self.records[node.stage] = self.kept(node)
+            else:
+                self.progress.started(node)
+                self.records[node.stage], stopped = self.execute_one(node)
+            self.progress.ended(node, self.records[node.stage])
+            if stopped:
+                break
+            if self.only is None:
+                self.write("running")
+        if self.only is not None:
+            others = [node for node in self.nodes if node.stage != self.only]
+            self.records |= {node.stage: self.as_it_is(node, earlier or {}) for node in others}
+        statuses = [record["status"] for record in self.records.values()]
+        # with one stage asked for, those that were not run can still be added
+        unfinished = self.only is not None and "not run" in statuses
+        ended = "broken" if "failed" in statuses else "partial" if unfinished else "finished"
+        self.write("stopped" if stopped else ended)
+        if stopped:
+            raise KeyboardInterrupt
+
+    def execute_one(self, node: Node) -> tuple[dict[str, Any], bool]:
+        """Execute one notebook and write its page; say also whether it was stopped by hand."""
+        from lab2live.reporting import html
+
+        charter, target = self.charter, self.folder / node.name
+        # what an earlier attempt found must not stand for what this one does not get to
+        for path in (store.result_path(self.folder, node.stage), target):
+            path.unlink(missing_ok=True)
+        project = DEMO if charter.file == DEMO_CHARTER else str(charter.file)
+        given = {**self.parameters[node.stage], "project": project, "run_dir": str(self.folder)}
+        outcome = notebooks.execute(
+            self.home / node.notebook, target, given, charter.folder, partial(self.progress.cell, node)
+        )
+        result = store.read_result(self.folder, node.stage)
+        error = outcome.error
+        if error is None and not (result and result["finished"]):
+            error = _error("Unfinished", "The notebook ran to its end without `run.close()`, which belongs there.")
+        record = _record(node, "failed" if error else "done", seconds=outcome.seconds, error=error)
+        if target.is_file():
+            html.export_notebook(target, self.folder / node.html, f"{node.title}: {charter.project.name}")
+            record |= {"notebook": node.name, "html": node.html}
+        return record, outcome.stopped
+
+    def kept(self, node: Node) -> dict[str, Any]:
+        """Describe a stage that stands as it was found earlier."""
+        has_page = (self.folder / node.html).is_file()
+        return _record(node, "kept", notebook=node.name, html=node.html if has_page else None)
+
+    def as_it_is(self, node: Node, earlier: Mapping[str, Any]) -> dict[str, Any]:
+        """Describe a stage that is not to be executed: what this run has of it, from whichever parameters."""
+        result = store.read_result(self.folder, node.stage)
+        if result is None or not self.is_current(node, result["parameters"]):
+            why = "Not run in this run." if result is None else "Out of date: run this stage again."
+            return _record(node, "not run", why=why)
+        if result["finished"]:
+            return self.kept(node)
+        known = [record["error"] for record in earlier.get("stages", ()) if record["stage"] == node.stage]
+        stopped = _error("Stopped", "The stage was stopped before its end: run it again.")
+        why = "The stage broke before this question."
+        return {**self.kept(node), "status": "failed", "why": why, "error": next(iter(known), None) or stopped}
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Read what the stages of this run found; a stage that is out of date does not count."""
-        found = {}
-        for name, record in self.records.items():
-            result = store.read_result(self.folder, name) if record["status"] != "not run" else None
-            if result is not None:
-                found[name] = result
-        return found
+        names = [name for name, record in self.records.items() if record["status"] != "not run"]
+        found = {name: store.read_result(self.folder, name) for name in names}
+        return {name: result for name, result in found.items() if result is not None}
 
     def blocker(self, node: Node) -> str:
         """Say why a stage cannot run: something it needs broke, was stopped, or failed a gate that must pass."""
         results = self.results()
         for need in node.needs:
             status = self.records.get(need, {}).get("status")
-            if status == "failed":
-                return f"Not run: `{need}` broke, and this stage depends on it."
-            if status == "not run":
-                return f"Not run: `{need}` did not run, and this stage depends on it."
+            if status in ("failed", "not run"):
+                what = "broke" if status == "failed" else "did not run"
+                return f"Not run: `{need}` {what}, and this stage depends on it."
             for gate in results.get(need, {}).get("gates", []):
                 if gate["must_pass"] and gate["status"] == "fail":
                     return f"Not run: `{gate['id']}` must pass and failed (--keep-going runs it all the same)."
@@ -395,8 +372,8 @@ class _State:
         """Write verdict and index page from what is there now."""
         from lab2live.reporting import html
 
-        plan, results = self.plan, self.results()
-        records = [self.records.get(node.stage) or _record(node, "not run", why="Not run yet.") for node in plan.nodes]
+        charter, results = self.charter, self.results()
+        records = [self.records.get(node.stage) or _record(node, "not run", why="Not run yet.") for node in self.nodes]
         why_not = {record["stage"]: record["why"] for record in records if record["why"]}
         for record in records:
             found = results.get(record["stage"], {})
@@ -404,53 +381,38 @@ class _State:
         facts = {
             "id": self.folder.name,
             "state": state,
-            "project": plan.charter.project.name,
-            "question": plan.charter.project.description,
+            "project": charter.project.name,
+            "question": charter.project.description,
             "started": self.started.isoformat(),
             "finished": _now().isoformat(),
             "seconds": round((_now() - self.started).total_seconds(), 1),
-            "smoke": plan.smoke,
+            "smoke": self.smoke,
             "seed": next((result["parameters"]["seed"] for result in results.values()), 0),
             "versions": store.versions(),
-            "inputs": store.inputs(plan.charter),
+            "inputs": store.inputs(charter),
             "stages": [{key: value for key, value in record.items() if key != "why"} for record in records],
         }
-        own, problems = _own_gates(plan.charter)
-        content = decision.compose(plan.charter, results, why_not, facts, own, problems)
+        try:
+            own, problems = hooks.own_gates(charter), []
+        except UserError as error:
+            own, problems = {}, [str(error)]
+        content = decision.compose(charter, results, why_not, facts, own.values(), problems)
         files.write_json(self.folder / decision.FILE, content)
-        files.write_bytes(self.folder / CHARTER, plan.charter.file.read_bytes())
+        files.write_bytes(self.folder / CHARTER, charter.file.read_bytes())
         learnt = [text for result in results.values() for text in result.get("learnt", ())]
         files.write_text(self.folder / decision.LESSONS, decision.lessons(content, learnt))
         html.write_index(self.folder)
 
 
-def _own_gates(charter: Charter) -> tuple[list[Gate], list[str]]:
+def _facts(folder: Path | None) -> dict[str, Any] | None:
+    """Give the facts of an earlier run; none if its verdict is damaged, `None` if there is no run of this version."""
+    if folder is None or not (folder / decision.FILE).is_file():
+        return None
     try:
-        return list(hooks.own_gates(charter).values()), []
-    except UserError as error:
-        return [], [str(error)]
-
-
-def _as_it_is(plan: _Plan, folder: Path, node: Node, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Describe a stage that is not to be executed: what this run has of it, from whichever parameters."""
-    result = store.read_result(folder, node.stage)
-    if result is None:
-        return _record(node, "not run", why="Not run in this run.")
-    notebook = plan.home / node.notebook
-    if not store.is_current(plan.charter, folder, node.stage, notebook, node.needs, result["parameters"]):
-        return _record(node, "not run", why="Out of date: run this stage again.")
-    if result["finished"]:
-        return _kept(folder, node)
-    records = earlier.get("stages", []) if earlier else []
-    known = next((record["error"] for record in records if record["stage"] == node.stage), None)
-    error = known or _error("Stopped", "The stage was stopped before its end: run it again.")
-    kept = _kept(folder, node)
-    return _record(node, "failed", error=error, notebook=kept["notebook"], html=kept["html"])
-
-
-def _kept(folder: Path, node: Node) -> dict[str, Any]:
-    has_page = (folder / node.html).is_file()
-    return _record(node, "kept", notebook=node.name, html=node.html if has_page else None)
+        facts: dict[str, Any] = decision.read(folder)["run"]
+    except UserError:  # nothing is lost: what the stages found lies in files of their own
+        return {}
+    return facts if "state" in facts else None
 
 
 def _error(name: str, message: str) -> dict[str, Any]:
@@ -462,35 +424,3 @@ def _record(node: Node, status: str, why: str = "", **more: Any) -> dict[str, An
         why = "The stage broke before this question."
     empty = {"seconds": None, "notebook": None, "html": None, "error": None}
     return {"stage": node.stage, "title": node.title, "own": node.own, "status": status, "why": why, **empty, **more}
-
-
-def _execute(plan: _Plan, folder: Path, node: Node) -> tuple[dict[str, Any], bool]:
-    """Execute one notebook and write its page; say also whether it was stopped by hand."""
-    from lab2live.reporting import html
-
-    # what an earlier attempt found must not stand for what this one does not get to
-    store.result_path(folder, node.stage).unlink(missing_ok=True)
-    target = folder / node.name
-    target.unlink(missing_ok=True)
-    project = DEMO if plan.charter.file == DEMO_CHARTER else str(plan.charter.file)
-    given = {**plan.parameters[node.stage], "project": project, "run_dir": str(folder)}
-    outcome = notebooks.execute(
-        plan.home / node.notebook,
-        target,
-        given,
-        plan.charter.folder,
-        lambda done, total: plan.progress.cell(node, done, total),
-    )
-    result = store.read_result(folder, node.stage)
-    error = outcome.error
-    if error is None and not (result and result["finished"]):
-        error = _error("Unfinished", "The notebook ran to its end without `run.close()`, which belongs there.")
-    record = _record(node, "failed" if error else "done", seconds=outcome.seconds, error=error)
-    if target.is_file():
-        html.export_notebook(target, folder / node.html, f"{node.title}: {plan.charter.project.name}")
-        record |= {"notebook": node.name, "html": node.html}
-    return record, outcome.stopped
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now().astimezone().replace(microsecond=0)

@@ -137,15 +137,6 @@ def claim(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_busy(folder: Path) -> bool:
-    """Say whether another process is at work in a run."""
-    try:
-        with claim(folder):
-            return False
-    except UserError:
-        return True
-
-
 def is_current(
     charter: Charter, folder: Path, stage: str, notebook: Path, needs: Sequence[str], parameters: Mapping[str, Any]
 ) -> bool:
