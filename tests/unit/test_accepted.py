@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lab2live.charter.schema import Charter
 from lab2live.eda.checks import findings
 from lab2live.eda.checks.findings import Finding, Found, collect, finding
+from lab2live.pipeline import store
 from lab2live.pipeline.evidence import Evidence
 
 TODAY = dt.date.today()
@@ -68,6 +70,16 @@ def test_a_finding_that_grew_or_whose_time_is_over_counts_again_and_says_why(ent
     assert said.value == 1 and "accepted" not in said.message
     assert found.findings[0].message.endswith(says) and found.findings[0].accepted is None
     assert said.table is not None and "accepted" not in said.table
+
+
+def test_a_result_is_out_of_date_once_the_time_of_an_accepted_finding_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    charter, _ = settled(until=TODAY)
+
+    def fingerprint(day: dt.date) -> str:
+        monkeypatch.setattr(store, "dt", SimpleNamespace(date=SimpleNamespace(today=lambda: day)))
+        return store.fingerprint(charter, "eda", {})
+
+    assert fingerprint(TODAY) == fingerprint(TODAY - dt.timedelta(1)) != fingerprint(TODAY + dt.timedelta(1))
 
 
 def test_where_less_is_worse_a_finding_grows_downwards() -> None:

@@ -41,9 +41,9 @@ def test_a_table_as_it_should_be_has_no_findings(surveyed: Any) -> None:
 
 def test_without_an_earlier_extract_the_comparison_is_skipped(surveyed: Any) -> None:
     charter, (survey,) = surveyed({"base": _frame()})
-    for check, name in ((schema, "schema"), (truncated, "truncated")):
+    for check, name in ((schema, "schema.columns"), (truncated, "completeness.truncated")):
         (skip,) = check(charter, survey)
-        assert skip == Skip(f"integration.{name}", "base", survey.no_earlier)
+        assert skip == Skip(name, "base", survey.no_earlier)
 
 
 def test_columns_that_the_charter_names_have_to_be_there(surveyed: Any) -> None:

@@ -13,6 +13,9 @@ from lab2live.data.encoding import EPOCH, Columns, Kind, days, label, number, ro
 RAREST_CATEGORY = 20
 
 MOST_CATEGORIES = 30
+# Why a column is left out, where others have to know: it numbers or names the rows.
+COUNTS_ROWS = "it counts the rows"
+NEARLY_UNIQUE = "almost every value is different: a name, an identifier or free text"
 
 
 def roles(raw: pd.DataFrame, identifiers: Collection[str | None] = ()) -> Columns:
@@ -53,9 +56,9 @@ def _role(column: pd.Series) -> tuple[Kind | None, str]:
     if _holds_booleans(values) or pd.api.types.is_timedelta64_dtype(column):
         return "number", ""
     if _is_numeric(values):
-        return (None, "it counts the rows") if _counts_rows(column) else ("number", "")
+        return (None, COUNTS_ROWS) if _counts_rows(column) else ("number", "")
     if different > max(50, len(values) / 2):
-        return None, "almost every value is different: a name, an identifier or free text"
+        return None, NEARLY_UNIQUE
     if different > 50 and values.map(str).str.split().str.len().mean() > 4:
         return None, "free text"
     return "category", ""

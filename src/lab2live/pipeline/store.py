@@ -159,8 +159,11 @@ def is_current(
 
 
 def fingerprint(charter: Charter, stage: str, parameters: Mapping[str, Any]) -> str:
-    """Hash everything a stage's result depends on: see `inputs`, and its parameters."""
-    return _hash(f"{VERSION}|{stage}|{sorted(parameters.items())!r}|{inputs(charter)!r}|{versions()!r}".encode())
+    """Hash everything a stage's result depends on: see `inputs`, its parameters, and what is accepted no longer."""
+    today = dt.date.today()
+    ended = [entry.check for entry in charter.accepted if entry.until is not None and entry.until < today]
+    known = (VERSION, stage, sorted(parameters.items()), inputs(charter), versions(), ended)
+    return _hash(repr(known).encode())
 
 
 def inputs(charter: Charter) -> dict[str, str]:

@@ -12,7 +12,7 @@ from scipy import stats
 from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import label
-from lab2live.data.feature_types import as_numbers
+from lab2live.data.feature_types import COUNTS_ROWS, NEARLY_UNIQUE, as_numbers
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import quick
 
@@ -85,8 +85,7 @@ def _identifiers(charter: Charter, small: Dataset, columns: pd.DataFrame) -> lis
     named = [name for name in charter.identifiers if name in columns]
     apart = {charter.prediction.group_column, *charter.prediction.annotators}
     for name in map(str, columns):
-        reason = small.columns.left_out.get(name, "")
-        numbered = reason.startswith(("it counts the rows", "almost every value is different"))
+        numbered = small.columns.left_out.get(name) in (COUNTS_ROWS, NEARLY_UNIQUE)
         like_one = bool(NAMED.search(str(name))) and columns[name].nunique() > 0.9 * len(columns)
         filled = columns[name].notna().mean() >= FILLED
         if name not in named and name not in apart and filled and (numbered or like_one):

@@ -1,0 +1,91 @@
+"""Where data are personal, what goes into git names nobody: no id and no single value of a person (F3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from lab2live.pipeline import notebooks, snapshots
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """Write a project whose faults are single people's: unknown keys, wrong and extreme values, copies, gaps.
+
+    Returns
+    -------
+    folder, private
+        The project, and every text by which somebody could be known.
+    """
+    folder, random = tmp_path_factory.mktemp("personal"), np.random.default_rng(0)
+    rows = 400
+    ids = [f"KD{number}" for number in random.choice(np.arange(100_000, 999_999), rows, replace=False)]
+    age, income = random.integers(18, 80, rows).astype(float), random.normal(3_000, 400, rows).round(2)
+    people = pd.DataFrame(
+        {
+            "id": ids,
+            "age": age,
+            "income": income,
+            "town": random.choice(["Bonn", "Köln", "Ulm"], rows),
+            "left": np.where(random.random(rows) < 1 / (1 + np.exp(-(age - 50) / 8)), "yes", "no"),
+        }
+    )
+    people.loc[[3, 5, 8], "income"] = [731_904.17, 812_233.46, 690_118.93]
+    people.loc[[11, 12], "age"] = [-4711.0, 3187.0]
+    people.loc[[20, 21], "town"] = ["Wüstenrot-Nord", "N/A"]
+    people.loc[30:33, "town"] = None
+    people = pd.concat([people, people.iloc[[40, 41]]])
+    calls = pd.DataFrame({"id": [*ids[:300], "KD1000001", "KD1000002"], "town": people["town"].iloc[:302].to_numpy()})
+    calls.loc[[50, 51, 52, 53], "town"] = "Trier"
+    people.to_csv(folder / "people.csv", index=False)
+    calls.to_csv(folder / "calls.csv", index=False)
+    sources = [
+        {
+            "name": "people",
+            "uri": "people.csv",
+            "key": "id",
+            "personal_data": True,
+            "critical": ["town"],
+            "columns": {"age": {"type": "number", "min": 0, "max": 120}},
+            "expected": {"town": ["Bonn", "Köln", "Ulm"]},
+        },
+        {"name": "calls", "uri": "calls.csv", "key": "id", "personal_data": True},
+    ]
+    charter = {
+        "project": {"name": "Personal"},
+        "prediction": {"problem_type": "classification", "target": "left", "positive_class": "yes", "id_column": "id"},
+        "sources": sources,
+        "join": {"base": "people", "on": "id"},
+    }
+    (folder / "project.yaml").write_text(yaml.safe_dump(charter, allow_unicode=True), encoding="utf-8")
+    single = {"731904", "731,904", "812233", "812,233", "690118", "690,118", "-4711", "3187", "Wüstenrot"}
+    return folder, {*ids, "KD1000001", "KD1000002", *single}
+
+
+def test_the_reference_of_the_first_notebook_names_nobody(project: tuple[Path, set[str]], tmp_path: Path) -> None:
+    folder, private = project
+    executed = tmp_path / "01_eda.ipynb"
+    given = {"project": str(folder), "run_dir": str(tmp_path / "run"), "permutations": 99}
+    outcome = notebooks.execute(
+        ROOT / "notebooks" / "01_eda.ipynb", executed, given, tmp_path, lambda done, total: None
+    )
+    assert outcome.error is None
+
+    def named(personal: bool) -> set[str]:
+        reference = nbformat.reads(snapshots.normalised(executed, "eda", personal), as_version=4)
+        outputs = [output for cell in reference.cells for output in cell.get("outputs", ())]
+        shown = "".join(str(text) for one in outputs for kind, text in one.get("data", {}).items() if "png" not in kind)
+        assert "people" in shown
+        return {text for text in private if text in shown}
+
+    assert named(personal=True) == set()
+    # the faults are there to be named: extreme values stand in messages, ids on no page
+    assert "Wüstenrot" in (found := named(personal=False))
+    assert not [text for text in found if text.startswith("KD")]
