@@ -12,7 +12,7 @@ __all__ = ["Evidence", "Finding", "Gate", "check"]
 
 _HOMES = {
     "Evidence": "lab2live.pipeline.evidence",
-    "Finding": "lab2live.eda.checks.registry",
+    "Finding": "lab2live.eda.checks.findings",
     "Gate": "lab2live.charter.gates",
     "check": "lab2live.eda.checks.registry",
 }
