@@ -230,7 +230,7 @@ def write(path: Path, text: str, add: bool) -> None:
         with path.open("a" if add else "w", encoding="utf-8") as file:
             file.write(f"\n\n{text}" if add else text)
         return
-    pieces = [("", text)] if add else re.findall(r"^# %%(.*)\n(.*?)(?=^# %%|\Z)", text, re.S | re.M)
+    pieces = [("", text)] if add else re.findall(r"^# %%([^\n]*)\n(.*?)(?=^# %%|\Z)", text, re.S | re.M)
     cells = [nbformat.v4.new_code_cell(code.strip(), metadata={"tags": tags.split()}) for tags, code in pieces]
     notebook = nbformat.read(path, as_version=4) if add else nbformat.v4.new_notebook()
     notebook.cells = [*notebook.cells[:-1], *cells, *notebook.cells[-1:]]
