@@ -23,7 +23,7 @@ import numpy as np
 
 from lab2live import files
 from lab2live.errors import UserError
-from lab2live.handoff.deploying.locked import PYTHONS
+from lab2live.handoff.deploying.wheel import PYTHONS
 from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:

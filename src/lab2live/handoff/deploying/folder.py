@@ -16,7 +16,8 @@ import lab2live
 from lab2live.handoff import schemas
 from lab2live.handoff.deploying import wheel
 from lab2live.handoff.deploying.capacity import Capacity
-from lab2live.handoff.deploying.locked import PYTHONS, Needs
+from lab2live.handoff.deploying.locked import Needs
+from lab2live.handoff.deploying.wheel import PYTHONS
 from lab2live.reporting.formatting import amount, short
 
 if TYPE_CHECKING:
@@ -142,15 +143,16 @@ def files(charter: Charter, needs: Needs, measured: Capacity, core: str) -> dict
         autoescape=False,
     )
     made.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
+    name, library = wheel.build()
     brought = {
         PREDICT_LOCK: needs.lock("predict"),
         FULL_LOCK: needs.lock("predict", "explain", "monitor"),
         SMOKE: resources("lab2live.handoff.deploying").joinpath("smoke.py").read_bytes(),
-        f"deploy/{wheel.NAME}": wheel.build(),
+        f"deploy/{name}": library,
     }
     # another package or another lab2live around the same model is another image
     filled = place(charter, measured, hashlib.sha256(b"".join([core.encode(), *brought.values()])).hexdigest())
-    facts = {**filled.__dict__, "wheel": wheel.NAME, "version": lab2live.__version__, "pythons": ", ".join(PYTHONS)}
+    facts = {**filled.__dict__, "wheel": name, "version": lab2live.__version__, "pythons": ", ".join(PYTHONS)}
     return {
         **{name: made.get_template(template).render(facts).encode() for template, (name, _) in TEMPLATES.items()},
         **brought,

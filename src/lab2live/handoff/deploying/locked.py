@@ -11,11 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import lab2live
-from lab2live.environment import SUPPORTED
 from lab2live.errors import UserError
+from lab2live.handoff.deploying.wheel import PACKAGE, PYTHONS
 
-LOCK = "requirements.lock"
+LOCK, OWN_LOCK = "requirements.lock", "requirements-own.lock"
 # What lab2live itself imports for a task; tests hold these against what is really loaded. The rest follows from there.
 PREDICT = (
     *("numpy", "scipy", "onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop", "prometheus-client"),
@@ -30,7 +29,6 @@ TASKS = {
     "explain": "/explain and the page for people, `lab2live score`",
     "monitor": "`lab2live monitor`",
 }
-PYTHONS = tuple(f"{major}.{minor}" for major, minor in sorted(SUPPORTED))
 
 
 @dataclass(frozen=True)
@@ -84,26 +82,27 @@ class Needs:
 
 
 def find(folder: Path) -> str:
-    """Read the lock of a project; for the template's own demo, that of the template.
+    """Read the lock of a project with that of its own packages; for the template's own demo, that of the template.
 
     Raises
     ------
     UserError
         If there is none.
     """
-    for home in (folder, Path(lab2live.__file__).parents[2]):
+    for home in (folder, PACKAGE.parents[1]):
         if (home / LOCK).is_file():
-            return (home / LOCK).read_text(encoding="utf-8")
+            found = [home / name for name in (LOCK, OWN_LOCK) if (home / name).is_file()]
+            return "\n".join(path.read_text(encoding="utf-8") for path in found)
     raise UserError(
         "The bundle has to say which packages it needs, and this project has no lock.",
         where=folder / LOCK,
-        fix="make it from requirements.in: make lock",
+        fix="take it from the template again: cruft update, or git checkout requirements.lock",
     )
 
 
 def read(lock: str) -> tuple[Package, ...]:
-    """Read a lock as `uv pip compile --generate-hashes` writes it."""
-    found = []
+    """Read a lock as `uv pip compile --generate-hashes` writes it; a package that stands in two of them counts once."""
+    found: dict[str, Package] = {}
     for entry in re.split(r"(?m)^(?=[A-Za-z0-9])", lock):
         pinned = re.match(r"([A-Za-z0-9._-]+)==[^\\\n]+", entry)
         if pinned is None:
@@ -112,8 +111,10 @@ def read(lock: str) -> tuple[Package, ...]:
         block = [line for line in lines if not line.lstrip().startswith("#")]
         said = " ".join(line.strip().lstrip("# ") for line in lines if line.lstrip().startswith("#"))
         via = frozenset(said.removeprefix("via").split())
-        found.append(Package(pinned[1], pinned[0].strip(), "\n".join(block), via))
-    return tuple(found)
+        pin = pinned[0].strip()
+        known = found.get(pin)
+        found[pin] = Package(pinned[1], pin, "\n".join(block), via | known.via if known else via)
+    return tuple(found.values())
 
 
 def closure(packages: Iterable[Package], roots: Collection[str]) -> tuple[Package, ...]:
@@ -158,7 +159,7 @@ def needs(lock: str, model_format: str, code: Path | None) -> Needs:
             "The project's lock lacks packages that lab2live needs.",
             where=LOCK,
             found=f"no {', '.join(missing)}",
-            fix="put them back into requirements.in and renew the lock: make lock",
+            fix="take it from the template again: git checkout requirements.lock, or cruft update",
         )
     return Needs({task: closure(packages, names) for task, names in roots.items()}, tuple(sorted(unlocked)))
 
