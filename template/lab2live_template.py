@@ -1,18 +1,16 @@
-"""What the template needs beyond Jinja: the repository it lies in, the answers checked, the user's table looked at.
+"""What the template needs beyond Jinja: the repository it lies in, and the answers checked.
 
-cookiecutter and cruft load this extension, in whatever Python they run in: only the standard library is imported.
+cookiecutter and cruft load this extension, in whatever Python they run in: only the standard library is imported, and
+lab2live where that Python has what it needs.
 """
 
-import json
+import importlib.util
 import os
 import re
 import sys
-import unicodedata
 from pathlib import Path
 
 import lab2live_template_checks as checks
-import lab2live_template_data as data
-import lab2live_template_table as table
 from jinja2.ext import Extension
 from lab2live_template_checks import ROOT
 
@@ -24,47 +22,53 @@ GENERIC = {
     "segment": ("{type: category, values: {A: 0.5, B: 0.3, C: 0.2}}", "{C: 0.6}"),
     "online": ("{type: boolean, mean: 0.6}", "{true: -0.4}"),
 }
-# What stands in the table of the generated tests: made up, as files with a user's own values are not for sharing.
-MADE_UP = {
-    "number": ("1.0", "20.0"),
-    "integer": ("1", "20"),
-    "boolean": ("True", "False"),
-    "date": ('"2026-01-31"', '"2026-07-01"'),
-}
-MADE_UP_TEXT = ('"a"', '"b"')
 # A rule that fits them: the share of the positive class, or the mean of the target, up to two years and above.
 GENERIC_RULES = {
     "classification": {"kind": "share", "above": 0.17, "below": 0.31, "missing": 0.25},
     "regression": {"kind": "mean", "above": 80, "below": 115, "missing": 100},
 }
+# What the demo's features and rule look at.
+DEMO = {
+    "contract": "category",
+    "tickets": "integer",
+    "longest_wait_hours": "number",
+    "late_payments": "integer",
+    "monthly_bill": "number",
+    "tenure_months": "integer",
+}
+# What else than outputs git never sees of a notebook: which Python it ran in, and what papermill and VS Code note.
+NBSTRIPOUT = (
+    "--keep-id --drop-tagged-cells=injected-parameters "
+    "--extra-keys='metadata.language_info metadata.papermill cell.metadata.papermill cell.metadata.vscode'"
+)
+DEMO_CHECK = "tenure_beyond_age"
 
 
 class Lab2Live(Extension):
     """Adds the globals and filters that the template uses."""
 
+    looked = False
+
     def __init__(self, environment):
         super().__init__(environment)
+        starter = library_file("pipeline/starter/__init__.py")
         environment.globals.update(
             template_root=ROOT.as_posix(),
             canonical=canonical,
-            checked=checked,
+            checked=self.checked,
             code_owner=code_owner,
-            columns=columns,
-            described=described,
-            example=example,
             generic=generic,
             locked=locked,
-            not_inputs=not_inputs,
+            nbstripout_options=NBSTRIPOUT,
+            looked=lambda: self.looked,
             reachable=reachable,
-            rule=rule,
+            starter=lambda name, answers: render(starter, name, answers),
             updating=updating,
         )
         environment.filters.update(
-            quoted=quoted,
-            answer=lambda text: f" {quoted(text)}" if text else "",  # what follows `field:`, where nothing is an answer
-            answered=answered,
-            python=python,
-            python_tuple=python_tuple,
+            quoted=starter.quoted,
+            answer=lambda text: f" {starter.quoted(text)}" if text else "",  # follows `field:`, where nothing is one
+            answered=lambda text, **answers: answered(starter, text, answers),
             source_name=source_name,
             project_slug=checks.project_slug,
             package_name=checks.package_name,
@@ -73,25 +77,59 @@ class Lab2Live(Extension):
         for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
             del sys.modules[name]
 
+    def checked(self, answers):
+        """Refuse answers that cannot work, while nothing has been written yet; freeze what a relative path means.
+
+        The frozen path replaces the answer, so that a replay or `cruft update` from another folder means the same file.
+        """
+        if answers["data_source"] in ("file", "sql"):
+            answers["data_path"] = from_here(answers["data_path"])
+        # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
+        if not updating():
+            checks.check_spelling(sys.argv, answers)
+            checks.check(answers)
+            if answers["data_source"] == "file" and not re.search(r"://|\$\{", answers["data_path"]):
+                self.looked = look(answers)
+        return ""
+
+
+def library_file(path):
+    """A file of the library that needs nothing but the standard library and Jinja, of this version of the template."""
+    spec = importlib.util.spec_from_file_location("lab2live_template_file", ROOT / "src/lab2live" / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 def canonical(path):
     """The text of a file at the repository's root: one source of truth for the template and for its own tests."""
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def checked(answers):
-    """Refuse answers that cannot work, while nothing has been written yet; freeze where a relative data_path points.
+def look(answers):
+    """Let the library look at the table, where the running Python can import it; else `lab2live init` will.
 
-    The frozen path replaces the answer, so that a replay or `cruft update` from another folder means the same file.
+    Says whether it could.
     """
-    if answers["data_source"] in ("file", "sql"):
-        answers["data_path"] = from_here(answers["data_path"])
-    # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
-    if not updating():
-        checks.check_spelling(sys.argv, answers)
-        checks.check(answers)
-        data.check(answers)
-    return ""
+    sys.path.insert(0, str(ROOT / "src"))
+    try:
+        from lab2live.errors import UserError
+        from lab2live.pipeline import init
+    except Exception:  # an old pandas may fail in any way while it is imported
+        return False
+    finally:
+        sys.path.remove(str(ROOT / "src"))
+    fields = ("problem_type", "target", "positive_class", "id_column", "time_column", "group_column")
+    prediction = {field: answers[field] for field in fields if answers[field]}
+    source = {"name": source_name(answers["data_path"]), "uri": answers["data_path"], "key": answers["id_column"] or None}
+    try:
+        init.look({"project": {"name": answers["project_name"]}, "prediction": prediction, "sources": [source]})
+    except UserError as error:
+        field = re.search(r"(\w+)`$", error.details.get("where", ""))
+        name = {"uri": "data_path"}.get(field[1], field[1]) if field else "data_path"
+        told = {part: error.details[part] for part in ("found", "expected", "fix") if part in error.details}
+        checks.refuse(name, error.problem, **told)
+    return True
 
 
 def from_here(path):
@@ -129,101 +167,35 @@ def code_owner(answers):
     return answers["author"] if re.fullmatch(account, answers["author"], re.ASCII) else ""
 
 
-def described(answers):
-    """What the charter says about every column of the user's own table: name -> a YAML mapping; {} when unknown."""
-    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
-    if not found or not 1 < len(found.inputs(besides=[])) <= 60:
-        return {}
-    told = {name: found.kind(name) for name in found.inputs(besides=[])}
-    lines = {name: f"{{type: {kind}}}" if kind else "{}" for name, kind in told.items()}
-    if answers["target"] in lines and answers["problem_type"] == "regression":
-        lines[answers["target"]] = "{type: number}"
-    elif answers["target"] in lines:
-        # only here are values written down: names of classes are no data about anybody
-        classes = ", ".join(map(quoted, table.classes(found.column(answers["target"]))))
-        lines[answers["target"]] = f"{{type: category, values: [{classes}]}}" if classes else "{type: category}"
-    return lines
-
-
-def columns(answers):
-    """The names of the input columns, or nothing when they cannot be known, or are too many to be listed in code."""
-    if answers["data_source"] == "simulate":
-        return list(generic(answers))
-    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
-    inputs = found.inputs(besides=not_inputs(answers)) if found else []
-    return inputs if len(inputs) <= 40 else []
-
-
-def example(answers):
-    """The lines of a small table with every input column, for the tests of features and rules."""
-    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
-    split = rule(answers)
-    cells = {name: MADE_UP.get(found.kind(name), MADE_UP_TEXT) for name in columns(answers) if found}
-    for name, (described, _) in generic(answers).items() if answers["data_source"] == "simulate" else ():
-        cells[name] = MADE_UP.get(re.match(r"{type: (\w+)", described)[1], MADE_UP_TEXT)
-    if split:
-        cells[split["column"]] = (split["split"] - 1, split["split"] + 1)
-    return [entry(name, values) for name, values in (cells or {"a column": (1, 2), "another": MADE_UP_TEXT}).items()]
-
-
-def entry(name, values):
-    """A column of that table, laid out as `ruff format` would."""
-    cells = [*map(str, values), "None"]
-    line = f"        {python(name)}: [{', '.join(cells)}],"
-    if sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line) <= 120:
-        return line
-    return "\n".join([f"        {python(name)}: [", *(f"            {cell}," for cell in cells), "        ],"])
-
-
 def generic(answers):
     """The columns to simulate, without those that bear a name of the user's own."""
-    taken = {name.lower() for name in not_inputs(answers)}
+    fields = ("target", "id_column", "time_column", "group_column")
+    taken = {answers[field].lower() for field in fields}
     return {name: described for name, described in GENERIC.items() if name not in taken}
 
 
-def rule(answers):
-    """A first business rule picked from the user's own table, or None when there is nothing to pick it from."""
-    if answers["data_source"] == "simulate" and "months_known" in generic(answers):
-        return {"column": "months_known", "split": 24, **GENERIC_RULES[answers["problem_type"]]}
-    found = table.read(answers["data_path"]) if answers["data_source"] == "file" else None
-    if not found or answers["target"] not in found.header:
-        return None
-    return table.pick_rule(
-        found, answers["problem_type"], answers["target"], answers["positive_class"], not_inputs(answers)
-    )
+def render(starter, name, answers):
+    """A file of the user's package, as far as the answers tell; the rest comes with the look at the table."""
+    types, rule, check = {}, None, None
+    if answers["data_source"] == "demo":
+        if (ROOT / "src/lab2live/demo" / name).is_file():
+            return canonical(f"src/lab2live/demo/{name}").rstrip("\n")
+        types, check = DEMO, DEMO_CHECK
+    elif answers["data_source"] == "simulate":
+        columns = generic(answers)
+        types = {column: re.match(r"{type: (\w+)", described)[1] for column, (described, _) in columns.items()}
+        if "months_known" in columns:
+            rule = {"column": "months_known", "split": 24, **GENERIC_RULES[answers["problem_type"]]}
+    return starter.render(name, answers, answers["package_name"], types, rule, check).rstrip("\n")
 
 
-def not_inputs(answers):
-    return [answers[name] for name in ("target", "id_column", "time_column") if answers[name]]
-
-
-def answered(text, **answers):
+def answered(starter, text, answers):
     """Put answers into the `project:` block of the demo's charter; empty ones leave what stands there."""
     for name, answer in answers.items():
         if answer:
-            line = f"  {name}: {quoted(answer)}"
+            line = f"  {name}: {starter.quoted(answer)}"
             text = re.sub(rf"^  {name}: .*$", lambda _, line=line: line, text, count=1, flags=re.MULTILINE)
     return text
-
-
-def quoted(text):
-    """A string literal that means the same in YAML, TOML and JSON, whatever the text holds."""
-    literal = json.dumps(text, ensure_ascii=False)
-    return re.sub("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", literal)
-
-
-def python(text):
-    """A Python string literal, with the quotes that `ruff format` would choose."""
-    quote = "'" if text.count('"') > text.count("'") else '"'
-    letters = [repr(letter)[1:-1] if letter not in "'\"" else letter for letter in text]
-    return quote + "".join("\\" + letter if letter == quote else letter for letter in letters) + quote
-
-
-def python_tuple(texts):
-    """A Python tuple, laid out as `ruff format` would."""
-    if len(texts) == 1:
-        return f"({python(texts[0])},)"
-    return "\n".join(["(", *(f"    {python(text)}," for text in texts), ")"])
 
 
 def source_name(address):

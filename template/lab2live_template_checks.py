@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("src/lab2live", "notebooks", "requirements.in", "requirements.lock", "environment.yml")
+ROOMS = ("src/lab2live", "notebooks", "requirements.in", "requirements.lock")
 # Options of cookiecutter whose value is the next word.
 TAKES_A_VALUE = [
     "-c",
@@ -22,6 +22,15 @@ TAKES_A_VALUE = [
     "--replay-file",
 ]
 ONE_LINE = ("project_name", "author", "organisation")
+# What the demo asks, which cannot be answered otherwise.
+DEMO = {
+    "problem_type": "classification",
+    "target": "churned",
+    "positive_class": "yes",
+    "id_column": "customer_id",
+    "time_column": "",
+    "group_column": "",
+}
 
 # Folders of the project and files beside its tests: a package of that name would be imported instead, or they of it.
 OWN_NAMES = ["lab2live", "tests", "test", "notebooks", "src", "data", "docs", "runs", "conftest", "setup"]
@@ -65,24 +74,14 @@ def check(answers):
     for field in ONE_LINE:
         if not answers[field].isprintable():
             refuse(field, "this has to be one line.", found=ascii(answers[field]), fix="leave out line breaks and tabs")
-    check_names(answers["project_slug"], answers["package_name"])
-
-
-def check_names(slug, package):
+    slug, package = answers["project_slug"], answers["package_name"]
     if not is_slug(slug):
         refuse(
             "project_slug",
-            "this cannot be the name of a folder and of a Python distribution.",
+            "this cannot be the name of a folder.",
             found=ascii(slug),
             expected="up to 64 letters, digits, - _ or ., beginning and ending with a letter or digit, no path",
             fix="project_slug=my-project, and say where with --output-dir",
-        )
-    if import_name(slug) in distributions():
-        refuse(
-            "project_slug",
-            "a package that the project needs has this name, and installing the project would replace it.",
-            found=slug,
-            fix=typed("project_slug", f"{slug}-project"),
         )
     if not is_package_name(package):
         refuse(
@@ -100,16 +99,78 @@ def check_names(slug, package):
             expected="a name that nothing else is imported by",
             fix=typed("package_name", f"{package}_project"),
         )
+    check_data(answers)
+
+
+def check_data(answers):
+    """Whether the answers about the data fit together; what is in a table is not looked at here."""
+    source, path, target = answers["data_source"], answers["data_path"], answers["target"]
+    if source in ("demo", "simulate") and path:
+        refuse(
+            "data_source",
+            f"data_path is given, but data_source={source} would not read it.",
+            found=f"data_source={source}, data_path={path}",
+            fix="data_source=file for a file or URL, data_source=sql for a database; or leave data_path empty",
+        )
+    if source == "demo":
+        for field, expected in DEMO.items():
+            if answers[field] != expected:
+                refuse(
+                    field,
+                    "the demo comes with its own question; other answers are for other data.",
+                    found=answers[field],
+                    expected=expected or "nothing",
+                    fix=f"leave {field} out, or give your own data: data_source=file data_path=...",
+                )
+        return
+    if not target:
+        refuse("target", "which column is to be predicted?", found="nothing", fix="target=<the name of a column>")
+    for field in ("id_column", "time_column", "group_column"):
+        if answers[field] == target:
+            refuse(
+                field,
+                "this is the column that is to be predicted; it cannot be anything else.",
+                found=target,
+                expected="another column than target, or nothing",
+                fix=f"leave {field} out, or correct one of the two",
+            )
+    if source == "simulate":
+        return
+    if not path:
+        example = "table.csv" if source == "file" else "postgresql://user:${DB_PASSWORD}@host/database"
+        refuse(
+            "data_path",
+            f"data_source={source} needs to know where the data are.",
+            found="nothing",
+            expected="a file or URL" if source == "file" else "the address of a database",
+            fix=typed("data_path", example),
+        )
+    secret = re.match(r"[^/]*://[^/@]*:([^/@]+)@", path)
+    if secret and not re.fullmatch(r"\$\{\w+\}", secret[1]):
+        refuse(
+            "data_path",
+            "there is a password in the address, and the answers are written to files.",
+            found=path.replace(secret[1], "***"),
+            expected="the name of an environment variable in its place",
+            fix=typed("data_path", path.replace(secret[1], "${DB_PASSWORD}")),
+        )
+    if source == "file" and "://" not in path and "${" not in path and not Path(path).exists():
+        refuse(
+            "data_path",
+            "there is no such file.",
+            found=path,
+            expected="a file that exists, or a URL; a relative path counts from where you stand",
+            fix="correct the path, or begin with data_source=demo or data_source=simulate",
+        )
 
 
 def project_slug(slug):
-    """The default answer: a folder's name made from the project's, kept off names that cannot be used."""
-    usable = is_slug(slug) and import_name(slug) not in distributions()
-    return slug if usable else f"{slug or 'my'}-project"
+    """The default answer: a folder's name made from the project's."""
+    return slug if is_slug(slug) else f"{slug or 'my'}-project"
 
 
 def is_slug(slug):
-    """Whether a folder on every system, and a Python distribution, can have this name."""
+    """Whether a folder can have this name on every system."""
     return bool(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", slug)) and not is_reserved(slug)
 
 
@@ -139,21 +200,11 @@ def taken():
 def distributions():
     """The names of everything that gets installed, written as a module would be."""
     found = {"lab2live"}
-    for file in (ROOT / "requirements.in", ROOT / "requirements.lock"):
-        if file.is_file():
-            text = file.read_text(encoding="utf-8")
-            found.update(import_name(name) for name in re.findall(r"^[A-Za-z0-9][\w.-]*", text, re.MULTILINE))
+    if (ROOT / "requirements.lock").is_file():
+        text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+        names = re.findall(r"^[A-Za-z0-9][\w.-]*", text, re.MULTILINE)
+        found.update(re.sub(r"[-_.]+", "_", name).lower() for name in names)
     return found
-
-
-def import_name(name):
-    return re.sub(r"[-_.]+", "_", name).lower()
-
-
-def nearest(name, known):
-    """The one that was probably meant, else None."""
-    close = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=1, cutoff=0.5)
-    return next((one for one in known if one.lower() in close), None)
 
 
 def typed(field, answer):
@@ -161,7 +212,7 @@ def typed(field, answer):
     return f"{field}={shlex.quote(answer)}"
 
 
-def refuse(field, problem, *, found, expected="", fix):
+def refuse(field, problem, *, found="", expected="", fix=""):
     """Say what is wrong and stop. A hook could do it only after a folder was made, and under a traceback."""
     details = {"found": found, "expected": expected, "fix": fix}
     lines = [f"  {name + ':':<10}{text}" for name, text in details.items() if text]

@@ -1,23 +1,24 @@
-"""Copies the canonical rooms, which exist once at the top of the template's repository, into the new project.
+"""Brings the library as one wheel, the notebooks and the lock, all from the top of the template's repository.
 
 The working directory is the project. Runs again on every `cruft update`, so it only writes files; a new project it also
 says what to type next.
 """
 
+import hashlib
 import json
-import runpy
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 # Answers come as data, never spliced into code. No JSON has three quotes in a row, so it cannot end this literal.
 ANSWERS = json.loads(
-    r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "updating": updating()} | tojson }}"""
+    r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "package": cookiecutter.package_name, "updating": updating(), "looked": looked()} | tojson }}"""
 )
 ROOT = Path(ANSWERS["root"])
-stripped = runpy.run_path(str(ROOT / "src/lab2live/pipeline/stripping.py"))["stripped"]
-NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*")
+sys.dont_write_bytecode = True  # the template's repository stays as it is
+sys.path.insert(0, str(ROOT / "src"))
+
+from lab2live.handoff.deploying import wheel  # noqa: E402
 
 
 def write(path, text):
@@ -26,12 +27,19 @@ def write(path, text):
         file.write(text)
 
 
-shutil.copytree(ROOT / "src/lab2live", "src/lab2live", ignore=NOT_COPIED, dirs_exist_ok=True)
-for name in ("requirements.in", "requirements.lock", "environment.yml"):
-    shutil.copyfile(ROOT / name, name)
+name, content = wheel.build()
+Path("vendor").mkdir(exist_ok=True)
+Path("vendor", name).write_bytes(content)
+version = name.split("-")[1]
+write(
+    Path("requirements.lock"),
+    "# The template's: renewed by `make update`. Packages of your own go into requirements-own.in.\n--find-links ./vendor\n"
+    f"lab2live=={version} \\\n    --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
+    + (ROOT / "requirements.lock").read_text(encoding="utf-8"),
+)
 for notebook in sorted((ROOT / "notebooks").glob("[!.]*.ipynb")):
     text = notebook.read_text(encoding="utf-8")
-    write(Path("notebooks", notebook.name), stripped(text))
+    write(Path("notebooks", notebook.name), wheel.stripped(text))
     if ANSWERS["data_source"] == "demo":
         write(Path("tests/reference", notebook.name), text)
 
@@ -41,6 +49,16 @@ for folder in (Path(".github/workflows"), Path(".github"), Path("ci")):
         folder.rmdir()
 
 if not ANSWERS["updating"]:
+    # What depends on the table is written now, where this Python has what the library needs, else by `lab2live init`.
+    if ANSWERS["data_source"] in ("file", "sql"):
+        package = Path("src", ANSWERS["package"])
+        files = [Path("project.yaml"), Path("tests/test_package.py"), *sorted(package.glob("*.py"))]
+        hashes = {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        write(Path(".lab2live.json"), json.dumps(hashes, indent=2) + "\n")
+        if ANSWERS["looked"]:
+            from lab2live.pipeline import init
+
+            init.fill(Path.cwd())
     sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name that the terminal cannot show is no error
     print(
         f"The project is ready. README.md there says the rest, also without make:\n  cd {shlex.quote(str(Path.cwd()))}"

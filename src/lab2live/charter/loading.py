@@ -88,7 +88,8 @@ def _simulated(charter: Charter, source: Source) -> Source:
     """Give a source of which only the description counts; what can be read everywhere stays as it is."""
     if source.address.startswith((schema.DEMO_SCHEME, schema.PUBLIC_SCHEME, schema.SIMULATED_SCHEME)):
         return source
-    if not source.columns and not source.aggregate:
+    columns = source.columns or charter.simulate.columns.get(source.name, {})
+    if not columns and not source.aggregate:
         raise UserError(
             f"{SOURCES}={SIMULATED}, and the charter does not say which columns source `{source.name}` has.",
             where=f"{charter.file}, field `sources ({source.name}).columns`",
@@ -97,7 +98,8 @@ def _simulated(charter: Charter, source: Source) -> Source:
         )
     lists = {column: values for column, values in source.expected.items() if isinstance(values, list)}
     elsewhere: dict[str, object] = {"stand_in": None, "snapshot": None, "table": None, "expected": lists}
-    return source.model_copy(update={"uri": schema.SIMULATED_SCHEME, "access": "simulated", **elsewhere})
+    update = {"uri": schema.SIMULATED_SCHEME, "access": "simulated", "columns": columns, **elsewhere}
+    return source.model_copy(update=update)
 
 
 def _nearest_charter() -> Charter:

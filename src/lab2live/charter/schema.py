@@ -370,6 +370,9 @@ class Simulation(Block):
         To be planted when all is drawn.
     sample
         Source -> a file with a few of its real rows, to learn from.
+    columns
+        Source -> its columns, where the source itself declares none: what stand-ins are drawn from, and no check holds
+        the data against.
     """
 
     rows: int | None = Field(None, ge=1)
@@ -379,6 +382,7 @@ class Simulation(Block):
     noise: float | None = Field(None, ge=0)
     faults: list[PlannedFault] = []
     sample: dict[str, str] = {}
+    columns: dict[str, dict[str, Column]] = {}
 
 
 class Fallback(Block):

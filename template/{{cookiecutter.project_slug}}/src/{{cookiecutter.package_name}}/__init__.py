@@ -1,1 +1,1 @@
-"""What belongs to this project alone: `features.py` (the inputs) and `rules.py` (the business rule). Yours to edit."""
+"""What belongs to this project alone: features, business rule, models, gates and checks of your own. Yours to edit."""

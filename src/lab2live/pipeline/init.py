@@ -1,0 +1,153 @@
+"""`lab2live init`: a look at the table, once, and what depends on its columns written into files nobody has edited yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lab2live import files
+from lab2live.charter import loading as charters
+from lab2live.charter.schema import Charter
+from lab2live.data import dataset as datasets
+from lab2live.data.sources import schema_inference, tables
+from lab2live.errors import UserError
+from lab2live.pipeline import starter
+
+if TYPE_CHECKING:
+    from lab2live.data.dataset import Dataset
+
+# Names the files that are still as generated, by the hash of their content; gone once the table has been looked at.
+GENERATED = ".lab2live.json"
+# More columns than these are not listed in code, nor in the charter.
+MOST_IN_CODE, MOST_IN_CHARTER = 40, 60
+# What the charter says as generated, and is filled in.
+NO_COLUMNS = "simulate: {}\n"
+PACKAGE_FILES = ("features.py", "rules.py", "checks.py")
+
+
+def look(answers: Mapping[str, Any]) -> None:
+    """Read the table that the answers of a bake name, before anything is written.
+
+    Parameters
+    ----------
+    answers
+        `prediction` and `sources`, as they will stand in the charter.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read, or does not have what the answers say.
+    """
+    _facts(Charter.model_validate({**answers, "folder": Path.cwd(), "file": Path(charters.FILE)}))
+
+
+def fill(folder: Path) -> list[str]:
+    """Write what depends on the columns of the table into the files of a project that are still as generated.
+
+    Parameters
+    ----------
+    folder
+        Of the project.
+
+    Returns
+    -------
+    list of str
+        The files written; empty where the table has been looked at before.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read, or does not have what the charter says.
+    """
+    note = folder / GENERATED
+    if not note.is_file():
+        return []
+    charter = charters.read(folder / charters.FILE)
+    types, rule, columns = _facts(charter)
+    package = charter.project.package or ""
+    contents = {
+        path: starter.render(Path(path).name, charter.prediction.model_dump(), package, types, rule)
+        for path in (*(f"src/{package}/{name}" for name in PACKAGE_FILES), "tests/test_package.py")
+    }
+    if columns:
+        text = (folder / charters.FILE).read_text(encoding="utf-8")
+        contents[charters.FILE] = text.replace(NO_COLUMNS, _block(columns, rule))
+    generated = files.read_json(note)
+    written = []
+    for path, content in contents.items():
+        place = folder / path
+        if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() == generated.get(path):
+            files.write_text(place, content)
+            written.append(path)
+    note.unlink()
+    return written
+
+
+def _facts(charter: Charter) -> tuple[dict[str, str], dict[str, Any] | None, dict[str, dict[str, dict[str, Any]]]]:
+    """Look at the tables: the type of every feature, a first rule, and what the columns of every source are."""
+    readings = tables.read_all(charter)
+    for reading in readings:
+        if reading.table is None:
+            raise UserError(
+                f"The table cannot be read: {reading.problem}",
+                where=f"{charter.file}, field `sources ({reading.source.name}).uri`",
+                fix="correct the address or the file",
+            )
+    data = datasets.dataset(charter, tables.joined_table(charter, readings))
+    columns = {one["name"]: one["columns"] for one in schema_inference.describe(charter, readings)}
+    known = {name: told["type"] for described in columns.values() for name, told in described.items()}
+    types = {name: known.get(name, "text") for name in data.columns.kinds}
+    few = sum(map(len, columns.values())) <= MOST_IN_CHARTER
+    return types if len(types) <= MOST_IN_CODE else {}, _rule(data), columns if few else {}
+
+
+def _rule(data: Dataset) -> dict[str, Any] | None:
+    """Find the one split of one number that says most about the target; `None` where no number says anything."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    names = [
+        name
+        for name in data.columns.numbers
+        if data.raw[name].dtype.kind in "iuf" and data.raw[name].count() * 2 > len(data.raw)
+    ]
+    if not names:
+        return None
+    numbers = data.raw[names].astype(float)
+    kind_of_tree = DecisionTreeClassifier if data.classes else DecisionTreeRegressor
+    # a twentieth of the rows at least: five strange rows make a large difference and a bad rule
+    tree = kind_of_tree(max_depth=1, min_samples_leaf=0.05, random_state=0).fit(numbers, data.outcome).tree_
+    if tree.node_count == 1:
+        return None
+    column = names[tree.feature[0]]
+    split = float(f"{tree.threshold[0]:.6g}")
+    values = numbers[column].to_numpy()
+    kind = "mean" if not data.classes else "share" if len(data.classes) == 2 else "label"
+    parts = {"above": values > split, "below": values <= split, "missing": slice(None)}
+
+    def answer(part: Any) -> float | str:
+        outcome = data.outcome[part]
+        if kind == "label":
+            return data.classes[np.bincount(outcome).argmax()]
+        return float(f"{outcome.mean():.4g}")
+
+    return {"column": column, "split": split, "kind": kind, **{name: answer(part) for name, part in parts.items()}}
+
+
+def _block(columns: Mapping[str, Mapping[str, Mapping[str, Any]]], rule: Mapping[str, Any] | None) -> str:
+    """Write what stand-ins are drawn from. It declares nothing: no check holds the data against it."""
+    lines = ["simulate:"]
+    if rule and rule["kind"] != "label":
+        effect = 0.8 if rule["above"] > rule["below"] else -0.8
+        lines.append(f"  effects: {{{starter.quoted(rule['column'])}: {effect}}}")
+    lines.append("  columns:")
+    for source, described in columns.items():
+        lines.append(f"    {starter.quoted(source)}:")
+        for name, told in described.items():
+            values = f", values: [{', '.join(map(starter.quoted, told['values']))}]" if "values" in told else ""
+            lines.append(f"      {starter.quoted(name)}: {{type: {told['type']}{values}}}")
+    return "\n".join(lines) + "\n"

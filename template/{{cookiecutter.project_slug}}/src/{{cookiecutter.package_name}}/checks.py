@@ -1,0 +1,1 @@
+{{ starter('checks.py', cookiecutter) }}

@@ -1,0 +1,1 @@
+{{ starter('gates.py', cookiecutter) }}

@@ -1,0 +1,1 @@
+{{ starter('test_package.py', cookiecutter) }}
