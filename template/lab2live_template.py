@@ -47,20 +47,18 @@ DEMO_CHECK = "tenure_beyond_age"
 class Lab2Live(Extension):
     """Adds the globals and filters that the template uses."""
 
-    looked = False
-
     def __init__(self, environment):
         super().__init__(environment)
         starter = library_file("pipeline/starter/__init__.py")
         environment.globals.update(
             template_root=ROOT.as_posix(),
             canonical=canonical,
-            checked=self.checked,
+            checked=checked,
             code_owner=code_owner,
             generic=generic,
             locked=locked,
             nbstripout_options=NBSTRIPOUT,
-            looked=lambda: self.looked,
+            at_hand=at_hand,
             reachable=reachable,
             starter=lambda name, answers: render(starter, name, answers),
             updating=updating,
@@ -77,21 +75,6 @@ class Lab2Live(Extension):
         for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
             del sys.modules[name]
 
-    def checked(self, answers):
-        """Refuse answers that cannot work, while nothing has been written yet; freeze what a relative path means.
-
-        The frozen path replaces the answer, so that a replay or `cruft update` from another folder means the same file.
-        """
-        if answers["data_source"] in ("file", "sql"):
-            answers["data_path"] = from_here(answers["data_path"])
-        # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
-        if not updating():
-            checks.check_spelling(sys.argv, answers)
-            checks.check(answers)
-            if answers["data_source"] == "file" and not re.search(r"://|\$\{", answers["data_path"]):
-                self.looked = look(answers)
-        return ""
-
 
 def library_file(path):
     """A file of the library that needs nothing but the standard library and Jinja, of this version of the template."""
@@ -106,22 +89,41 @@ def canonical(path):
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def look(answers):
-    """Let the library look at the table, where the running Python can import it; else `lab2live init` will.
+def checked(answers):
+    """Refuse answers that cannot work, while nothing has been written yet; freeze where a relative data_path points.
 
-    Says whether it could.
+    The frozen path replaces the answer, so that a replay or `cruft update` from another folder means the same file.
     """
+    if answers["data_source"] in ("file", "sql"):
+        answers["data_path"] = from_here(answers["data_path"])
+    # An update renders old answers again, perhaps on a machine that has no data: they were checked the first time.
+    if not updating():
+        checks.check_spelling(sys.argv, answers)
+        checks.check(answers)
+        if at_hand(answers):
+            look(answers)
+    return ""
+
+
+def at_hand(answers):
+    """Whether the table is a file on this machine: whatever lies behind an address may keep a bake waiting."""
+    return answers["data_source"] == "file" and not re.search(r"://|\$\{", answers["data_path"])
+
+
+def look(answers):
+    """Let the library look at the table, where the running Python can import it; else `lab2live init` will."""
     sys.path.insert(0, str(ROOT / "src"))
     try:
         from lab2live.errors import UserError
         from lab2live.pipeline import init
     except Exception:  # an old pandas may fail in any way while it is imported
-        return False
+        return
     finally:
         sys.path.remove(str(ROOT / "src"))
     fields = ("problem_type", "target", "positive_class", "id_column", "time_column", "group_column")
     prediction = {field: answers[field] for field in fields if answers[field]}
-    source = {"name": source_name(answers["data_path"]), "uri": answers["data_path"], "key": answers["id_column"] or None}
+    path = answers["data_path"]
+    source = {"name": source_name(path), "uri": path, "key": answers["id_column"] or None}
     try:
         init.look({"project": {"name": answers["project_name"]}, "prediction": prediction, "sources": [source]})
     except UserError as error:
@@ -129,7 +131,6 @@ def look(answers):
         name = {"uri": "data_path"}.get(field[1], field[1]) if field else "data_path"
         told = {part: error.details[part] for part in ("found", "expected", "fix") if part in error.details}
         checks.refuse(name, error.problem, **told)
-    return True
 
 
 def from_here(path):

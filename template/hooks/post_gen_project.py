@@ -12,7 +12,8 @@ from pathlib import Path
 
 # Answers come as data, never spliced into code. No JSON has three quotes in a row, so it cannot end this literal.
 ANSWERS = json.loads(
-    r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "package": cookiecutter.package_name, "updating": updating(), "looked": looked()} | tojson }}"""
+    r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "package": cookiecutter.package_name,
+            "updating": updating(), "at_hand": at_hand(cookiecutter)} | tojson }}"""
 )
 ROOT = Path(ANSWERS["root"])
 sys.dont_write_bytecode = True  # the template's repository stays as it is
@@ -33,8 +34,8 @@ Path("vendor", name).write_bytes(content)
 version = name.split("-")[1]
 write(
     Path("requirements.lock"),
-    "# The template's: renewed by `make update`. Packages of your own go into requirements-own.in.\n--find-links ./vendor\n"
-    f"lab2live=={version} \\\n    --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
+    "# The template's: renewed by `make update`. Packages of your own go into requirements-own.in.\n"
+    f"--find-links ./vendor\nlab2live=={version} \\\n    --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
     + (ROOT / "requirements.lock").read_text(encoding="utf-8"),
 )
 for notebook in sorted((ROOT / "notebooks").glob("[!.]*.ipynb")):
@@ -55,10 +56,13 @@ if not ANSWERS["updating"]:
         files = [Path("project.yaml"), Path("tests/test_package.py"), *sorted(package.glob("*.py"))]
         hashes = {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         write(Path(".lab2live.json"), json.dumps(hashes, indent=2) + "\n")
-        if ANSWERS["looked"]:
-            from lab2live.pipeline import init
-
-            init.fill(Path.cwd())
+        if ANSWERS["at_hand"]:
+            try:
+                from lab2live.pipeline import init
+            except Exception:  # an old pandas may fail in any way while it is imported
+                init = None
+            if init:
+                init.fill(Path.cwd())
     sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name that the terminal cannot show is no error
     print(
         f"The project is ready. README.md there says the rest, also without make:\n  cd {shlex.quote(str(Path.cwd()))}"

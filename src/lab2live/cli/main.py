@@ -99,6 +99,15 @@ def print_columns(found: Charter) -> None:
 
 
 @app.command()
+def init(project: ProjectOption = None) -> None:
+    """Look at the table once, and fill in what depends on its columns, where nobody has edited it."""
+    from lab2live.pipeline import init as first_look
+
+    written = first_look.fill(charters.find(project).folder)
+    console.print(f"Filled in: {escape(', '.join(written))}" if written else "There is nothing to fill in.")
+
+
+@app.command()
 def run(
     project: ProjectOption = None,
     stage: Annotated[

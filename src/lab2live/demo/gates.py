@@ -2,7 +2,7 @@
 
 from lab2live import Gate
 
-# A worked example; `notebooks/06_own_analysis.ipynb` judges it. With `must_pass=True` a fail alone makes the project a no-go.
+# A worked example, judged in notebooks/06_own_analysis.ipynb. With `must_pass=True` a fail makes the project a no-go.
 GATES = [
     Gate(
         id="own.rows",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.errors import UserError
 from lab2live.monitoring import sheet
 from lab2live.pipeline import notebooks
@@ -40,9 +39,7 @@ def run(
     """
     from lab2live.handoff.batch import check_kind, check_text
 
-    notebook = (home or PACKAGE_FOLDER.parents[1]) / "notebooks" / NOTEBOOK
-    if home is None and not notebook.is_file():  # installed from the wheel of a bundle, which brings it here
-        notebook = Path(__file__).with_name(NOTEBOOK)
+    notebook = (notebooks.SHIPPED if home is None else home / "notebooks") / NOTEBOOK
     check_kind(batch)
     for place in (bundle, batch):
         if not place.exists():

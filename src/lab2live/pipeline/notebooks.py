@@ -17,6 +17,8 @@ from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.errors import UserError
 
 KERNEL = "python3"
+# The notebooks as they are shipped: the wheel brings them, a checkout has them beside the package.
+SHIPPED = (PACKAGE_FOLDER if (PACKAGE_FOLDER / "notebooks").is_dir() else PACKAGE_FOLDER.parents[1]) / "notebooks"
 
 # What says where temporary files go, on any system.
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")

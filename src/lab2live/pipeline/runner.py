@@ -107,8 +107,8 @@ def nodes_of(charter: Charter) -> tuple[Node, ...]:
 
 
 def home_of(charter: Charter) -> Path:
-    """Find the folder whose `notebooks/` are executed: the project, or, for the demo, the template's checkout."""
-    for folder in (charter.folder, PACKAGE_FOLDER.parents[1]):
+    """Find the folder whose `notebooks/` are executed: the project, or, for the demo, where they are shipped."""
+    for folder in (charter.folder, notebooks.SHIPPED.parent):
         if all((folder / node.notebook).is_file() for node in JOURNEY):
             return folder
     raise UserError(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.pipeline import notebooks
 from lab2live.portfolio import sheet
 
@@ -31,6 +30,6 @@ def run(places: Sequence[Path], out: Path, on_cell: Callable[[int, int], None]) 
     UserError
         For folders that are not there, or if the notebook breaks.
     """
-    notebook = PACKAGE_FOLDER.parents[1] / "notebooks" / NOTEBOOK
+    notebook = notebooks.SHIPPED / NOTEBOOK
     given = {"projects": [str(place.resolve()) for place in sheet.distinct(places)]}
     return notebooks.run_apart(notebook, "Portfolio", sheet.FILE, out, given, on_cell)
