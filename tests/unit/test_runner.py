@@ -127,7 +127,7 @@ def follows_the_contract(run: Path) -> None:
         assert gate["message"]
     assert [record["stage"] for record in content["run"]["stages"] if not record["own"]] == list(STAGES)
     assert content["measures"].keys() >= set(decision.MEASURES)
-    assert content["run"]["versions"].keys() >= {"python", "lab2live", "lab2live content", "pandas", "scikit-learn"}
+    assert content["run"]["versions"].keys() >= {"python", "lab2live", "pandas", "scikit-learn"}
     for record in content["run"]["stages"]:
         assert record["status"] in ("done", "kept", "failed", "not run")
         assert (record["error"] is not None) == (record["status"] == "failed")

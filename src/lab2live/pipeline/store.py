@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from lab2live import files
-from lab2live.charter.loading import PACKAGE_FOLDER
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
 from lab2live.pipeline.notebooks import source_cells
@@ -221,10 +220,10 @@ def _stamp(address: Path) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Give the versions that results depend on: Python, lab2live with a hash of its content, and the libraries."""
-    own = [path for path in sorted(PACKAGE_FOLDER.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    content = _hash(b"".join(path.name.encode() + path.read_bytes() for path in own))[:16]
-    found = {"python": platform.python_version(), "lab2live content": content}
-    for name in ("lab2live", *LIBRARIES):
+    import lab2live
+
+    found = {"python": platform.python_version(), "lab2live": lab2live.__version__}
+    for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
