@@ -5,6 +5,7 @@ lab2live where that Python has what it needs.
 """
 
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -49,6 +50,7 @@ class Lab2Live(Extension):
 
     def __init__(self, environment):
         super().__init__(environment)
+        checks.check_rooms()
         starter = library_file("pipeline/starter/__init__.py")
         environment.globals.update(
             template_root=ROOT.as_posix(),
@@ -58,7 +60,7 @@ class Lab2Live(Extension):
             generic=generic,
             locked=locked,
             nbstripout_options=NBSTRIPOUT,
-            at_hand=at_hand,
+            facts=facts,
             reachable=reachable,
             starter=lambda name, answers: render(starter, name, answers),
             updating=updating,
@@ -100,35 +102,40 @@ def checked(answers):
     if not updating():
         checks.check_spelling(sys.argv, answers)
         checks.check(answers)
-        if at_hand(answers):
-            look(answers)
+        facts(answers)
     return ""
 
 
 def at_hand(answers):
-    """Whether the table is a file on this machine: whatever lies behind an address may keep a bake waiting."""
-    return answers["data_source"] == "file" and not re.search(r"://|\$\{", answers["data_path"])
+    """Whether the table is a file on this machine: an address may keep a bake waiting, a database have many tables."""
+    other = re.search(r"://|\$\{|\.(db|sqlite3?|duckdb|ddb)$", answers["data_path"], re.IGNORECASE)
+    return answers["data_source"] == "file" and not other
 
 
-def look(answers):
-    """Let the library look at the table, where the running Python can import it; else `lab2live init` will."""
+def facts(answers):
+    """What the library's look at the table tells, where the running Python can import it; else `init` looks."""
+    if updating() or not at_hand(answers):
+        return None
     sys.path.insert(0, str(ROOT / "src"))
     try:
         from lab2live.errors import UserError
         from lab2live.pipeline import init
     except Exception:  # an old pandas may fail in any way while it is imported
-        return
+        return None
     finally:
         sys.path.remove(str(ROOT / "src"))
     fields = ("problem_type", "target", "positive_class", "id_column", "time_column", "group_column")
-    prediction = {field: answers[field] for field in fields if answers[field]}
     path = answers["data_path"]
-    source = {"name": source_name(path), "uri": path, "key": answers["id_column"] or None}
+    charter = {
+        "project": {"name": answers["project_name"]},
+        "prediction": {field: answers[field] for field in fields if answers[field]},
+        "sources": [{"name": source_name(path), "uri": path, "key": answers["id_column"] or None}],
+    }
     try:
-        init.look({"project": {"name": answers["project_name"]}, "prediction": prediction, "sources": [source]})
+        return init.look(json.dumps(charter), os.stat(path).st_mtime_ns)
     except UserError as error:
         field = re.search(r"(\w+)`$", error.details.get("where", ""))
-        name = {"uri": "data_path"}.get(field[1], field[1]) if field else "data_path"
+        name = field[1].replace("uri", "data_path") if field else "data_path"
         told = {part: error.details[part] for part in ("found", "expected", "fix") if part in error.details}
         checks.refuse(name, error.problem, **told)
 
@@ -187,6 +194,8 @@ def render(starter, name, answers):
         types = {column: re.match(r"{type: (\w+)", described)[1] for column, (described, _) in columns.items()}
         if "months_known" in columns:
             rule = {"column": "months_known", "split": 24, **GENERIC_RULES[answers["problem_type"]]}
+    elif found := facts(answers):
+        types, rule = found.types, found.rule
     return starter.render(name, answers, answers["package_name"], types, rule, check).rstrip("\n")
 
 

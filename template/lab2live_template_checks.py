@@ -60,8 +60,8 @@ def check_spelling(words, answers):
             )
 
 
-def check(answers):
-    """Stop the generation at the first answer that cannot work."""
+def check_rooms():
+    """The template is one folder of a repository, and needs the others."""
     for room in ROOMS:
         if not (ROOT / room).exists():
             refuse(
@@ -71,6 +71,10 @@ def check(answers):
                 expected="the whole repository, of which template/ is one folder",
                 fix="give cookiecutter the repository (or its zip), not a copy of the folder template/ alone",
             )
+
+
+def check(answers):
+    """Stop the generation at the first answer that cannot work."""
     for field in ONE_LINE:
         if not answers[field].isprintable():
             refuse(field, "this has to be one line.", found=ascii(answers[field]), fix="leave out line breaks and tabs")

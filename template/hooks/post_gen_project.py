@@ -13,7 +13,7 @@ from pathlib import Path
 # Answers come as data, never spliced into code. No JSON has three quotes in a row, so it cannot end this literal.
 ANSWERS = json.loads(
     r"""{{ {"root": template_root, "data_source": cookiecutter.data_source, "package": cookiecutter.package_name,
-            "updating": updating(), "at_hand": at_hand(cookiecutter)} | tojson }}"""
+            "updating": updating(), "looked": facts(cookiecutter) is not none} | tojson }}"""
 )
 ROOT = Path(ANSWERS["root"])
 sys.dont_write_bytecode = True  # the template's repository stays as it is
@@ -50,19 +50,12 @@ for folder in (Path(".github/workflows"), Path(".github"), Path("ci")):
         folder.rmdir()
 
 if not ANSWERS["updating"]:
-    # What depends on the table is written now, where this Python has what the library needs, else by `lab2live init`.
-    if ANSWERS["data_source"] in ("file", "sql"):
+    if ANSWERS["data_source"] in ("file", "sql") and not ANSWERS["looked"]:
+        # These are as generated: `lab2live init` fills in what depends on the table, where nobody has edited them.
         package = Path("src", ANSWERS["package"])
         files = [Path("project.yaml"), Path("tests/test_package.py"), *sorted(package.glob("*.py"))]
         hashes = {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         write(Path(".lab2live.json"), json.dumps(hashes, indent=2) + "\n")
-        if ANSWERS["at_hand"]:
-            try:
-                from lab2live.pipeline import init
-            except Exception:  # an old pandas may fail in any way while it is imported
-                init = None
-            if init:
-                init.fill(Path.cwd())
     sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name that the terminal cannot show is no error
     print(
         f"The project is ready. README.md there says the rest, also without make:\n  cd {shlex.quote(str(Path.cwd()))}"

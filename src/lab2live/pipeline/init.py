@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lab2live import files
-from lab2live.charter import loading as charters
+from lab2live.charter import loading
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset as datasets
 from lab2live.data.sources import schema_inference, tables
@@ -26,24 +29,48 @@ GENERATED = ".lab2live.json"
 # More columns than these are not listed in code, nor in the charter.
 MOST_IN_CODE, MOST_IN_CHARTER = 40, 60
 # What the charter says as generated, and is filled in.
-NO_COLUMNS = "simulate: {}\n"
+NO_STAND_IN = "simulate: {}\n"
 PACKAGE_FILES = ("features.py", "rules.py", "checks.py")
 
 
-def look(answers: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class Facts:
+    """What a look at the tables tells.
+
+    Attributes
+    ----------
+    types
+        Feature -> type, in the charter's words; empty where there are too many to be listed in code.
+    rule
+        A first rule: `column`, `split`, `above`, `below`, `missing` and `kind`; `None` where no number says anything.
+    stand_in
+        The charter's block that says what stand-ins are drawn from.
+    """
+
+    types: Mapping[str, str]
+    rule: Mapping[str, Any] | None
+    stand_in: str
+
+
+@lru_cache(1)
+def look(answers: str, changed: int) -> Facts:
     """Read the table that the answers of a bake name, before anything is written.
 
     Parameters
     ----------
     answers
-        `prediction` and `sources`, as they will stand in the charter.
+        `project`, `prediction` and `sources` as they will stand in the charter, as JSON.
+    changed
+        When the file was changed: a bake asks several times, and is answered once.
 
     Raises
     ------
     UserError
         If the table cannot be read, or does not have what the answers say.
     """
-    _facts(Charter.model_validate({**answers, "folder": Path.cwd(), "file": Path(charters.FILE)}))
+    del changed
+    places = {"folder": Path.cwd(), "file": Path(loading.FILE)}
+    return _facts(Charter.model_validate({**json.loads(answers), **places}))
 
 
 def fill(folder: Path) -> list[str]:
@@ -65,18 +92,17 @@ def fill(folder: Path) -> list[str]:
         If the table cannot be read, or does not have what the charter says.
     """
     note = folder / GENERATED
-    if not note.is_file() or charters.SOURCES in os.environ:
+    if not note.is_file() or loading.SOURCES in os.environ:
         return []
-    charter = charters.read(folder / charters.FILE)
-    types, rule, columns = _facts(charter)
+    charter = loading.read(folder / loading.FILE)
+    facts = _facts(charter)
     package = charter.project.package or ""
     contents = {
-        path: starter.render(Path(path).name, charter.prediction.model_dump(), package, types, rule)
+        path: starter.render(Path(path).name, charter.prediction.model_dump(), package, facts.types, facts.rule)
         for path in (*(f"src/{package}/{name}" for name in PACKAGE_FILES), "tests/test_package.py")
     }
-    if columns:
-        text = (folder / charters.FILE).read_text(encoding="utf-8")
-        contents[charters.FILE] = text.replace(NO_COLUMNS, _block(columns, rule))
+    text = (folder / loading.FILE).read_text(encoding="utf-8")
+    contents[loading.FILE] = text.replace(NO_STAND_IN, facts.stand_in)
     generated = files.read_json(note)
     written = []
     for path, content in contents.items():
@@ -88,8 +114,8 @@ def fill(folder: Path) -> list[str]:
     return written
 
 
-def _facts(charter: Charter) -> tuple[dict[str, str], dict[str, Any] | None, dict[str, dict[str, dict[str, Any]]]]:
-    """Look at the tables: the type of every feature, a first rule, and what the columns of every source are."""
+def _facts(charter: Charter) -> Facts:
+    """Look at the tables."""
     readings = tables.read_all(charter)
     for reading in readings:
         if reading.table is None:
@@ -102,8 +128,8 @@ def _facts(charter: Charter) -> tuple[dict[str, str], dict[str, Any] | None, dic
     columns = {one["name"]: one["columns"] for one in schema_inference.describe(charter, readings)}
     known = {name: told["type"] for described in columns.values() for name, told in described.items()}
     types = {name: known.get(name, "text") for name in data.columns.kinds}
-    few = sum(map(len, columns.values())) <= MOST_IN_CHARTER
-    return types if len(types) <= MOST_IN_CODE else {}, _rule(data), columns if few else {}
+    few, rule = sum(map(len, columns.values())) <= MOST_IN_CHARTER, _rule(data)
+    return Facts(types if len(types) <= MOST_IN_CODE else {}, rule, _stand_in(columns, rule) if few else NO_STAND_IN)
 
 
 def _rule(data: Dataset) -> dict[str, Any] | None:
@@ -138,7 +164,7 @@ def _rule(data: Dataset) -> dict[str, Any] | None:
     return {"column": column, "split": split, "kind": kind, **{name: answer(part) for name, part in parts.items()}}
 
 
-def _block(columns: Mapping[str, Mapping[str, Mapping[str, Any]]], rule: Mapping[str, Any] | None) -> str:
+def _stand_in(columns: Mapping[str, Mapping[str, Mapping[str, Any]]], rule: Mapping[str, Any] | None) -> str:
     """Write what stand-ins are drawn from. It declares nothing: no check holds the data against it."""
     lines = ["simulate:"]
     if rule and rule["kind"] != "label":
