@@ -30,6 +30,7 @@ GENERIC_RULES = {
 }
 # What the demo's features and rule look at.
 DEMO = {
+    "age": "integer",
     "contract": "category",
     "tickets": "integer",
     "longest_wait_hours": "number",
@@ -50,6 +51,9 @@ class Lab2Live(Extension):
 
     def __init__(self, environment):
         super().__init__(environment)
+        # `cruft update` renders two versions of the template in one process: each has to meet its own extension.
+        for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
+            del sys.modules[name]
         checks.check_rooms()
         starter = library_file("pipeline/starter/__init__.py")
         environment.globals.update(
@@ -73,9 +77,6 @@ class Lab2Live(Extension):
             project_slug=checks.project_slug,
             package_name=checks.package_name,
         )
-        # `cruft update` renders two versions of the template in one process: each has to meet its own extension.
-        for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
-            del sys.modules[name]
 
 
 def library_file(path):

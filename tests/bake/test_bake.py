@@ -244,7 +244,7 @@ def test_the_generated_code_is_clean(projects, branch, run):
     own = [*sorted({path.parent for path in project.glob("src/*/rules.py")}), project / "tests"]
     # by its own rules and by the template's; E501 because nobody can wrap the name of a column
     for rules in ([], ["--config", ROOT / "pyproject.toml", "--ignore", "E501"]):
-        linted = run("ruff", "check", "--no-cache", *rules, *own, cwd=project)
+        linted = run("ruff", "check", "--no-cache", "--extend-exclude", "*.ipynb", *rules, *own, cwd=project)
         assert linted.returncode == 0, linted.stdout
     formatted = run("ruff", "format", "--no-cache", "--diff", *own, cwd=project)
     assert formatted.returncode == 0, formatted.stdout
@@ -323,8 +323,8 @@ def test_the_first_rule_of_a_regression_answers_in_the_unit_of_the_target(projec
 
 def test_the_first_rule_for_several_classes_answers_with_classes(projects):
     rule = generated(projects["classes"], "rules")
-    assert (rule["COLUMN"], rule["BELOW"], rule["ABOVE"]) == ("age", 1, 3)
-    assert rule["score"](pd.DataFrame({"age": [0.1, 0.9]})).tolist() == [1, 3]
+    assert rule["COLUMN"] == "age" and rule["BELOW"] < rule["ABOVE"] and {rule["BELOW"], rule["ABOVE"]} < {1, 2, 3}
+    assert rule["score"](pd.DataFrame({"age": [0.1, 0.9]})).tolist() == [rule["BELOW"], rule["ABOVE"]]
 
 
 def test_own_code_and_the_notebooks_that_judge_it_use_the_same_names(projects):
@@ -392,7 +392,7 @@ def test_types_found_in_the_table_promise_nothing_and_no_value_is_written_down(b
     found = charter(bake(**answers))
     assert "columns" not in found["sources"][0], "nothing is declared that nobody declared"
     told = found["simulate"]["columns"]["all"]
-    kinds = ["id", "number", "text", "boolean", "date", "category", "text", "category"]
+    kinds = ["id", "number", "text", "category", "date", "category", "text", "category"]
     assert {name: column["type"] for name, column in told.items()} == dict(zip(header.split(","), kinds, strict=True))
     assert {name for name, column in told.items() if set(column) != {"type"}} == {"y"}
     assert told["y"]["values"] == ["early", "late"]
@@ -402,7 +402,8 @@ def test_types_found_in_the_table_promise_nothing_and_no_value_is_written_down(b
 def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, projects, run, tmp_path):
     name = "a column with a name so long that no line of code would hold it beside its values, " * 2
     rows = [
-        f"C{n},{n},{'abc'[n % 3]}-secret,{n},2026-01-{n % 28 + 1:02d},{['early', 'late'][n > 30]}" for n in range(60)
+        f"C{n},{n / 7},{'abc'[n % 3]}-secret,{n % 9},2026-01-{n % 28 + 1:02d},{['early', 'late'][n > 30]}"
+        for n in range(60)
     ]
     (tmp_path / "all.csv").write_text("\n".join([f'id,age,word,"{name}",joined,y', *rows]))
     project = bake(data_source="file", data_path=str(tmp_path / "all.csv"), target="y", id_column="id")
@@ -709,7 +710,7 @@ def test_a_wrong_answer_on_the_command_line_is_one_message_and_exit_code_1(repos
 
 
 def test_enter_at_every_question_gives_the_demo(repository, run, projects, tmp_path):
-    done = run("cookiecutter", repository, cwd=tmp_path, input="\n" * 20)
+    done = run("cookiecutter", repository, cwd=tmp_path, input="\n" * 30)
     assert done.returncode == 0, done.stderr
     assert "Which column is to be predicted? (churned)" in done.stdout
     assert tree(tmp_path / "telecom-churn") == tree(projects["demo"])

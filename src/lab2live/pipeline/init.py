@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from lab2live.charter import loading
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset as datasets
 from lab2live.data.sources import schema_inference, tables
+from lab2live.data.sources.errors import without_secrets
 from lab2live.errors import UserError
 from lab2live.pipeline import starter
 
@@ -122,12 +124,13 @@ def _facts(charter: Charter) -> Facts:
             raise UserError(
                 f"The table cannot be read: {reading.problem}",
                 where=f"{charter.file}, field `sources ({reading.source.name}).uri`",
+                found=without_secrets(reading.source.address, reading.source),
                 fix="correct the address or the file",
             )
     data = datasets.dataset(charter, tables.joined_table(charter, readings))
     columns = {one["name"]: one["columns"] for one in schema_inference.describe(charter, readings)}
     known = {name: told["type"] for described in columns.values() for name, told in described.items()}
-    types = {name: known.get(name, "text") for name in data.columns.kinds}
+    types = {name: known.get(name, "text") for name in data.columns.kinds if name != charter.prediction.time_column}
     few, rule = sum(map(len, columns.values())) <= MOST_IN_CHARTER, _rule(data)
     return Facts(types if len(types) <= MOST_IN_CODE else {}, rule, _stand_in(columns, rule) if few else NO_STAND_IN)
 
@@ -155,10 +158,11 @@ def _rule(data: Dataset) -> dict[str, Any] | None:
     kind = "mean" if not data.classes else "share" if len(data.classes) == 2 else "label"
     parts = {"above": values > split, "below": values <= split, "missing": slice(None)}
 
-    def answer(part: Any) -> float | str:
+    def answer(part: Any) -> float | int | str:
         outcome = data.outcome[part]
         if kind == "label":
-            return data.classes[np.bincount(outcome).argmax()]
+            name = data.classes[np.bincount(outcome).argmax()]
+            return int(name) if re.fullmatch(r"0|-?[1-9]\d*", name) else name
         return float(f"{outcome.mean():.4g}")
 
     return {"column": column, "split": split, "kind": kind, **{name: answer(part) for name, part in parts.items()}}
