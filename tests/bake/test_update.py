@@ -1,4 +1,4 @@
-"""Living with the template: what `cruft update` does to notebooks that somebody works in."""
+"""Living with the template: what an update does to a project that somebody works in."""
 
 import json
 import re
@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from .conftest import ROOT, commit, git
+from .test_bake import tree, wheel_of
 
 NOTEBOOK = "notebooks/01_eda.ipynb"
-CLEANING = "python3 src/lab2live/pipeline/stripping.py -"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def edit(path, cell, text, executed=False):
         for count, code in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
             code.execution_count = count
             code.outputs = [nbformat.v4.new_output("stream", text=f"{count}\n")]
-        notebook.metadata.language_info.version = "3.11.2"
+        notebook.metadata.language_info = {"name": "python", "version": "3.11.2"}
     path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
@@ -50,10 +50,23 @@ def sources(path):
 
 
 def move_on(template, cell=0):
-    """The template gets a new version of a notebook, of the machinery, and of the conventions around."""
+    """The template gets a new version of a notebook, of the library, of its locks and of what a bake gives the user."""
     edit(template / NOTEBOOK, cell, "\n\nNew in the template.")
-    with (template / "src/lab2live/__init__.py").open("a", encoding="utf-8") as file:
-        file.write("\nNEW = True\n")
+    changes = {
+        "src/lab2live/charter/__init__.py": "\nNEW = True\n",
+        "requirements.lock": "# a new version of something\n",
+        "template/{{cookiecutter.project_slug}}/.gitignore": "{{ new_global }}\n",
+        "template/{{cookiecutter.project_slug}}/src/{{cookiecutter.package_name}}/features.py": "# new example\n",
+        "template/{{cookiecutter.project_slug}}/project.yaml": "# new question\n",
+        "template/{{cookiecutter.project_slug}}/requirements-own.in": "# new advice\n",
+        "template/{{cookiecutter.project_slug}}/tests/test_package.py": "# new test\n",
+    }
+    for name, text in changes.items():
+        with (template / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    extension = template / "template/lab2live_template.py"
+    known = "template_root=ROOT.as_posix(),"
+    extension.write_text(extension.read_text().replace(known, known + ' new_global="a-new-line",'))
     commit(template)
 
 
@@ -66,6 +79,16 @@ def update(run, project):
 
 def unmerged(project):
     return [line[3:] for line in git("status", "--porcelain", cwd=project).splitlines() if line.startswith("UU")]
+
+
+def hooked(project, run):
+    """The filter of `make hooks`, with the environment of these tests."""
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    command = re.search(r'^\tgit config filter.nbstripout.clean "(.*)"$', makefile, re.M)[1]
+    python = shutil.which(
+        "python", path=run("python", "-c", "import sys; print(sys.prefix)", cwd=project).stdout.strip() + "/bin"
+    )
+    git("config", "filter.nbstripout.clean", command.replace("$(CURDIR)/$(BIN)/python", python), cwd=project)
 
 
 def test_the_answers_of_the_documentation_give_a_project(template, run, tmp_path):
@@ -88,6 +111,50 @@ def test_the_hash_of_the_template_is_not_taken_for_a_secret(project):
     assert left_out == [".cruft.json"]
 
 
+def test_from_one_version_to_the_next_only_what_both_have_changed_is_a_conflict(template, project, run):
+    """Somebody has added LightGBM, and edited the charter, the package and a notebook that the template changes."""
+    # a package of their own: asked for, locked against the template's lock
+    (project / "requirements-own.in").write_text("lightgbm>=4\n")
+    lock = ["-c", "requirements.lock", "-o", "requirements-own.lock", "requirements-own.in"]
+    made = run(
+        "uv", "pip", "compile", "-q", "--universal", "--generate-hashes", "--python-version", "3.11", *lock, cwd=project
+    )
+    assert made.returncode == 0, made.stderr
+    pins = re.compile(r"^([a-z0-9-]+==\S+)", re.M)
+    own, theirs = (set(pins.findall((project / f"requirements{name}.lock").read_text())) for name in ("-own", ""))
+    assert {pin.split("==")[0] for pin in own - theirs} == {"lightgbm"}, "all else is at the template's versions"
+    for name in ("src/mine/models.py", "src/mine/features.py", "project.yaml", "tests/test_package.py"):
+        with (project / name).open("a", encoding="utf-8") as file:
+            file.write("# mine\n")
+    edit(project / NOTEBOOK, 0, "\n\nMine.")
+    edit(project / "notebooks/02_poc.ipynb", 0, "\n\nMine, too.")
+    (project / "tests/reference/01_eda.ipynb").write_text('{"mine": true}')
+    commit(project)
+    before, wheel = tree(project), wheel_of(project).name
+    assert run("cruft", "check", cwd=project).returncode == 0
+
+    move_on(template)
+    assert run("cruft", "check", cwd=project).returncode == 1
+    update(run, project)
+
+    assert unmerged(project) == [NOTEBOOK]
+    assert list(project.rglob("*.rej")) == []
+    after, new = tree(project), wheel_of(project).name  # of which there is one
+    assert new != wheel
+    version = re.search(r"^lab2live==(\S+)", (project / "requirements.lock").read_text(encoding="utf-8"), re.M)[1]
+    assert new == f"lab2live-{version}-py3-none-any.whl"
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {".gitignore", "requirements.lock", f"vendor/{wheel}", f"vendor/{new}"}
+    assert after[".gitignore"].endswith(b"a-new-line\n")
+    assert after["requirements.lock"].endswith(b"# a new version of something\n")
+
+    # as the README of the project says
+    git("checkout", "--theirs", NOTEBOOK, cwd=project)
+    assert sources(project / NOTEBOOK)[0].endswith("New in the template.")
+    commit(project)
+    assert run("cruft", "check", cwd=project).returncode == 0
+
+
 def test_a_notebook_that_only_the_template_changed_is_renewed(template, project, run):
     other = project / "notebooks/02_poc.ipynb"
     edit(other, 0, "\n\nMine.")
@@ -99,31 +166,14 @@ def test_a_notebook_that_only_the_template_changed_is_renewed(template, project,
     assert unmerged(project) == []
 
 
-@pytest.mark.parametrize("executed", [False, True])
-def test_a_notebook_that_both_changed_is_reported_and_stays_a_notebook(template, project, run, executed):
-    edit(project / NOTEBOOK, 0, "\n\nMine.", executed)
-    commit(project)
-    mine = (project / NOTEBOOK).read_bytes()
-    move_on(template)
-    said = update(run, project)
-    assert NOTEBOOK in said
-    assert unmerged(project) == [NOTEBOOK]
-    assert (project / NOTEBOOK).read_bytes() == mine
-    assert (project / "src/lab2live/__init__.py").read_text().endswith("NEW = True\n")
-    assert list(project.rglob("*.rej")) == []
-
-    # as the README of the project says
-    git("checkout", "--theirs", NOTEBOOK, cwd=project)
-    assert sources(project / NOTEBOOK)[0].endswith("New in the template.")
-    commit(project)
-    assert run("cruft", "check", cwd=project).returncode == 0
-
-
-def test_outputs_that_nobody_committed_are_no_change_for_git_and_no_conflict(template, project, run):
-    git("config", "filter.notebook.clean", CLEANING, cwd=project)
+def test_a_notebook_that_was_run_and_saved_is_no_change_for_git_and_no_obstacle_to_an_update(template, project, run):
+    hooked(project, run)
     edit(project / NOTEBOOK, 0, "", executed=True)
     assert git("diff", cwd=project) == ""
-    git("add", "notebooks", cwd=project)  # until then git only sees that the file has another size
+    assert git("status", "--porcelain", cwd=project) == f" M {NOTEBOOK}\n", "git only sees that its size is another"
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    refresh = re.search(r"^update:.*\n\t@git (add [^#\n]*?) *(#.*)?$", makefile, re.M)[1]
+    git(*refresh.split(), cwd=project)
     assert git("status", "--porcelain", cwd=project) == ""
     move_on(template)
     update(run, project)
@@ -134,22 +184,33 @@ def test_outputs_that_nobody_committed_are_no_change_for_git_and_no_conflict(tem
 def test_without_the_filter_an_update_waits_until_changes_are_committed(template, project, run):
     edit(project / NOTEBOOK, 0, "", executed=True)
     mine = (project / NOTEBOOK).read_bytes()
+    wheel = wheel_of(project).name
     move_on(template)
     done = run("cruft", "update", "--skip-apply-ask", cwd=project)
     assert "unclean git project" in done.stdout + done.stderr
     assert (project / NOTEBOOK).read_bytes() == mine
-    assert "NEW" not in (project / "src/lab2live/__init__.py").read_text()
+    assert wheel_of(project).name == wheel
 
 
-def test_references_and_what_the_user_added_are_left_alone(template, project, run):
-    (project / "tests/reference/01_eda.ipynb").write_text('{"mine": true}')
-    (project / "notebooks/06_mine.ipynb").write_bytes((project / NOTEBOOK).read_bytes())
-    shutil.copy(project / "src/mine/rules.py", project / "src/mine/more.py")
+def test_an_update_asks_for_no_data(template, run, tables, tmp_path):
+    data = tmp_path / "data.csv"
+    shutil.copyfile(tables / "kinds.csv", data)
+    answers = {"data_source": "file", "data_path": "data.csv", "target": "kind", "project_slug": "mine"}
+    words = ["--no-input", "--directory", "template", "--extra-context", json.dumps(answers)]
+    assert run("cruft", "create", template, *words, cwd=tmp_path).returncode == 0
+    project = tmp_path / "mine"
+    assert json.loads((project / ".cruft.json").read_text())["context"]["cookiecutter"]["data_path"] == data.as_posix()
     commit(project)
+    before = tree(project)
     move_on(template)
+    data.unlink()  # the update may run where the data are not
     update(run, project)
-    assert json.loads((project / "tests/reference/01_eda.ipynb").read_text()) == {"mine": True}
-    assert sources(project / "notebooks/06_mine.ipynb")
-    assert (project / "src/mine/more.py").is_file()
-    changed = {line[3:] for line in git("status", "--porcelain", cwd=project).splitlines()}
-    assert changed == {".cruft.json", NOTEBOOK, "src/lab2live/__init__.py"}
+    after = tree(project)
+    left_alone = ("src/", "project.yaml", "tests/", "requirements-own")
+    assert {name: text for name, text in before.items() if name.startswith(left_alone)} == {
+        name: text for name, text in after.items() if name.startswith(left_alone)
+    }
+    assert sources(project / NOTEBOOK)[0].endswith("New in the template.")
+    assert run("cruft", "check", cwd=project).returncode == 0
+    unchanged = run("cruft", "diff", "--exit-code", cwd=project)
+    assert (unchanged.returncode, unchanged.stdout) == (0, "")
