@@ -44,7 +44,7 @@ BRANCHES = ["demo", "hostile", "regression", "classes", "sql", "simulate"]
 
 def tree(folder):
     """Every file below a folder with its bytes, without what tools leave behind."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not {"__pycache__", ".git"} & {*path.parts})
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != ".cruft.json"}
 
 
