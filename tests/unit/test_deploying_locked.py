@@ -99,7 +99,7 @@ def test_the_lock_of_a_task_holds_the_blocks_of_the_whole_one_unchanged(lock: st
 
 
 def test_a_project_without_a_lock_or_with_half_of_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locked.lab2live, "__file__", str(tmp_path / "src" / "lab2live" / "__init__.py"))
+    monkeypatch.setattr(locked, "PACKAGE", tmp_path / "src" / "lab2live")
     with pytest.raises(UserError, match="no lock"):
         locked.find(tmp_path / "elsewhere")
     (tmp_path / "requirements.lock").write_text(LOCK)
