@@ -22,7 +22,8 @@ def canonical(name: str) -> str:
 def test_top_level_holds_the_house() -> None:
     rooms = (
         "README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.toml environment.yml requirements.in "
-        "requirements.lock requirements-dev.in requirements-dev.lock cookiecutter.json template/cookiecutter.json notebooks src/lab2live tests docs/why.md "
+        "requirements.lock requirements-dev.in requirements-dev.lock cookiecutter.json template/cookiecutter.json "
+        "notebooks src/lab2live tests docs/why.md "
         ".ci/run .github/workflows/ci.yml"
     )
     assert [room for room in rooms.split() if not (ROOT / room).exists()] == []
