@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,21 @@ import yaml
 from lab2live.pipeline import notebooks, snapshots
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+CHECKS = """
+from lab2live import Finding, check
+
+@check("own.young_savers", "L4b", needs=["income", "age"])
+def young_savers(source):
+    rows = source.sample[source.sample.income > 100_000].head(2)
+    return Finding(value=len(rows), message=f"{rows.id.iloc[0]} earns {rows.income.iloc[0]}.", column="income",
+                   severity="fail", rows=len(rows), examples=rows.id)
+
+@check("own.broken", applies_to=["people"])
+def broken(source):
+    raise KeyError(source.sample.id.iloc[0])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +74,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
         },
         {"name": "calls", "uri": "calls.csv", "key": "id", "personal_data": True},
     ]
+    package = folder / "src" / "own_people"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "features.py").write_text("def add_features(frame):\n    return frame\n", encoding="utf-8")
+    (package / "checks.py").write_text(CHECKS, encoding="utf-8")
+    accepted = {"check": "validity.range", "column": "age", "by": "Ada", "why": "Typing errors, mended in May."}
     charter = {
-        "project": {"name": "Personal"},
+        "project": {"name": "Personal", "package": "own_people"},
+        "accepted": [{**accepted, "until": "2999-01-01"}],
         "prediction": {"problem_type": "classification", "target": "left", "positive_class": "yes", "id_column": "id"},
         "sources": sources,
         "join": {"base": "people", "on": "id"},
@@ -69,23 +92,46 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
     return folder, {*ids, "KD1000001", "KD1000002", *single}
 
 
-def test_the_reference_of_the_first_notebook_names_nobody(project: tuple[Path, set[str]], tmp_path: Path) -> None:
-    folder, private = project
-    executed = tmp_path / "01_eda.ipynb"
-    given = {"project": str(folder), "run_dir": str(tmp_path / "run"), "permutations": 99}
-    outcome = notebooks.execute(
-        ROOT / "notebooks" / "01_eda.ipynb", executed, given, tmp_path, lambda done, total: None
-    )
+@pytest.fixture(scope="module")
+def executed(project: tuple[Path, set[str]]) -> Path:
+    folder, _ = project
+    copy = folder / "run" / "01_eda.ipynb"
+    copy.parent.mkdir()
+    given = {"project": str(folder), "run_dir": str(copy.parent), "permutations": 99}
+    outcome = notebooks.execute(ROOT / "notebooks" / "01_eda.ipynb", copy, given, folder, lambda done, total: None)
     assert outcome.error is None
+    return copy
 
+
+def test_the_reference_of_the_first_notebook_names_nobody(project: tuple[Path, set[str]], executed: Path) -> None:
     def named(personal: bool) -> set[str]:
         reference = nbformat.reads(snapshots.normalised(executed, "eda", personal), as_version=4)
         outputs = [output for cell in reference.cells for output in cell.get("outputs", ())]
         shown = "".join(str(text) for one in outputs for kind, text in one.get("data", {}).items() if "png" not in kind)
         assert "people" in shown
-        return {text for text in private if text in shown}
+        return {text for text in project[1] if text in shown}
 
     assert named(personal=True) == set()
-    # the faults are there to be named: extreme values stand in messages, ids on no page
+    # the faults are there to be named: extreme values stand in messages; ids in those of the own checks only
     assert "Wüstenrot" in (found := named(personal=False))
-    assert not [text for text in found if text.startswith("KD")]
+    assert len([text for text in found if text.startswith("KD")]) == 2
+
+
+def test_own_checks_and_accepted_findings_stand_in_the_results(executed: Path) -> None:
+    results = json.loads((executed.parent / "results" / "eda.json").read_text(encoding="utf-8"))
+    found = {(one["check"], one["column"]): one for one in results["findings"]}
+    own = found["own.young_savers", "income"]
+    assert (own["witness"], own["threshold"], own["source"], own["severity"]) == ("own", None, "people", "fail")
+    assert len(own["examples"]) == 2
+    assert found["validity.range", "age"]["accepted"] == {
+        "by": "Ada",
+        "until": "2999-01-01",
+        "value": None,
+        "why": "Typing errors, mended in May.",
+    }
+    (problem,) = results["problems"]
+    assert problem.startswith("The own check `own.broken` failed on people.") and "checks.py" in problem
+    assert "own.broken" in {skip["check"] for skip in results["skipped"]}
+    (gate,) = [gate for gate in results["gates"] if gate["id"] == "eda.outliers"]
+    assert (gate["status"], gate["value"]) == ("fail", 2)
+    assert "own.young_savers (people, income)" in gate["message"] and "accepted" in gate["message"]
