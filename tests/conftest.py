@@ -2,7 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+import sysconfig
+import venv
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,3 +44,31 @@ def chromium() -> Iterator[Any]:
             )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def environment() -> Callable[[Path], Path]:
+    """Give a project its `.venv` within a second: its own wheel, and the packages of the environment of these tests.
+
+    `make env` takes it for finished. What it installs for real is tested once, in tests/bake/test_environment.py.
+    """
+
+    def environment(project: Path) -> Path:
+        here, home = Path(sys.prefix), project / ".venv"
+        venv.create(home, with_pip=False, symlinks=os.name != "nt")
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+        (wheel,) = (project / "vendor").glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+        (site / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+        (home / "share").symlink_to(here / "share")  # where nbconvert has its templates
+        scripts = home / ("Scripts" if os.name == "nt" else "bin")
+        for name, module in {"lab2live": "lab2live", "pre-commit": "pre_commit", "jupyter": "jupyter_core"}.items():
+            script = scripts / name
+            script.write_text(f'#!/bin/sh\nexec "{scripts}/python" -m {module} "$@"\n', encoding="utf-8")
+            script.chmod(0o755)
+        (scripts / "uv").symlink_to(here / scripts.name / "uv")
+        (home / "installed").write_text(f"{project}\n", encoding="utf-8")
+        return scripts
+
+    return environment

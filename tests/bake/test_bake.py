@@ -44,7 +44,7 @@ BRANCHES = ["demo", "hostile", "regression", "classes", "sql", "simulate"]
 
 def tree(folder):
     """Every file below a folder with its bytes, without what tools leave behind."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not {"__pycache__", ".git"} & {*path.parts})
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != ".cruft.json"}
 
 
@@ -164,7 +164,7 @@ def test_answers_about_the_project_reach_the_demo_charter(bake):
 
 @pytest.mark.parametrize("branch", BRANCHES[1:])
 def test_the_demo_does_not_leak_into_other_projects(projects, branch):
-    words = ["churn", "telecom", "customer_id", "tariff", "Okafor", "retention", "demo://", "EUR_", "8000", "60000"]
+    words = ["churn", "telecom", "customer_id", "tariff", "Okafor", "retention", "demo://", "EUR_", ": 8000", ": 60000"]
     for name, text in texts(projects[branch]).items():
         assert [word for word in words if word in text] == [], name
 
@@ -251,10 +251,11 @@ def test_the_generated_code_is_clean(projects, branch, run):
 
 
 def test_the_tests_of_every_project_pass_right_away(projects, run, tmp_path):
-    assert run_own_tests(run, list(projects.values()), tmp_path) == 9
+    # and the references of the demo are held against its notebooks
+    assert run_own_tests(run, list(projects.values()), tmp_path) == 9 * len(projects) + 1
 
 
-def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake, projects, run):
+def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake, run):
     command = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "references"]
     project = bake()
     assert "1 passed" in run(*command, cwd=project).stdout
@@ -264,10 +265,6 @@ def test_references_are_compared_with_the_notebooks_they_were_recorded_from(bake
     changed = run(*command, cwd=project)
     assert changed.returncode == 1
     assert "these notebooks have changed since: lab2live record" in changed.stdout
-
-    nothing = run(*command, cwd=projects["regression"])
-    assert nothing.returncode == 0
-    assert "NOTHING IS COMPARED: no reference outputs yet" in nothing.stdout
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -383,7 +380,7 @@ def test_without_data_the_rule_the_features_and_the_charter_are_about_the_same_s
 def test_types_found_in_the_table_promise_nothing_and_no_value_is_written_down(bake, tmp_path):
     header = "id,age,zip,vip,joined,segment,note,y"
     rows = [
-        f"C{n},{n}.5,0{n:04d},{str(n % 2 == 0).lower()},2026-01-{n % 28 + 1:02d},{'ab'[n % 2]},n {n},"
+        f"C{n},{n / 7},0{n:04d},{str(n % 2 == 0).lower()},2026-01-{n % 28 + 1:02d},{'ab'[n % 2]},n {n},"
         f"{['early', 'late'][n > 30]}"
         for n in range(60)
     ]
@@ -400,7 +397,7 @@ def test_types_found_in_the_table_promise_nothing_and_no_value_is_written_down(b
 
 
 def test_the_small_table_of_the_generated_tests_has_every_input_column(bake, projects, run, tmp_path):
-    name = "a column with a name so long that no line of code would hold it beside its values, " * 2
+    name = "a column with a name so long that no line of code would hold it beside its values, " * 2 + "or"
     rows = [
         f"C{n},{n / 7},{'abc'[n % 3]}-secret,{n % 9},2026-01-{n % 28 + 1:02d},{['early', 'late'][n > 30]}"
         for n in range(60)

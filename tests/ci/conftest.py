@@ -78,7 +78,8 @@ class Runner:
     """Executes jobs; what its own environment holds is what a fresh machine would."""
 
     work: Path
-    python: Path
+    python: Path  # of `setup-python`
+    install: Callable[[Path], Path] | None = None
 
     def environment(self, more: Mapping[str, Any]) -> dict[str, str]:
         """Give what the steps see: a home of their own, and the Python that was set up in front of all others."""
@@ -94,6 +95,12 @@ class Runner:
         if config.is_dir() and "XDG_CONFIG_HOME" not in kept:  # where pip and uv find the user's own index
             kept["XDG_CONFIG_HOME"] = str(config)
         return kept | {name: str(value) for name, value in more.items()}
+
+    def clone(self, job: Job) -> None:
+        """Clone the project; where an environment is given, `make env` finds its work done."""
+        git("clone", "--quiet", self.work / "origin", job.workspace, cwd=self.work)
+        if self.install is not None:
+            self.install(job.workspace)
 
     def github(self, project: Path, workflow: str, variables: Mapping[str, str] | None = None) -> Job:
         """Execute the one job of a workflow.
@@ -131,7 +138,7 @@ class Runner:
             return self.script(step["run"], job, environment)
         action, _, _ = step["uses"].partition("@")
         if action == "actions/checkout":
-            git("clone", "--quiet", self.work / "origin", job.workspace, cwd=self.work)
+            self.clone(job)
         elif action == "actions/upload-artifact":
             found = [path for pattern in step["with"]["path"].split() for path in upload(job.workspace, pattern)]
             job.uploads[step["with"]["name"]] = found
@@ -165,7 +172,7 @@ class Runner:
         described = yaml.safe_load((project / ".gitlab-ci.yml").read_text(encoding="utf-8"))
         content = described[name]
         job = Job(self.work / "workspace")
-        git("clone", "--quiet", self.work / "origin", job.workspace, cwd=self.work)
+        self.clone(job)
         environment = self.environment({**content.get("variables", {}), **(variables or {}), "GITLAB_CI": "true"})
         lines = [*described["default"].get("before_script", []), *content["script"]]
         job.steps["script"] = self.script("\n".join(lines), job, environment)
@@ -207,16 +214,18 @@ def newest_run(workspace: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Runner]:
+def runner(
+    tmp_path_factory: pytest.TempPathFactory, environment: Callable[[Path], Path]
+) -> Callable[[Path, bool], Runner]:
     """A runner that clones from a bare copy of a project, as a server would hold it."""
 
-    def runner(project: Path) -> Runner:
+    def runner(project: Path, installed: bool = True) -> Runner:
         work = tmp_path_factory.mktemp("runner")
         git("clone", "--quiet", "--bare", project, work / "origin", cwd=work)
         python = work / "python"
         python.mkdir()
         for name in ("python", "python3"):
             (python / name).symlink_to(Path(sys.base_prefix) / "bin" / "python3")
-        return Runner(work, python)
+        return Runner(work, python, environment if installed else None)
 
     return runner

@@ -34,9 +34,8 @@ def quick(bake: Any, code: int, **answers: object) -> Path:
         program.write_text(PROGRAM, encoding="utf-8")
         program.chmod(0o755)
     makefile = project / "Makefile"
-    text, install = makefile.read_text(encoding="utf-8"), "@python3 src/lab2live/environment.py"
-    assert install in text
-    makefile.write_text(text.replace(install, "@true"), encoding="utf-8")
+    text = makefile.read_text(encoding="utf-8")
+    makefile.write_text(text.replace("env: .venv/installed", "env:"), encoding="utf-8")
     (project / "code").write_text(str(code), encoding="utf-8")
     git("add", "--all", "--force", cwd=project)
     git("commit", "--quiet", "--message=quick", cwd=project)
@@ -52,7 +51,7 @@ def test_a_no_go_is_reported_and_not_red_but_a_broken_notebook_is(
     bake: Any, runner: Any, code: int, green: bool
 ) -> None:
     project = quick(bake, code)
-    job = runner(project).github(project, "ci.yml")
+    job = runner(project, False).github(project, "ci.yml")
     assert job.is_green is green, job.log
     assert job.summary == "## the verdict\n", "it is shown in any case"
     assert job.uploads["run"] == ["runs/1/index.html"]
@@ -65,7 +64,7 @@ MONITORED = {"MONITOR_BUNDLE": "live/bundle", "MONITOR_BATCH": "live/$(touch hac
 @pytest.mark.parametrize("variables", [{}, {"MONITOR_BUNDLE": "live/bundle"}])
 def test_monitoring_without_a_batch_is_green_and_says_what_to_set(bake: Any, runner: Any, variables: Any) -> None:
     project = quick(bake, 0)
-    job = runner(project).github(project, "monitoring.yml", variables)
+    job = runner(project, False).github(project, "monitoring.yml", variables)
     assert [*job.steps.values()] == ["success", "skipped", "skipped", "skipped", "skipped"]
     assert "MONITOR_BUNDLE and MONITOR_BATCH" in job.summary
 
@@ -73,7 +72,7 @@ def test_monitoring_without_a_batch_is_green_and_says_what_to_set(bake: Any, run
 @pytest.mark.parametrize(("code", "green"), [(0, True), (2, False), (1, False)])
 def test_monitoring_turns_red_on_an_alert_and_keeps_its_page(bake: Any, runner: Any, code: int, green: bool) -> None:
     project = quick(bake, code)
-    job = runner(project).github(project, "monitoring.yml", MONITORED)
+    job = runner(project, False).github(project, "monitoring.yml", MONITORED)
     assert job.is_green is green, job.log
     assert ("An alert needs somebody now" in job.log) is ("An alert" in job.summary) is (code == 2)
     assert job.uploads["monitoring"] == ["monitoring/05_monitoring.html"]
@@ -83,10 +82,10 @@ def test_monitoring_turns_red_on_an_alert_and_keeps_its_page(bake: Any, runner: 
 
 def test_monitoring_on_gitlab_is_the_same_script(bake: Any, runner: Any) -> None:
     project = quick(bake, 2, ci="gitlab")
-    job = runner(project).gitlab(project, "monitoring", MONITORED)
+    job = runner(project, False).gitlab(project, "monitoring", MONITORED)
     assert not job.is_green
     assert job.uploads["monitoring/"] == ["monitoring/05_monitoring.html"]
-    nothing = runner(project).gitlab(project, "monitoring")
+    nothing = runner(project, False).gitlab(project, "monitoring")
     assert nothing.is_green
     assert "Nothing was monitored" in nothing.log
 
@@ -103,8 +102,10 @@ def test_a_bundle_and_a_batch_are_fetched_from_their_addresses(bake: Any, runner
         address = f"http://127.0.0.1:{server.server_port}"
         project = quick(bake, 0)
         variables = {"MONITOR_BUNDLE": f"{address}/bundle.zip?sig=1", "MONITOR_BATCH": f"{address}/batch.csv"}
-        job = runner(project).github(project, "monitoring.yml", variables)
-        gone = runner(project).github(project, "monitoring.yml", {**variables, "MONITOR_BATCH": f"{address}/no.csv"})
+        job = runner(project, False).github(project, "monitoring.yml", variables)
+        gone = runner(project, False).github(
+            project, "monitoring.yml", {**variables, "MONITOR_BATCH": f"{address}/no.csv"}
+        )
         server.shutdown()
     assert job.is_green, job.log
     (monitored,) = calls(job)

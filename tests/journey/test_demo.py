@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
@@ -25,13 +24,13 @@ def git(project: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(bake):
-    """The demo in a git repository, with its own environment made by its own files."""
+def project(bake, environment):
+    """The demo in a git repository, with an environment of its own."""
     project = bake()
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "baked")
-    call(sys.executable, "src/lab2live/environment.py", cwd=project)
+    environment(project)
     return project
 
 

@@ -105,7 +105,7 @@ def whole(bundled: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[b
 def slim(whole: Any, installed: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A bundle without own code, and an environment with what its slim lock names and the wheel in it."""
     made = whole(False)
-    lock, machinery = made / folder.PREDICT_LOCK, made / "deploy" / wheel.NAME
+    lock, machinery = made / folder.PREDICT_LOCK, made / "deploy" / wheel.build()[0]
     return made, installed(["--require-hashes", "-r", lock], ["--no-deps", machinery])
 
 

@@ -99,7 +99,7 @@ def test_the_lock_of_a_task_holds_the_blocks_of_the_whole_one_unchanged(lock: st
 
 
 def test_a_project_without_a_lock_or_with_half_of_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locked.lab2live, "__file__", str(tmp_path / "src" / "lab2live" / "__init__.py"))
+    monkeypatch.setattr(locked, "PACKAGE", tmp_path / "src" / "lab2live")
     with pytest.raises(UserError, match="no lock"):
         locked.find(tmp_path / "elsewhere")
     (tmp_path / "requirements.lock").write_text(LOCK)
@@ -107,3 +107,16 @@ def test_a_project_without_a_lock_or_with_half_of_one_is_told(tmp_path: Path, mo
     with pytest.raises(UserError, match="lacks packages") as caught:
         locked.needs(LOCK, "onnx", None)
     assert "fastapi" in caught.value.details["found"]
+
+
+def test_packages_of_ones_own_are_part_of_the_lock_and_what_both_have_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").write_text(
+        "--find-links ./vendor\nlab2live==0.2 \\\n    --hash=sha256:09\n" + LOCK
+    )
+    own = (
+        "e==1 \\\n    --hash=sha256:06\n    # via -r requirements-own.in\nd==1 \\\n    --hash=sha256:05\n    # via e\n"
+    )
+    (tmp_path / "requirements-own.lock").write_text(own)
+    read = locked.read(locked.find(tmp_path))
+    assert names(read) == ["lab2live", "a", "a", "b", "c", "d", "e"]
+    assert names(locked.closure(read, {"e"})) == ["b", "c", "d", "e"]

@@ -10,7 +10,8 @@ import pytest
 from lab2live.charter.yaml import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = {name: (ROOT / f"requirements{name}.lock").read_text(encoding="utf-8") for name in ("", "-dev")}
+LOCK = "\n".join(LOCKS.values())
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -21,15 +22,20 @@ def canonical(name: str) -> str:
 def test_top_level_holds_the_house() -> None:
     rooms = (
         "README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.toml environment.yml requirements.in "
-        "requirements.lock cookiecutter.json template/cookiecutter.json notebooks src/lab2live tests docs/why.md "
+        "requirements.lock requirements-dev.in requirements-dev.lock cookiecutter.json template/cookiecutter.json "
+        "notebooks src/lab2live tests docs/why.md "
         ".ci/run .github/workflows/ci.yml"
     )
     assert [room for room in rooms.split() if not (ROOT / room).exists()] == []
 
 
-def test_conda_installs_the_same_lock() -> None:
+def test_conda_installs_the_same_locks() -> None:
     dependencies = read_yaml((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    assert dependencies == ["python >=3.11,<3.14", "pip >=24", {"pip": ["-r requirements.lock"]}]
+    assert dependencies == [
+        "python >=3.11,<3.14",
+        "pip >=24",
+        {"pip": ["-r requirements.lock", "-r requirements-dev.lock"]},
+    ]
 
 
 def test_every_locked_package_is_pinned_and_hashed() -> None:
@@ -43,10 +49,25 @@ def test_lock_names_no_host() -> None:
     assert re.findall(r"\S*(?:://|index-url|find-links|trusted-host)\S*", LOCK) == []
 
 
-def test_everything_asked_for_is_locked() -> None:
-    asked = re.findall(r"^([A-Za-z0-9._-]+)", (ROOT / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE)
-    locked = {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", LOCK, re.MULTILINE)}
+@pytest.mark.parametrize("name", LOCKS)
+def test_everything_asked_for_is_locked(name: str) -> None:
+    text = (ROOT / f"requirements{name}.in").read_text(encoding="utf-8")
+    asked = re.findall(r"^([A-Za-z0-9._-]+)", text, re.MULTILINE)
+    locked = {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", LOCKS[name], re.MULTILINE)}
     assert [name for name in asked if canonical(name) not in locked] == []
+
+
+def test_the_two_locks_agree_wherever_both_have_a_package() -> None:
+    pins = {name: {*re.findall(r"^([\w.-]+==[\w.+]+)", text, re.MULTILINE)} for name, text in LOCKS.items()}
+    names = {name: {pin.split("==")[0] for pin in found} for name, found in pins.items()}
+    both = names[""] & names["-dev"]
+    assert len(both) > 20
+    assert [pin for pin in pins["-dev"] - pins[""] if pin.split("==")[0] in both] == []
+
+
+def test_what_only_the_tests_of_this_repository_need_is_not_in_a_project() -> None:
+    for package in ("schemathesis", "playwright", "lightgbm", "mypy", "hypothesis", "import-linter", "pandas-stubs"):
+        assert f"\n{package}==" in LOCKS["-dev"] and f"\n{package}==" not in LOCKS[""], package
 
 
 def test_the_four_notebooks_are_there() -> None:
