@@ -35,6 +35,15 @@ def all_of(page: Path) -> int:
     return found
 
 
+def test_the_readme_says_how_large_a_generated_project_is(clone: Path, reader: Reader) -> None:
+    walk = reader(clone)
+    walk.type("cookiecutter --no-input --default-config --output-dir .. .")
+    made = [path for path in (walk.home / "telecom-churn").rglob("*") if path.is_file()]
+    lines = sum(path.read_text(encoding="utf-8").count("\n") for path in made if path.suffix == ".py")
+    assert f"{len(made)} files, {lines} lines of Python" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len([path for path in made if path.suffix == ".whl"]) == 1
+
+
 @pytest.mark.slow
 def test_the_tutorial_leads_from_a_table_to_a_bundle(clone: Path, reader: Reader) -> None:
     walk = reader(clone)
