@@ -29,15 +29,8 @@ GENERIC_RULES = {
     "regression": {"kind": "mean", "above": 80, "below": 115, "missing": 100},
 }
 # What the demo's features and rule look at.
-DEMO = {
-    "age": "integer",
-    "contract": "category",
-    "tickets": "integer",
-    "longest_wait_hours": "number",
-    "late_payments": "integer",
-    "monthly_bill": "number",
-    "tenure_months": "integer",
-}
+DEMO = dict.fromkeys(("age", "tickets", "late_payments", "tenure_months"), "integer")
+DEMO |= {"contract": "category", "longest_wait_hours": "number", "monthly_bill": "number"}
 # What else than outputs git never sees of a notebook: which Python it ran in, and what papermill and VS Code note.
 NBSTRIPOUT = (
     "--keep-id --drop-tagged-cells=injected-parameters "
