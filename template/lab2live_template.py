@@ -48,7 +48,7 @@ class Lab2Live(Extension):
         for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
             del sys.modules[name]
         checks.check_rooms()
-        starter = library_file("pipeline/starter/__init__.py")
+        starter = library_file("eda/starter/__init__.py")
         environment.globals.update(
             template_root=ROOT.as_posix(),
             canonical=canonical,
@@ -112,8 +112,8 @@ def facts(answers):
         return None
     sys.path.insert(0, str(ROOT / "src"))
     try:
+        from lab2live.eda.starter import first_look
         from lab2live.errors import UserError
-        from lab2live.pipeline import init
     except Exception:  # an old pandas may fail in any way while it is imported
         return None
     finally:
@@ -126,7 +126,7 @@ def facts(answers):
         "sources": [{"name": source_name(path), "uri": path, "key": answers["id_column"] or None}],
     }
     try:
-        return init.look(json.dumps(charter), os.stat(path).st_mtime_ns)
+        return first_look.look(json.dumps(charter), os.stat(path).st_mtime_ns)
     except UserError as error:
         field = re.search(r"(\w+)`$", error.details.get("where", ""))
         name = field[1].replace("uri", "data_path") if field else "data_path"

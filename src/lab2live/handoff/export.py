@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live import reproducible
 from lab2live.data.encoding import LARGEST, MISSING, OTHER, Columns
-from lab2live.handoff.deploying import reproducible
 
 if TYPE_CHECKING:
     import pandas as pd
