@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lab2live import files
+from lab2live.charter.schema import Charter
 from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
+from lab2live.errors import UserError
 from lab2live.pipeline.context import RunContext
 from lab2live.poc.comparison import ladder
 from lab2live.poc.worth import value
@@ -22,14 +25,51 @@ ANSWERS_FILE = "answers.npy"
 # Answers that differ by less are the same: sums of floats depend on the order in which threads add them.
 SAME = 1e-9
 
-# What a saved model may consist of. Reviewed once and fixed: a file that asks for anything else is not loaded.
-TRUSTED = (
+# What a saved model may consist of beside what skops itself knows: the types of these libraries, and a few plain ones.
+TRUSTED_LIBRARIES = ("sklearn.", "lightgbm.")
+TRUSTED_TYPES = (
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "lab2live.data.originals.Originals",
     "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.model_selection._split.StratifiedKFold",
+    "scipy.interpolate._bsplines.BSpline",
 )
+
+
+def trusted(content: bytes, named: Sequence[str] = ()) -> list[str]:
+    """Give the types that a saved model asks for and that may be loaded.
+
+    Parameters
+    ----------
+    content
+        What `skops.io.dumps` wrote.
+    named
+        Types that somebody has reviewed and named one by one, as in the charter's `deployment.trusted_types`.
+
+    Raises
+    ------
+    UserError
+        If it asks for any other type: loading it could run code that nobody has looked at.
+    """
+    import skops.io
+
+    asked = skops.io.get_untrusted_types(data=content)
+    strangers = [
+        name for name in asked if not name.startswith(TRUSTED_LIBRARIES) and name not in (*TRUSTED_TYPES, *named)
+    ]
+    if strangers:
+        raise UserError(
+            "The model cannot be exported: it is made of types that nobody has declared safe to load.",
+            found=", ".join(strangers),
+            expected="types of scikit-learn and LightGBM, and those named in the charter",
+            fix=f"review them, and name them in project.yaml: deployment.trusted_types: [{', '.join(strangers)}]",
+        )
+    return asked
+
+
+def trusted_types(content: bytes, charter: Charter) -> list[str]:
+    """Give the types that a saved model of a project asks for and that may be loaded, see `trusted`."""
+    return trusted(content, charter.deployment.trusted_types)
 
 
 @dataclass(frozen=True)
@@ -78,13 +118,11 @@ def save(stage: RunContext, climb: ladder.Climb) -> None:
 
 def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     """Give the chosen model: from this run if it is up to date, else by climbing the ladder again."""
-    import skops.io
-
     result = stage.upstream("poc")
     model, answers = stage.path(MODEL_FILE), stage.path(ANSWERS_FILE)
     from_run = result is not None and model.is_file() and answers.is_file()
     if result is not None and from_run:
-        name, fitted = result["ladder"]["chosen"], skops.io.loads(model.read_bytes(), trusted=list(TRUSTED))
+        name, fitted = result["ladder"]["chosen"], _load(model.read_bytes(), stage.charter)
         out_of_fold = np.load(answers, allow_pickle=False)
     else:
         climb = ladder.climb(stage.charter, data, split, seed=stage.seed)
@@ -92,6 +130,12 @@ def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
         out_of_fold = climb.answers.out_of_fold[name]
     policy = value.learn_policy(stage.charter, data.problem, data.outcome[split.train], out_of_fold)
     return Chosen(name, fitted, out_of_fold, policy, from_run)
+
+
+def _load(content: bytes, charter: Charter) -> Any:
+    import skops.io
+
+    return skops.io.loads(content, trusted=trusted_types(content, charter))
 
 
 def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | None, str]:
