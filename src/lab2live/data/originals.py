@@ -17,7 +17,7 @@ from lab2live.data.feature_types import as_days, as_numbers
 Type = Literal["integer", "number", "boolean", "date", "text"]
 
 
-class Originals(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Originals(TransformerMixin, BaseEstimator):
     """First step of a pipeline around an own candidate: rows with the user's features -> typed original columns.
 
     It learns nothing, so that a row has the same form in training, in a request alone, and after a source went out.
@@ -43,7 +43,7 @@ class Originals(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         empty = pd.Series(None, index=frame.index, dtype=object)
         return pd.DataFrame(
-            {name: _typed(frame[name] if name in frame else empty, kind) for name, kind in self.types.items()},
+            {name: _typed(frame.get(name, empty), kind) for name, kind in self.types.items()},
             index=frame.index,
         )
 
@@ -79,7 +79,7 @@ def _typed(column: pd.Series, kind: Type) -> pd.Series:
     numbers[~np.isfinite(numbers)] = np.nan
     known = ~np.isnan(numbers)
     if kind == "boolean":
-        values = np.where(known, numbers != 0, None)
-        return pd.Series(values.astype(bool) if known.all() else values, index=index)
+        values = pd.Series(numbers != 0, index=index)
+        return values if known.all() else values.astype(object).mask(~known, None)
     whole = kind == "integer" and known.all() and bool((numbers == np.round(numbers)).all())
     return pd.Series(numbers, index=index, dtype=np.int64 if whole else float)

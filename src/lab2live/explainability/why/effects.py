@@ -12,8 +12,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lab2live.data.encoding import MISSING, OTHER, Columns, day
+from lab2live.explainability.why.contributions import Reasons
 from lab2live.explainability.why.families import Family
-from lab2live.explainability.why.reasons import Reasons
 from lab2live.explainability.why.telling import Scale, shown
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount

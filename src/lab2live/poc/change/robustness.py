@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
-from lab2live.data import dataset, splits
+from lab2live.data import dataset, models, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import Score, redraw, scores
 from lab2live.data.splits import Split
@@ -254,7 +254,7 @@ def robustness(
     weaknesses = [Weakness(levels, turning(levels, money)) for levels in (tuple(trials) for _, trials in together)]
     weaknesses.sort(key=lambda weakness: -weakness.loss)
     unused = tuple(name for name in kinds if name not in used)
-    notes = [] if inputs.equals(data.inputs.iloc[rows]) else [NOT_BY_ROW]
+    notes = [] if inputs.equals(models.inputs_of(model, data).iloc[rows]) else [NOT_BY_ROW]
     if len(rows) < len(split.test):
         notes.append(f"Disturbed were {len(rows):,} of {len(split.test):,} held-back cases, drawn at random.")
     return Robustness(start, money, tuple(weaknesses), tuple(tried), tuple(spared), unused, " ".join(notes))

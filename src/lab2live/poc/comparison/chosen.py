@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lab2live import files
-from lab2live.charter.schema import Charter
 from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
-from lab2live.errors import UserError
 from lab2live.pipeline.context import RunContext
 from lab2live.poc.comparison import ladder
+from lab2live.poc.comparison.trust import load
+from lab2live.poc.comparison.trust import trusted as trusted
+from lab2live.poc.comparison.trust import trusted_types as trusted_types
 from lab2live.poc.worth import value
 from lab2live.reporting.formatting import amount
 
@@ -24,52 +24,6 @@ MODEL_FILE = "model.skops"
 ANSWERS_FILE = "answers.npy"
 # Answers that differ by less are the same: sums of floats depend on the order in which threads add them.
 SAME = 1e-9
-
-# What a saved model may consist of beside what skops itself knows: the types of these libraries, and a few plain ones.
-TRUSTED_LIBRARIES = ("sklearn.", "lightgbm.")
-TRUSTED_TYPES = (
-    "collections.OrderedDict",
-    "collections.defaultdict",
-    "lab2live.data.originals.Originals",
-    "numpy.dtype",
-    "scipy.interpolate._bsplines.BSpline",
-)
-
-
-def trusted(content: bytes, named: Sequence[str] = ()) -> list[str]:
-    """Give the types that a saved model asks for and that may be loaded.
-
-    Parameters
-    ----------
-    content
-        What `skops.io.dumps` wrote.
-    named
-        Types that somebody has reviewed and named one by one, as in the charter's `deployment.trusted_types`.
-
-    Raises
-    ------
-    UserError
-        If it asks for any other type: loading it could run code that nobody has looked at.
-    """
-    import skops.io
-
-    asked = skops.io.get_untrusted_types(data=content)
-    strangers = [
-        name for name in asked if not name.startswith(TRUSTED_LIBRARIES) and name not in (*TRUSTED_TYPES, *named)
-    ]
-    if strangers:
-        raise UserError(
-            "The model cannot be exported: it is made of types that nobody has declared safe to load.",
-            found=", ".join(strangers),
-            expected="types of scikit-learn and LightGBM, and those named in the charter",
-            fix=f"review them, and name them in project.yaml: deployment.trusted_types: [{', '.join(strangers)}]",
-        )
-    return asked
-
-
-def trusted_types(content: bytes, charter: Charter) -> list[str]:
-    """Give the types that a saved model of a project asks for and that may be loaded, see `trusted`."""
-    return trusted(content, charter.deployment.trusted_types)
 
 
 @dataclass(frozen=True)
@@ -122,7 +76,7 @@ def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     model, answers = stage.path(MODEL_FILE), stage.path(ANSWERS_FILE)
     from_run = result is not None and model.is_file() and answers.is_file()
     if result is not None and from_run:
-        name, fitted = result["ladder"]["chosen"], _load(model.read_bytes(), stage.charter)
+        name, fitted = result["ladder"]["chosen"], load(model.read_bytes(), stage.charter)
         out_of_fold = np.load(answers, allow_pickle=False)
     else:
         climb = ladder.climb(stage.charter, data, split, seed=stage.seed)
@@ -130,12 +84,6 @@ def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
         out_of_fold = climb.answers.out_of_fold[name]
     policy = value.learn_policy(stage.charter, data.problem, data.outcome[split.train], out_of_fold)
     return Chosen(name, fitted, out_of_fold, policy, from_run)
-
-
-def _load(content: bytes, charter: Charter) -> Any:
-    import skops.io
-
-    return skops.io.loads(content, trusted=trusted_types(content, charter))
 
 
 def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | None, str]:
@@ -148,7 +96,7 @@ def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | No
     """
     from sklearn.base import clone
 
-    inputs = data.inputs.iloc[split.test]
+    inputs = models.inputs_of(picked.model, data).iloc[split.test]
     again = models.answer(models.fit(clone(picked.model), data, split.train), inputs)
     same = np.isclose(again, models.answer(picked.model, inputs), rtol=SAME, atol=SAME).reshape(len(inputs), -1)
     other, cases = int((~same.all(axis=1)).sum()), amount(len(inputs), "held-back case")
