@@ -110,7 +110,8 @@ def own(charter: Charter, data: Dataset, estimator: Any) -> Any:
 
 def is_own(model: Any) -> bool:
     """Say whether a pipeline is the project's own, which takes original columns instead of prepared ones."""
-    return model is not None and bool(model.steps[0][0] == ORIGINALS)
+    steps = getattr(model, "steps", None)
+    return bool(steps and steps[0][0] == ORIGINALS)
 
 
 def inputs_of(model: Any, data: Dataset) -> pd.DataFrame:

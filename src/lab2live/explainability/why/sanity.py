@@ -19,6 +19,7 @@ from lab2live.data.encoding import Columns
 from lab2live.explainability.why import reasons
 from lab2live.explainability.why.contributions import Background, Reasons
 from lab2live.explainability.why.families import families
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount, ordinal
 
@@ -79,6 +80,12 @@ class Probes:
     ranking: pd.DataFrame
     weak: tuple[str, ...]
     message: str
+
+    @property
+    def evidence(self) -> Evidence:
+        """Give the weight of pure chance, with what it is held against."""
+        kept = {"probe_share": self.share, "no_heavier_than_chance": self.weak}
+        return Evidence(self.share, self.message, figure=None if self.share is None else chart(self), data=kept)
 
 
 def randomised(

@@ -18,6 +18,7 @@ from lab2live.data.intervals import Score, redraw, scores
 from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.change import disturbances
 from lab2live.poc.change.disturbances import Disturbance, Path
 from lab2live.reporting import plots
@@ -123,8 +124,14 @@ class Robustness:
         """Give what belongs into the results."""
         return asdict(self)
 
-    def verdict(self, lead: float) -> tuple[float | None, str]:
-        """Give what the gate takes: the share of the lead (score minus baseline's) that one plausible trial takes."""
+    def evidence(self, lead: float) -> Evidence:
+        """Give the share of the lead (score minus baseline's) that one plausible trial takes."""
+        share, message = self._judged(lead)
+        return Evidence(
+            share, message, self.table(), self.figure() if self.trials else None, {"robustness": self.as_dict()}
+        )
+
+    def _judged(self, lead: float) -> tuple[float | None, str]:
         plausible = [trial for trial in self.trials if trial.plausible]
         if not plausible:
             return None, "No column changes an answer of the model: there is nothing to disturb."

@@ -13,6 +13,7 @@ from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
 from lab2live.pipeline.context import RunContext
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison import ladder
 from lab2live.poc.comparison.trust import load
 from lab2live.poc.comparison.trust import trusted as trusted
@@ -86,13 +87,10 @@ def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     return Chosen(name, fitted, out_of_fold, policy, from_run)
 
 
-def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | None, str]:
+def trained_again(picked: Chosen, data: Dataset, split: Split) -> Evidence:
     """Train the chosen model once more from the same cases, and compare what both say of the held-back ones.
 
-    Returns
-    -------
-    int or None, str
-        As `run.show` takes them: how many of the answers differ.
+    The value is how many of the answers differ.
     """
     from sklearn.base import clone
 
@@ -101,5 +99,7 @@ def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | No
     same = np.isclose(again, models.answer(picked.model, inputs), rtol=SAME, atol=SAME).reshape(len(inputs), -1)
     other, cases = int((~same.all(axis=1)).sum()), amount(len(inputs), "held-back case")
     if other:
-        return other, f"Trained again from the same cases, the model says something else of {other:,} of {cases}."
-    return 0, f"Trained again from the same cases, the model says the same of all {cases}."
+        return Evidence(
+            other, f"Trained again from the same cases, the model says something else of {other:,} of {cases}."
+        )
+    return Evidence(0, f"Trained again from the same cases, the model says the same of all {cases}.")
