@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lab2live.data import dataset, models, splits
+from lab2live.data import models, splits
 from lab2live.data.sources import tables
+from lab2live.pipeline import hooks
 from lab2live.pipeline.context import RunContext
 from lab2live.poc import predictions
 from lab2live.poc.comparison import chosen
@@ -48,7 +49,7 @@ def load(run: RunContext) -> Workspace:
     """
     charter = run.charter
     table = tables.modelling_table(charter, run.sample, run.seed)
-    data = dataset.dataset(charter, table)
+    data = hooks.dataset(charter, table)
     split = splits.split(charter, data, run.seed)
     picked = chosen.fitted(run, data, split)
     inputs = models.inputs_of(picked.model, data)

@@ -11,6 +11,7 @@ from lab2live.errors import UserError
 # What a saved model may consist of beside what skops itself knows: the types of these libraries, and a few plain ones.
 TRUSTED_LIBRARIES = ("sklearn.", "lightgbm.")
 TRUSTED_TYPES = (
+    "builtins.object",  # as a type of columns, for example
     "collections.OrderedDict",
     "collections.defaultdict",
     "lab2live.data.originals.Originals",
