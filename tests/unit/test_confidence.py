@@ -48,8 +48,13 @@ PROBLEMS = ("binary", "multiclass", "regression")
 def test_answers_that_are_right_pass_and_those_that_are_too_sure_do_not(problem: str) -> None:
     right = calibration.calibration(problem, *drawn(problem, 3_000, 1), seed=0)  # type: ignore[arg-type]
     wrong = calibration.calibration(problem, *drawn(problem, 3_000, 0, tilt=3.0), seed=0)  # type: ignore[arg-type]
-    assert judged("calibration", right.evidence.value) == "pass" and "no more than chance explains" in right.evidence.message
-    assert judged("calibration", wrong.evidence.value) == "fail" and "more than chance explains" in wrong.evidence.message
+    assert (
+        judged("calibration", right.evidence.value) == "pass"
+        and "no more than chance explains" in right.evidence.message
+    )
+    assert (
+        judged("calibration", wrong.evidence.value) == "fail" and "more than chance explains" in wrong.evidence.message
+    )
     assert wrong.miscalibration > 3 * right.miscalibration
 
 
@@ -249,7 +254,9 @@ def test_a_broken_promise_fails_and_names_the_group() -> None:
     value, says = evidence.value, evidence.message
     assert judged("confidence", value) == "fail" and "for age young in 75% of 200 cases" in says
     assert "1 group is too small" in says
-    assert judged("confidence", coverage.evidence([coverage.Covered("", "all", 9, 9, 1.0)], promise, ()).value) == "skip"
+    assert (
+        judged("confidence", coverage.evidence([coverage.Covered("", "all", 9, 9, 1.0)], promise, ()).value) == "skip"
+    )
     thin = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 20))
     assert "yes (20 cases)" in coverage.evidence(fine, thin, ("no", "yes")).message
     unlearnt = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, np.inf)), (), (500, 0))
