@@ -242,33 +242,31 @@ def test_coverage_is_counted_for_every_group(generate: Any, problem: str) -> Non
     assert {one.group for one in people} == {"red", "green", "blue", "not stated"}
     assert sum(one.kept for one in people) == covered[0].kept
     assert len(coverage.table(covered, promise)) == len(covered)
-    assert judged("confidence", coverage.evidence(covered, promise, data.classes).value) in ("pass", "warn")
+    assert judged("coverage", coverage.evidence(covered, promise, data.classes).value) in ("pass", "warn")
 
 
 def test_a_broken_promise_fails_and_names_the_group() -> None:
     promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
     fine = [coverage.Covered("", coverage.EVERY, 1_000, 905, 0.5), coverage.Covered("age", "old", 100, 86, 0.5)]
     broken = [*fine, coverage.Covered("age", "young", 200, 150, 0.5), coverage.Covered("age", "few", 10, 0, 0.5)]
-    assert judged("confidence", coverage.evidence(fine, promise, ("no", "yes")).value) == "pass"
+    assert judged("coverage", coverage.evidence(fine, promise, ("no", "yes")).value) == "pass"
     evidence = coverage.evidence(broken, promise, ("no", "yes"))
     value, says = evidence.value, evidence.message
-    assert judged("confidence", value) == "fail" and "for age young in 75% of 200 cases" in says
+    assert judged("coverage", value) == "fail" and "for age young in 75% of 200 cases" in says
     assert "1 group is too small" in says
-    assert (
-        judged("confidence", coverage.evidence([coverage.Covered("", "all", 9, 9, 1.0)], promise, ()).value) == "skip"
-    )
+    assert judged("coverage", coverage.evidence([coverage.Covered("", "all", 9, 9, 1.0)], promise, ()).value) == "skip"
     thin = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 20))
     assert "yes (20 cases)" in coverage.evidence(fine, thin, ("no", "yes")).message
     unlearnt = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, np.inf)), (), (500, 0))
-    assert judged("confidence", coverage.evidence(fine, unlearnt, ("no", "yes")).value) == "skip"
+    assert judged("coverage", coverage.evidence(fine, unlearnt, ("no", "yes")).value) == "skip"
 
 
 def test_one_of_many_groups_may_look_worse_by_chance() -> None:
     promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
     low = coverage.Covered("town", "unlucky", 100, 80, 0.5)
     alone, among = [low], [low, *(coverage.Covered("town", str(n), 100, 90, 0.5) for n in range(60))]
-    assert judged("confidence", coverage.evidence(alone, promise, ("no", "yes")).value) == "warn"
-    assert judged("confidence", coverage.evidence(among, promise, ("no", "yes")).value) == "pass"
+    assert judged("coverage", coverage.evidence(alone, promise, ("no", "yes")).value) == "warn"
+    assert judged("coverage", coverage.evidence(among, promise, ("no", "yes")).value) == "pass"
 
 
 def test_predicted_levels_have_names() -> None:

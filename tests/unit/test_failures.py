@@ -70,7 +70,7 @@ def test_a_planted_failure_is_told_first_with_its_size_and_its_money(generate: A
     assert first.lost is not None and first.lost > 0
     evidence = telling_failures.evidence(found, seen, charter)
     share, says = evidence.value, evidence.message
-    assert judged("failures", share) == "warn" and first.slice.text in says and "EUR more per case" in says
+    assert judged("error_slices", share) == "warn" and first.slice.text in says and "EUR more per case" in says
     table = telling_failures.table(found, seen, charter=charter)
     assert table["confirmed"].iloc[0] == "yes" and any("lost per case" in name for name in table)
     assert len(telling_failures.sentences(found, seen)) == sum(one.slice.confirmed for one in found)
@@ -88,7 +88,7 @@ def test_nothing_is_invented(generate: Any, problem: str) -> None:
     if not any(one.slice.confirmed for one in found):
         evidence = telling_failures.evidence(found, seen, charter)
         share, says = evidence.value, evidence.message
-        assert share == 0 and judged("failures", share) == "pass" and "2,000 answers" in says
+        assert share == 0 and judged("error_slices", share) == "pass" and "2,000 answers" in says
 
 
 def test_what_fails_for_most_cases_fails_the_gate(generate: Any) -> None:
@@ -96,7 +96,7 @@ def test_what_fails_for_most_cases_fails_the_gate(generate: Any) -> None:
     seen = spoilt(seen, (data.raw["colour"] == "red").to_numpy(), 2)
     evidence = telling_failures.evidence(failing.failures(charter, data, seen, failing.worse(seen), 0), seen, charter)
     share, _ = evidence.value, evidence.message
-    assert judged("failures", share) == "fail"
+    assert judged("error_slices", share) == "fail"
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -288,7 +288,7 @@ def test_too_few_answers_are_said(generate: Any) -> None:
     assert failing.failures(charter, data, seen, failing.worse(seen), 0) == ()
     evidence = telling_failures.evidence((), seen, charter)
     value, why = evidence.value, evidence.message
-    assert judged("failures", value) == "skip" and "Fewer than 200" in why
+    assert judged("error_slices", value) == "skip" and "Fewer than 200" in why
 
 
 def test_evidence_is_every_answer_about_a_case_not_learnt_from(generate: Any) -> None:
@@ -325,7 +325,7 @@ def test_the_unfamiliar_is_told_and_the_familiar_is_not(charter_of: Any) -> None
     assert np.mean([bool(one) for one in usual]) < 0.02
     evidence = unfamiliar.evidence(usual, np.zeros(1_500), unfamiliar.later(seen, data.inputs.iloc[1_500:]))
     value, says = evidence.value, evidence.message
-    assert judged("unfamiliar", value) == "pass" and "too few of them" in says
+    assert judged("out_of_distribution", value) == "pass" and "too few of them" in says
     assert "Of the newest by born, " in says and "time_column" not in says
     case = frame.iloc[[1_600]].drop(columns="y")
     for column, other, wanted in (
@@ -350,8 +350,8 @@ def test_many_strange_cases_warn_and_their_error_is_told(charter_of: Any) -> Non
     flagged = np.array([bool(one) for one in said])
     evidence = unfamiliar.evidence(said, flagged.astype(float), {})
     value, says = evidence.value, evidence.message
-    assert judged("unfamiliar", value) == "warn" and "its mean error is 1 there and 0 elsewhere" in says
-    assert judged("unfamiliar", unfamiliar.evidence([], np.array([]), {}).value) == "skip"
+    assert judged("out_of_distribution", value) == "warn" and "its mean error is 1 there and 0 elsewhere" in says
+    assert judged("out_of_distribution", unfamiliar.evidence([], np.array([]), {}).value) == "skip"
 
 
 @pytest.mark.parametrize("as_time", [False, True])
@@ -366,7 +366,7 @@ def test_a_date_that_moves_on_makes_every_case_of_the_next_months_strange(charte
     said = unfamiliar.strange(seen, held_back)
     evidence = unfamiliar.evidence(said, np.zeros(len(said)), unfamiliar.later(seen, held_back))
     value, says = evidence.value, evidence.message
-    assert judged("unfamiliar", value) == ("pass" if as_time else "warn")
+    assert judged("out_of_distribution", value) == ("pass" if as_time else "warn")
     assert ("`prediction.time_column`" in says) is not as_time
     # and so it comes: what the model is asked half a year later
     coming = prepare(frame.assign(**{"ordered at": moments + pd.Timedelta(days=560)}), data.columns)

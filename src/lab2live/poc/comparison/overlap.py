@@ -30,10 +30,10 @@ def shared(charter: Charter, data: Dataset, split: Split) -> Evidence:
         if name in raw and prediction.time_column not in raw:
             both = raw[name].map(str, na_action="ignore")
             known = set(both.iloc[split.train].dropna())
-            found[f"whose {name} is in both parts"] = both.iloc[split.test].isin(known).to_numpy()
+            found[f"{name} is in both parts"] = both.iloc[split.test].isin(known).to_numpy()
     if prediction.time_column in raw:
         when = moments(raw[prediction.time_column])
-        found[f"from before the end of the training part by {prediction.time_column}"] = (
+        found[f"before the end of the training part by {prediction.time_column}"] = (
             when[split.test] < when[split.train].max()
         )
     named = {*charter.identifiers, prediction.group_column}
@@ -42,16 +42,16 @@ def shared(charter: Charter, data: Dataset, split: Split) -> Evidence:
     unique = len(np.unique(prints[split.train])) / max(1, len(split.train))
     coarse = told.shape[1] < FEWEST_COLUMNS or unique < MOSTLY_UNIQUE
     if not coarse:
-        found["that are copies of a training row"] = np.isin(prints[split.test], prints[split.train])
+        found["copies of a training row"] = np.isin(prints[split.test], prints[split.train])
     known_already = np.any(list(found.values()), axis=0) if found else np.zeros(len(split.test), dtype=bool)
     number = int(known_already.sum())
     left = " Copies of rows were not looked for: these columns are equal by chance too often." if coarse else ""
     if not number:
-        ways = ", ".join(what.removeprefix("whose ").removeprefix("that are ") for what in found) or "nothing"
+        ways = ", ".join(found) or "nothing"
         return Evidence(
             0, f"None of {len(split.test):,} test cases is known to the training part (looked at: {ways}).{left}"
         )
-    counts = "; ".join(f"{int(of.sum()):,} {what}" for what, of in found.items() if of.any())
+    counts = "; ".join(f"{what} ({int(of.sum()):,})" for what, of in found.items() if of.any())
     return Evidence(
         number, f"{number:,} of {len(split.test):,} test cases are known to the training part: {counts}.{left}"
     )
