@@ -12,6 +12,7 @@ import pandas as pd
 from lab2live.charter import review
 from lab2live.charter.review import HIGH, MEDIUM
 from lab2live.charter.schema import Charter
+from lab2live.pipeline.evidence import Evidence
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
@@ -91,17 +92,19 @@ def _time(charter: Charter, today: dt.date) -> Line:
     return Line("time", left.status, left.text)
 
 
-def verdict(found: Sequence[Line]) -> tuple[float | None, str]:
-    """Give what the gate takes: 0, 1 or 2 for nothing, a doubt, or something in the way; `None` if nothing is known."""
+def evidence(found: Sequence[Line]) -> Evidence:
+    """Give 0, 1 or 2 for nothing, a doubt, or something in the way; `None` if nothing is known."""
     known = [line for line in found if line.status != "skip"]
-    if not known:
-        return None, "Nothing is known of data, signal, skills, infrastructure and time."
-    worst = max(SEVERITY[line.status] for line in known)
+    worst = max((SEVERITY[line.status] for line in known), default=None)
     against = [f"{line.what}: {line.text}" for line in known if SEVERITY[line.status] == worst]
-    if not worst:
-        unknown = [line.what for line in found if line.status == "skip"]
-        return 0, "Nothing known stands in the way." + (f" Not known: {', '.join(unknown)}." if unknown else "")
-    return worst, "; ".join(against).removesuffix(".") + "."
+    unknown = [line.what for line in found if line.status == "skip"]
+    if worst is None:
+        message = "Nothing is known of data, signal, skills, infrastructure and time."
+    elif worst == 0:
+        message = "Nothing known stands in the way." + (f" Not known: {', '.join(unknown)}." if unknown else "")
+    else:
+        message = "; ".join(against).removesuffix(".") + "."
+    return Evidence(worst, message, table(found), data={"feasibility": found})
 
 
 def table(found: Sequence[Line]) -> pd.DataFrame:
