@@ -25,6 +25,7 @@ from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
 from lab2live.handoff import export
 from lab2live.pipeline import hooks
+from lab2live.pipeline.evidence import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -374,11 +375,12 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
         return loaded
 
 
-def reload_sentence(parity: export.Parity) -> str:
-    """Say whether the bundle gives the answers that were tested."""
+def reloaded(parity: export.Parity) -> Evidence:
+    """Say whether the bundle gives the predictions that were tested."""
+    said = f"All {parity.rows:,} predictions are those of the tested model."
     if parity.disagreeing:
-        return f"{parity.disagreeing:,} of {parity.rows:,} answers differ from those of the tested model."
-    return f"All {parity.rows:,} answers are those of the tested model."
+        said = f"{parity.disagreeing:,} of {parity.rows:,} predictions differ from those of the tested model."
+    return Evidence(parity.disagreeing, said)
 
 
 def code_of(charter: Charter) -> Path | None:

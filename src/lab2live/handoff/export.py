@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lab2live.data.encoding import LARGEST, MISSING, OTHER, Columns
 from lab2live.handoff.deploying import reproducible
+from lab2live.pipeline.evidence import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,10 +247,12 @@ def export(
     return ("onnx", content, parity) if parity.exact else ("skops", to_skops(model), parity)
 
 
-def sentence(kind: str, parity: Parity) -> str:
-    """Say in what format the model leaves, and why."""
+def evidence(kind: str, parity: Parity) -> Evidence:
+    """Say in what format the model is exported, and why: on how many rows ONNX decides otherwise than the model."""
+    because = f"as ONNX it would differ on {parity.disagreeing:,} of {parity.rows:,} rows"
     if parity.problem:
-        return f"Leaves as {kind}: ONNX cannot hold this model ({parity.problem})."
-    if parity.exact:
-        return f"Leaves as {kind}: the same decision as the tested model on all {parity.rows:,} rows."
-    return f"Leaves as {kind}: as ONNX it would differ on {parity.disagreeing:,} of {parity.rows:,} rows."
+        because = f"ONNX cannot hold this model ({parity.problem})"
+    elif parity.exact:
+        because = f"the same decision as the tested model on all {parity.rows:,} rows"
+    said = f"Exported to {kind}: {because}."
+    return Evidence(parity.disagreeing, said, data={"format": kind, "parity": asdict(parity)})
