@@ -68,9 +68,8 @@ def to_onnx(model: Any, columns: Columns) -> bytes:
 
     own = models.is_own(model)
     if own:
-        types = dict(model[0].types)
-        if "date" in types.values():
-            raise ValueError("moments have no form in ONNX that the model could take")
+        # a moment has no form in ONNX: a model that looks at one cannot be converted without it
+        types = {name: kind for name, kind in model[0].types.items() if kind != "date"}
         texts, renamed = {name: kind == "text" for name, kind in types.items()}, model[-1]
     else:
         names = input_names(columns)
@@ -146,10 +145,12 @@ class OnnxModel:
         from lab2live.data.originals import Originals
 
         typed = Originals(self.types).transform(frame)
-        return {
-            name: (typed[name].fillna("") if kind == "text" else typed[name].astype(np.float32)).to_numpy()[:, None]
-            for name, kind in self.types.items()
-        }
+        feed = {}
+        # by their order: the converter writes names that it does not like in a way of its own
+        for given, (name, kind) in zip(self.session.get_inputs(), self.types.items(), strict=True):
+            column = typed[name].fillna("") if kind == "text" else typed[name].astype(np.float32)
+            feed[given.name] = column.to_numpy()[:, None]
+        return feed
 
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
         """Answer like `models.predict`, from the same inputs."""

@@ -1,0 +1,150 @@
+"""Models of the project's own: exported, bundled, asked and scored with the rows they were trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import ExtraTreesClassifier, StackingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+from lab2live.data import models
+from lab2live.errors import UserError
+from lab2live.handoff import bundle, drill, export
+from lab2live.handoff.deciding import Deciding
+from tests.service.conftest import Made
+
+Write = Callable[[str, Any], tuple[bundle.Bundle, Any, str]]
+
+
+def encoded(last: Any) -> Any:
+    """Give a pipeline as somebody would write it in models.py: it picks its columns by their types."""
+    texts = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="none", missing_values=None),
+        OneHotEncoder(handle_unknown="ignore", max_categories=20),
+    )
+    numbers = SimpleImputer(strategy="median")
+    text, number = make_column_selector(dtype_include=["object"]), make_column_selector(dtype_include=["number"])
+    return make_pipeline(make_column_transformer((texts, text), (numbers, number)), last)
+
+
+def estimator(kind: str) -> Any:
+    trees = ExtraTreesClassifier(30, min_samples_leaf=5, random_state=0)
+    if kind == "extra trees":
+        return encoded(trees)
+    if kind == "stack":
+        return encoded(StackingClassifier([("linear", LogisticRegression(max_iter=2000)), ("trees", trees)], cv=3))
+    return encoded(pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1))
+
+
+class OnlyNumbers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """An estimator of the project's own code that looks at what types it gets."""
+
+    def fit(self, frame: pd.DataFrame, known: Any) -> OnlyNumbers:
+        self.classes_, self.types_ = np.unique(known), {name: str(kind) for name, kind in frame.dtypes.items()}
+        return self
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        assert {name: str(kind) for name, kind in frame.dtypes.items()} == self.types_
+        likely = 1 / (1 + np.exp(-(frame["bill"].fillna(0.0) - 60) / 10)).to_numpy()
+        return np.stack([1 - likely, likely], axis=1)
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        return self.predict_proba(frame).argmax(axis=1)
+
+
+@pytest.fixture
+def made(bundled: Callable[..., Made]) -> Made:
+    return bundled("binary")
+
+
+def fitted(made: Made, model: Any) -> Any:
+    return models.fit(models.own(made.charter, made.data, model), made.data, np.arange(400))
+
+
+def written(made: Made, model: Any, folder: Path, named: tuple[str, ...] = ()) -> tuple[bundle.Bundle, str]:
+    """Write a bundle in which another model answers than the one that explains."""
+    kept = bundle.load(made.folder)
+    kind, content, _ = export.export(model, made.data, 0.3, rows=300)
+    more = {name: kept.contents[name] for name in (bundle.EXPLAINER, bundle.FORM)}
+    more[bundle.EXPLAINED_MODEL] = export.to_skops(model)
+    code = bundle.code_of(made.charter)
+    bundle.write(folder, kind, content, kept.contract, code, "# card\n", more, trusted=named)
+    return bundle.load(folder), kind
+
+
+@pytest.mark.parametrize("kind", ["extra trees", "stack", "lightgbm"])
+def test_an_own_model_answers_everywhere_as_it_was_tested(made: Made, kind: str, tmp_path: Path) -> None:
+    model = fitted(made, estimator(kind))
+    loaded, _ = written(made, model, tmp_path / "bundle")
+    rows = made.table.iloc[400:]
+    tested = models.predict(model, made.data.raw.iloc[400:])
+    assert np.abs(loaded.predict(rows) - tested).max() < export.TOLERANCE
+    assert np.abs(bundle.ask_in_fresh_process(tmp_path / "bundle", rows) - tested).max() < export.TOLERANCE
+    decides = Deciding.of(loaded)
+    batch = decides.decide(rows)
+    answered = batch["answer"].notna().to_numpy()
+    assert answered.mean() > 0.9 and not (batch["reason"] == "model_error").any()
+    assert np.abs(batch["answer"].to_numpy() - tested)[answered].max() < export.TOLERANCE
+    cases = json.loads(json.dumps(drill.real_cases(loaded.form(), rows)))
+    notes = rows["note"].tolist()  # nobody is asked for it, but this model looks at it
+    cases = [{**case, "note": note} for case, note in zip(cases, notes, strict=True)]
+    alone = [decides.about({name: [value] for name, value in case.items()}, 1).answer[0] for case in cases[:40]]
+    assert np.nanmax(np.abs(np.array(alone) - tested[:40])) < export.TOLERANCE
+
+
+def test_an_own_model_leaves_as_onnx_where_that_decides_alike_and_else_as_skops(made: Made, tmp_path: Path) -> None:
+    numbers = make_pipeline(
+        make_column_transformer((SimpleImputer(), ["bill", "lines", "age"])), LogisticRegression(max_iter=2000)
+    )
+    model = fitted(made, numbers)
+    kind, content, parity = export.export(model, made.data, 0.3, rows=500)
+    assert (kind, parity.exact) == ("onnx", True), parity
+    assert export.load_onnx(content, made.data.columns).own
+    months = FunctionTransformer(np.isnat)  # a moment has no form in ONNX
+    timed = make_pipeline(make_column_transformer((months, ["since"])), LogisticRegression())
+    kind, _, parity = export.export(fitted(made, timed), made.data, 0.3, rows=500)
+    assert kind == "skops" and parity.problem
+    kind, _, parity = export.export(fitted(made, estimator("lightgbm")), made.data, 0.3, rows=500)
+    assert kind == "skops" and parity.problem
+
+
+def test_types_are_the_same_for_one_row_of_json_and_for_the_training_set(made: Made, tmp_path: Path) -> None:
+    name = f"{OnlyNumbers.__module__}.OnlyNumbers"
+    model = fitted(made, OnlyNumbers())
+    loaded, kind = written(made, model, tmp_path / "bundle", (name,))
+    assert kind == "skops"
+    case = drill.real_cases(loaded.form(), made.table.iloc[[450]])[0]
+    found = Deciding.of(loaded).about({field: [value] for field, value in case.items()}, 1)
+    assert found.reason[0] != "model_error"
+    assert found.answer[0] == pytest.approx(models.predict(model, made.data.raw.iloc[[450]])[0])
+
+
+def test_only_types_that_are_named_are_loaded(made: Made, tmp_path: Path) -> None:
+    name = f"{OnlyNumbers.__module__}.OnlyNumbers"
+    model = fitted(made, OnlyNumbers())
+    with pytest.raises(UserError, match="trusted_types"):
+        written(made, model, tmp_path / "bundle")
+    loaded, _ = written(made, model, tmp_path / "bundle", (name,))
+    manifest = tmp_path / "bundle" / bundle.MANIFEST
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    assert name in content["trusted_types"] and set(loaded.trusted) == set(content["trusted_types"])
+    content["trusted_types"].remove(name)
+    manifest.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException):
+        bundle.load(tmp_path / "bundle")
+    del content["trusted_types"]
+    manifest.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match="trusted_types"):
+        bundle.load(tmp_path / "bundle")
