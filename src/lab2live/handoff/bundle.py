@@ -24,6 +24,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
 from lab2live.handoff import export
+from lab2live.handoff.deploying import locked
 from lab2live.pipeline import hooks
 from lab2live.pipeline.evidence import Evidence
 
@@ -90,7 +91,16 @@ def write(
         one for name, content in contents.items() if name.endswith(".skops") for one in chosen.trusted(content, trusted)
     }
     if code is not None:
-        contents |= {f"code/{path.name}": path.read_bytes() for path in sorted(code.glob("*.py"))}
+        own = sorted(one for one in types if one.startswith(f"{code.name}."))
+        if own:
+            raise UserError(
+                "The model is made of types of the project's own package, which no bundle can import.",
+                where=code,
+                found=", ".join(own),
+                expected="types of installed packages",
+                fix="build it from scikit-learn's types, or put these types into a package of requirements-own.in",
+            )
+        contents |= {f"code/{path.name}": path.read_bytes() for path in locked.travelling(code)}
     if folder.exists():
         for old in sorted(folder.rglob("*"), reverse=True):
             old.rmdir() if old.is_dir() else old.unlink()

@@ -95,6 +95,27 @@ class Cost:
     lacking: str = ""
 
 
+def referral_rate(decided: pd.DataFrame) -> dict[str, Any]:
+    """Measure the share of cases that a person decides, as `run.measure` takes it, with its 95 % interval.
+
+    Parameters
+    ----------
+    decided
+        What the bundle does with the test set, see `Deciding.decide`.
+    """
+    referred = decided["source"] == "review"
+    low, high = (float(end) for end in wilson(np.array(referred.sum()), np.array(len(referred))))
+    return {"value": float(referred.mean()), "low": low, "high": high, "level": 0.95, "unit": "share"}
+
+
+def reviews_per_month(rate: Mapping[str, Any], charter: Charter) -> dict[str, Any]:
+    """Measure how many cases a month a person decides; `None` where the charter does not say how many come."""
+    cases = charter.business.value.cases_per_month
+    if cases is None:
+        return {"value": None}
+    return {**rate, **{end: rate[end] * cases for end in ("value", "low", "high")}, "unit": "reviews"}
+
+
 def measure(
     charter: Charter,
     classes: Sequence[str],

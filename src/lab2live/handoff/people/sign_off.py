@@ -50,6 +50,7 @@ def sheet(found: Findings, folder: Path) -> dict[str, Any]:
         "project": found.charter.project.name,
         "decision_so_far": decision,
         "notes": [f"{title}: {text}" for title, text in notes(found)],
+        "trusted_types": found.charter.deployment.trusted_types,
         "files": {name: digest for name, digest in hashed.items() if digest},
         "gates": own,
         "gates_sha256": answered(found.results["handoff"]["gates"], own),
@@ -76,6 +77,7 @@ def page(described: Mapping[str, Any]) -> str:
         notes=described["notes"],
         lines=lines,
         missing=missing,
+        trusted=described["trusted_types"],
         signers=signing,
     )
 
