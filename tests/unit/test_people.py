@@ -158,7 +158,8 @@ OWNED = [{"name": "s", "uri": "never-read.csv", "owner": "Sales"}]
 
 
 def judged(charter: Any) -> Any:
-    return judge("handoff.roles", *roles.gaps(charter), overrides=charter.gates)
+    answer = roles.gaps(charter)
+    return judge("handoff.roles", answer.value, answer.message, overrides=charter.gates)
 
 
 def test_roles_pass_where_every_part_has_somebody(charter_of: Any) -> None:

@@ -19,6 +19,7 @@ from lab2live.handoff.people import brief, limits, money, sign_off
 from lab2live.handoff.people.counting import Count, Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.worked_case import Worked
+from lab2live.pipeline import store
 from lab2live.poc.worth.returns import Option, Range, Returns
 
 BAD = "<img src=x onerror=alert(1)> & <script>alert(1)</script>"
@@ -37,7 +38,14 @@ def case_of(text: str = "monthly") -> Worked:
 
 
 def result(stage: str, *gates: Any, **found: Any) -> dict[str, Any]:
-    head = {"version": 1, "stage": stage, "finished": True, "fingerprint": "", "figures": [], "artefacts": []}
+    head = {
+        "version": store.VERSION,
+        "stage": stage,
+        "finished": True,
+        "fingerprint": "",
+        "figures": [],
+        "artefacts": [],
+    }
     return {**head, "parameters": {}, "gates": [gate.as_dict() for gate in gates], **found}
 
 

@@ -166,7 +166,7 @@ class Bundle:
     features: ModuleType | None
     rules: ModuleType | None
     contents: Mapping[str, bytes]
-    trusted: Sequence[str]
+    trusted: Sequence[str] = ()
 
     @property
     def own(self) -> bool:
