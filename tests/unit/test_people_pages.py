@@ -45,6 +45,8 @@ def result(stage: str, *gates: Any, **found: Any) -> dict[str, Any]:
         "fingerprint": "",
         "figures": [],
         "artefacts": [],
+        "measures": {},
+        "problems": [],
     }
     return {**head, "parameters": {}, "gates": [gate.as_dict() for gate in gates], **found}
 
@@ -107,7 +109,7 @@ def test_a_brief_says_who_decides_until_when_and_what_is_open(charter_of: Any) -
     )
     text = text_of(brief.page(found_of(charter), COUNTED, case_of()))
     assert "Ada (product manager); nobody is named yet as MLOps engineer" in text and "2027-06-30" in text
-    assert "Go on conditions" in text and "open questions of the charter" in text
+    assert "Conditional" in text and "open questions of the charter" in text
     nobody = text_of(brief.page(found_of(charter_of()), COUNTED, case_of()))
     assert "Nobody is named who decides" in nobody and "no date is stated" in nobody
     assert "nobody with signs_off." in nobody and ".." not in nobody

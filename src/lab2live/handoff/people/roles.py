@@ -141,19 +141,19 @@ def steps_table(charter: Charter) -> pd.DataFrame:
     rows = [
         {
             "step": step.what,
-            "does it": people([step.does]),
-            "is asked": people(step.asked),
-            "is told": people(step.told),
+            "responsible": people([step.does]),
+            "consulted": people(step.asked),
+            "informed": people(step.told),
         }
         for step in STEPS
         if step.does in wanted
     ]
     owners = sorted({source.owner for source in charter.sources if source.owner})
     if len(rows) > 1 and owners:  # those who own a source have a say in what becomes of it
-        rows[1]["is asked"] = ", ".join(filter(None, [rows[1]["is asked"], *owners]))
+        rows[1]["consulted"] = ", ".join(filter(None, [rows[1]["consulted"], *owners]))
     signing = ", ".join(who or f"{title(role)} (nobody)" for role, who in signers(charter)) or "nobody"
-    decision = {"step": "Decide: go, go on conditions, or no-go", "does it": signing}
-    return pd.DataFrame([*rows, {**decision, "is asked": "everybody above", "is told": "everybody above"}])
+    decision = {"step": "Decide: go, conditional go, or no-go", "responsible": signing}
+    return pd.DataFrame([*rows, {**decision, "consulted": "everybody above", "informed": "everybody above"}])
 
 
 def gaps(charter: Charter) -> Evidence:

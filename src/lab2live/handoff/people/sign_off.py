@@ -11,7 +11,7 @@ from typing import Any
 from lab2live import files
 from lab2live.errors import UserError
 from lab2live.handoff.people import roles
-from lab2live.handoff.people.brief import STANDS, notes
+from lab2live.handoff.people.brief import notes, stands
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.printing import printed
 from lab2live.pipeline.store import read_result
@@ -66,14 +66,14 @@ def page(described: Mapping[str, Any]) -> str:
     lines = [{"what": BOUND[name], "file": name, "hash": digest} for name, digest in described["files"].items()]
     lines.append({"what": GATES, "file": "results/handoff.json: gates", "hash": described["gates_sha256"]})
     missing = [text for name, text in BOUND.items() if name not in described["files"]]
-    symbol, word, _ = STANDS[described["decision_so_far"]]
+    view = stands(described["decision_so_far"])
     signing = [{**one, "title": roles.title(one["role"])} for one in described["signers"]]
     return printed(
         "handoff/people/sign_off.html.j2",
         title=f"To sign: {described['project']}",
         project=described["project"],
         decision=described["decision_so_far"],
-        stands=f"{symbol} {word}",
+        stands=f"{view.symbol} {view.word}",
         notes=described["notes"],
         lines=lines,
         missing=missing,
