@@ -148,3 +148,12 @@ def test_only_types_that_are_named_are_loaded(made: Made, tmp_path: Path) -> Non
     manifest.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(UserError, match="trusted_types"):
         bundle.load(tmp_path / "bundle")
+
+
+def test_types_of_the_package_that_no_bundle_can_import_are_refused(made: Made, tmp_path: Path) -> None:
+    code = tmp_path / OnlyNumbers.__module__.partition(".")[0]
+    code.mkdir()
+    content, name = export.to_skops(fitted(made, OnlyNumbers())), f"{OnlyNumbers.__module__}.OnlyNumbers"
+    with pytest.raises(UserError, match="no bundle can import") as caught:
+        bundle.write(tmp_path / "b", "skops", content, {}, code, "# card\n", trusted=(name,))
+    assert name in caught.value.details["found"]
