@@ -80,11 +80,11 @@ def test_of_some_triggers_those_that_are_settled_are_judged() -> None:
     count, says = answer.value, answer.message
     assert count == 2 and "invalid_input: review instead of rule" in says and "settles 2 of 7" in says
     unset = [*exercised("rule", "")[:2], *some[2:]]
-    assert drill.failed(unset) == (None, "No trigger that is settled could be set off.")
-    assert drill.failed(exercised("review")) == (
-        0,
-        "In a running service all 7 triggers end with whom the charter names.",
-    )
+    answer, all_of_them = drill.failed(unset), drill.failed(exercised("review"))
+    assert (answer.value, answer.message) == (None, "No trigger that is settled could be set off.")
+    says = "In a running service all 7 triggers end with whom the charter names."
+    assert (all_of_them.value, all_of_them.message) == (0, says)
+    assert len(all_of_them.data["drill"]) == 7 and all_of_them.table is not None
 
 
 def test_a_service_that_does_not_start_is_said(tmp_path: Path) -> None:
