@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from sklearn.ensemble import ExtraTreesClassifier, StackingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 from lab2live.data import models
 from lab2live.errors import UserError
-from lab2live.handoff import bundle, drill, export
+from lab2live.handoff import bundle, drill, export, form
 from lab2live.handoff.deciding import Deciding
 from tests.service.conftest import Made
 
@@ -129,6 +130,16 @@ def test_types_are_the_same_for_one_row_of_json_and_for_the_training_set(made: M
     found = Deciding.of(loaded).about({field: [value] for field, value in case.items()}, 1)
     assert found.reason[0] != "model_error"
     assert found.answer[0] == pytest.approx(models.predict(model, made.data.raw.iloc[[450]])[0])
+
+
+def test_a_column_that_nobody_is_asked_for_is_named_where_the_own_model_looks_at_it(made: Made) -> None:
+    for columns, named in ((["bill", "age"], False), (["bill", "note"], True)):
+        codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+        model = fitted(made, make_pipeline(make_column_transformer((codes, columns)), LogisticRegression()))
+        rows = made.table.iloc[400:]
+        tested = models.predict(model, made.data.raw.iloc[400:])
+        answer = form.agreement(made.form, replace(made.explainer, model=model), rows, tested)
+        assert bool(answer.value) is named and ("note" in answer.message) is named, answer.message
 
 
 def test_only_types_that_are_named_are_loaded(made: Made, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data import models
 from lab2live.data.encoding import label
 from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
@@ -266,6 +267,8 @@ def agreement(form: Mapping[str, Any], explainer: Explainer, rows: pd.DataFrame,
         all_rows = f"All {amount(len(accepted), 'row')} of the test set"
         return Evidence(0, f"{all_rows} get the tested answer by way of the form.{refused}")
     seen, known = (explainer.inputs(frame) for frame in (given, rows.iloc[accepted]))
+    if models.is_own(explainer.model):
+        seen, known = (explainer.model[0].transform(frame) for frame in (seen, known))
     names = [
         str(name)
         for name in known

@@ -50,7 +50,7 @@ def percent(chance: float) -> str:
 
 def money(worth: Worth, currency: str) -> str:
     """An amount with its interval, rounded to what the interval supports."""
-    return about(Range(worth.low, worth.middle, worth.high), currency).removeprefix("about ")
+    return about(Range(worth.low, worth.middle, worth.high), currency)
 
 
 def overview(projects: Sequence[Project]) -> list[dict[str, Any]]:

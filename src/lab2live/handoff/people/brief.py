@@ -12,7 +12,7 @@ from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.icons import dots
 from lab2live.handoff.people.printing import printed
 from lab2live.handoff.people.worked_case import Worked
-from lab2live.reporting.formatting import DecisionView, amount, decision_view, short
+from lab2live.reporting.formatting import DecisionView, amount, decision_view, gate_view, short
 
 FILE = "brief.html"
 # Reasons and things to settle that are named.
@@ -120,10 +120,11 @@ def tasks(found: Findings, decision: str) -> list[Task]:
     objecting += [gate for gate in found.gates.values() if gate.must_pass and gate.status == "skip"]
     objecting.sort(key=lambda gate: (gate.status != "fail", not gate.must_pass))
     before = "before it goes live"
-    listed += [
-        Task(f"Settle: {g.title}. {g.question}", roles.settles(charter, g.requirement), before)
-        for g in objecting[:MOST]
-    ]
+    for gate in objecting[:MOST]:
+        view = gate_view(gate)
+        measured = f" Measured: {view.measured}." if view.measured else ""
+        what = f"Settle: {view.title}. {view.question}{measured}"
+        listed.append(Task(what, roles.settles(charter, gate.requirement), before))
     if len(objecting) > MOST:
         more = f"Settle {amount(len(objecting) - MOST, 'more point')}, see the decision of the run (index.html)"
         listed.append(Task(more, roles.named(charter, "product_manager"), before))
