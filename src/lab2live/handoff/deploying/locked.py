@@ -20,10 +20,10 @@ PREDICT = (
     *("numpy", "scipy", "onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop", "prometheus-client"),
     *("pydantic", "rich", "ruamel-yaml", "typer"),
 )
-TABLES = ("pandas", "matplotlib", "markupsafe", "ipython")
+TABLES = ("pandas", "matplotlib", "jinja2", "markupsafe", "ipython")
 SKLEARN = (*TABLES, "scikit-learn", "skops")
 EXPLAIN = (*PREDICT, *SKLEARN, "shap", "pyarrow")
-MONITOR = (*EXPLAIN, "papermill", "ipykernel", "nbconvert", "jinja2")
+MONITOR = (*EXPLAIN, "papermill", "ipykernel", "nbconvert")
 # What of a project's own package no bundle needs: models are exported, gates and checks look at a run.
 STAYS = ("models.py", "gates.py", "checks.py")
 ORIGINALS = "lab2live.data.originals.Originals"
