@@ -20,10 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
-from lab2live.data import models
+from lab2live.data import models, splits
 from lab2live.errors import UserError
-from lab2live.handoff import bundle, drill, export, form
+from lab2live.explainability import explainer
+from lab2live.handoff import answering, bundle, contract, drill, export, form
 from lab2live.handoff.deciding import Deciding
+from lab2live.poc.comparison.chosen import Chosen
+from lab2live.poc.worth import value
 from tests.service.conftest import Made
 
 Write = Callable[[str, Any], tuple[bundle.Bundle, Any, str]]
@@ -103,6 +106,30 @@ def test_an_own_model_answers_everywhere_as_it_was_tested(made: Made, kind: str,
     cases = [{**case, "note": note} for case, note in zip(cases, notes, strict=True)]
     alone = [decides.about({name: [value] for name, value in case.items()}, 1).answer[0] for case in cases[:40]]
     assert np.nanmax(np.abs(np.array(alone) - tested[:40])) < export.TOLERANCE
+
+
+def test_an_own_model_is_explained_from_its_bundle_and_survives_faults_in_a_service(made: Made, tmp_path: Path) -> None:
+    data, train = made.data, np.arange(400)
+    split = replace(splits.split(made.charter, data, 0), train=train, test=np.arange(400, len(data.outcome)))
+    model = fitted(made, estimator("lightgbm"))
+    told = models.answer(model, data.raw.iloc[train])
+    policy = value.learn_policy(made.charter, data.problem, data.outcome[train], told)
+    outcome = np.array(data.classes, dtype=object)[data.outcome]
+    table = made.table.assign(**{made.charter.prediction.target: outcome})
+    learnt = explainer.learn(made.charter, table, data, split, Chosen("own", model, told, policy, True), 0)
+    described = form.describe(made.charter, made.table.iloc[train], told, learnt)
+    kind, content, _ = export.export(model, data, policy.threshold, rows=300)
+    agreed = contract.describe(made.charter, data, split, policy)
+    more, code = bundle.explaining(learnt, described, False), bundle.code_of(made.charter)
+    bundle.write(tmp_path / "bundle", kind, content, agreed, code, "# card\n", more)
+    rows, loaded = made.table.iloc[400:], bundle.load(tmp_path / "bundle")
+    assert "lightgbm.basic.Booster" in loaded.trusted
+    agreement = form.agreement(described, learnt, rows, models.answer(model, data.raw.iloc[400:]))
+    assert agreement.value == 0, agreement.message
+    said = answering.Answering(loaded, loaded.explainer(), loaded.form()).explain(described["cases"][0]["values"])
+    assert said["reasons"]
+    failed = drill.failed(drill.exercise(tmp_path / "bundle", rows))
+    assert failed.value == 0, failed.message
 
 
 def test_an_own_model_leaves_as_onnx_where_that_decides_alike_and_else_as_skops(made: Made, tmp_path: Path) -> None:
