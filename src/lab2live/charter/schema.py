@@ -50,13 +50,6 @@ RENAMED_FIELDS = {
 }
 
 
-def _filled(value: Any) -> Any:
-    """Leave out what is not filled in; lists are kept as they are, and blocks inside do the same for themselves."""
-    if not isinstance(value, dict):
-        return value
-    return {key: item for key, item in value.items() if item is not None and item != ""}
-
-
 class Block(BaseModel):
     """A block of the charter: an unknown field is an error (it may be a typo), an empty one is a missing one.
 
@@ -74,11 +67,15 @@ class Block(BaseModel):
             return {cls.WORD: value}
         if not isinstance(value, dict):
             return {} if value is None else value
-        # a field nobody knows is kept, and refused: it is a typo, filled in or not
-        unknown = {key: item for key, item in value.items() if key not in cls.model_fields}
-        mappings = {name for name, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
-        kept = {key: _filled(item) if key in mappings else item for key, item in _filled(value).items()}
-        return kept | unknown
+        kept: dict[Any, Any] = {}
+        for key, item in value.items():
+            field = cls.model_fields.get(key)
+            if field and isinstance(item, dict) and get_origin(field.annotation) is dict:
+                kept[key] = {name: one for name, one in item.items() if one not in (None, "")}
+            # a field nobody knows is kept, and refused: it is a typo, filled in or not
+            elif field is None or item not in (None, ""):
+                kept[key] = item
+        return kept
 
 
 class Project(Block):
@@ -332,13 +329,8 @@ class Deployment(Block):
     latency_ms: float | None = Field(None, gt=0)
     memory_mb: float | None = Field(None, gt=0)
     requests_per_second: float | None = Field(None, gt=0)
-    python: str | None = None
+    python: str | None = Field(None, coerce_numbers_to_str=True)
     trusted_types: list[str] = []
-
-    @field_validator("python", mode="before")
-    @classmethod
-    def _version_is_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) else value
 
 
 class PlannedFault(Block):
@@ -448,11 +440,12 @@ class Charter(Block):
         for gate_id, own in self.gates.items():
             where = f"{self.file}, field `gates.{gate_id}`"
             if gate_id in gates.CATALOGUE:
-                gate = gates.CATALOGUE[gate_id]
-                warn = gate.warn if own.warn is None else own.warn
-                gates.check_order(where, gate.better, warn, gate.fail if own.fail is None else own.fail)
+                try:
+                    gates.CATALOGUE[gate_id].overridden(own)
+                except UserError as error:
+                    raise UserError(error.problem, **{**error.details, "where": where}) from None
             elif not gate_id.startswith(gates.OWN):
-                raise gates.unknown(gate_id, gates.CATALOGUE, where)
+                raise unknown_gate(gate_id, gates.CATALOGUE, where)
         for finding in self.accepted:
             if finding.check in gates.RENAMED:
                 raise ValueError(f"`accepted`: the check `{finding.check}` is now `{gates.RENAMED[finding.check]}`")
@@ -463,14 +456,13 @@ class Charter(Block):
             raise ValueError(f"two sources share a name: {', '.join(names)}")
         if len(names) > 1 and self.join is None:
             raise ValueError("several sources need a `join` block: {base: <source>, on: <key>, how: left}")
-        if self.join and self.join.base not in names:
-            raise ValueError(f"join.base names `{self.join.base}`, the sources are {', '.join(names)}")
-        named = [("simulate", name) for name in self.simulate.sample]
-        named += [("simulate", fault.source) for fault in self.simulate.faults]
+        named = [("join.base", self.join.base)] if self.join else []
+        named += [("simulate", name) for name in (*self.simulate.sample, *(one.source for one in self.simulate.faults))]
         named += [("accepted", finding.source) for finding in self.accepted if finding.source]
         for field, name in named:
             if name not in names:
-                raise ValueError(f"`{field}` names the source `{name}`{nearest(name, names)}")
+                hint = did_you_mean(name, names)
+                raise ValueError(f"`{field}` names `{name}`, the sources are {', '.join(names)}{hint}")
         return self
 
     @property
@@ -561,3 +553,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the closest known name, or nothing where all of them are listed beside."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def unknown_gate(name: str, known: Iterable[str], where: object) -> UserError:
+    """Say of an id that no gate has it: what it is called now, or which one is meant."""
+    if name in gates.RENAMED:
+        new = gates.RENAMED[name]
+        fix = f"write `{new}`" if new else "leave it out: this gate is gone"
+        return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
+    fix = f"`docs/gates.md` lists the gates; own ones stand in gates.py{did_you_mean(name, known)}"
+    return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)
