@@ -18,13 +18,12 @@ Status = Literal["pass", "warn", "fail", "skip"]
 
 # The stages of the journey, in their order.
 STAGES = ("eda", "poc", "explainability", "handoff")
-# What a project has to answer: `docs/requirements.md` says which gate, section or artefact does.
-REQUIREMENTS = (
-    *("B1", "B2", "B3", "B4", "P1", "P2", "L1", "L2", "L3", "L4a", "L4b", "L4c", "L4d", "L5"),
-    *("G1", "G2", "G3", "G4", "T1", "T2a", "T2b", "T2c", "T2d", "T3", "T4"),
-)
 # What gates of a project's own are called, so that no later version of the library can take their name.
 OWN = "own."
+_CONTENT: dict[str, Any] = read_yaml(files(__package__).joinpath("gates.yaml").read_text(encoding="utf-8"))
+REQUIREMENTS: list[str] = _CONTENT["requirements"]
+# Old id of a gate or a finding -> the id it has now, or None where it is gone.
+RENAMED: dict[str, str | None] = _CONTENT["renamed"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ class Gate:
                 "A gate warns only beyond the value that already fails.",
                 where=where,
                 found=f"warn {self.warn:g}, fail {self.fail:g}, and {self.better} values are better",
-                expected=f"warn at {'most' if self.better == 'lower' else 'least'} {self.fail:g}",
                 fix="change one of them; a limit left out is the default",
             )
 
@@ -98,10 +96,7 @@ class Gate:
         return self if own is None else replace(self, **own.model_dump(exclude_none=True))
 
 
-_CONTENT: dict[str, Any] = read_yaml(files(__package__).joinpath("gates.yaml").read_text(encoding="utf-8"))
 CATALOGUE: dict[str, Gate] = {entry["id"]: Gate(**entry) for entry in _CONTENT["gates"]}
-# Old id of a gate or a finding -> the id it has now, or None where it is gone.
-RENAMED: dict[str, str | None] = _CONTENT["renamed"]
 
 
 @dataclass(frozen=True)

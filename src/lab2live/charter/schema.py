@@ -38,7 +38,7 @@ Trigger = Literal[
 ]
 Access = Literal["granted", "requested", "refused", "simulated", "public"]
 
-# What a business target may be driven by: figures that the PoC measures, as `measures` of `verdict.json` names them.
+# The figures of the PoC that every page shows under one name; what a business target may be driven by.
 MEASURES = (
     *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
     *("recall", "precision", "threshold"),
@@ -270,9 +270,7 @@ class Source(Block):
     @model_validator(mode="after")
     def _reachable(self) -> Source:
         if self.uri is None and self.stand_in is None and not self.columns:
-            raise ValueError(
-                "a source needs a `uri`, or a `stand_in` while you wait for access, or `columns` to simulate it from"
-            )
+            raise ValueError("a source needs a `uri`, a `stand_in` until you have access, or `columns` to simulate it")
         if self.aggregate and self.key is None:
             raise ValueError("`aggregate` needs a `key`: one row per key comes out of it")
         return self
@@ -479,9 +477,8 @@ class Charter(Block):
     @property
     def join_keys(self) -> list[str]:
         """The columns on which the sources are joined; empty when there is one source."""
-        if self.join is None:
-            return []
-        return [self.join.on] if isinstance(self.join.on, str) else list(self.join.on)
+        on = self.join.on if self.join else []
+        return [on] if isinstance(on, str) else on
 
     @property
     def identifiers(self) -> list[str]:
@@ -528,12 +525,8 @@ class Charter(Block):
         """
         for name in re.findall(r"\$\{(\w+)\}", address):
             if name not in os.environ:
-                raise UserError(
-                    "An address in the charter needs an environment variable that is not set.",
-                    where=address,
-                    expected=f"the environment variable {name}",
-                    fix=f"set it before you start, e.g. export {name}=...",
-                )
+                problem = f"An address in the charter needs the environment variable {name}, which is not set."
+                raise UserError(problem, where=address, fix=f"set it before you start, e.g. export {name}=...")
             placeholder, value = "${" + name + "}", os.environ[name]
             # a password stands in its variable as it is, with whatever would end it in an address
             address = address.replace(f":{placeholder}@", f":{urllib.parse.quote(value, safe='')}@")
