@@ -123,8 +123,8 @@ def test_a_limit_can_be_given_to_a_gate_that_never_fails_by_itself() -> None:
 
 def test_the_fields_of_a_result_are_the_contract() -> None:
     contract = {"id", "requirement", "stage", "must_pass", "status", "value", "threshold", "unit", "message"}
-    gate = judge("poc.beats_baseline", 1, "It does.", evidence="02_poc.html")
-    assert gate.as_dict().keys() == contract | {"title", "question", "better", "evidence"}
+    gate = judge("poc.beats_baseline", 1, "It does.")
+    assert gate.as_dict().keys() == contract | {"title", "question", "better"}
     assert (gate.stage, gate.requirement, gate.unit) == ("poc", "P1", "probability")
     assert GateResult(**gate.as_dict()) == gate
 

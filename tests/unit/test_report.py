@@ -26,7 +26,6 @@ GATE: dict[str, Any] = {
     "value": 0.23,
     "threshold": 0.05,
     "message": "tariff is missing",
-    "evidence": None,
     "title": "Missing values in critical fields",
     "question": "Are the critical fields filled in?",
     "better": "lower",

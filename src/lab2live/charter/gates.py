@@ -118,7 +118,6 @@ class GateResult:
     title: str = ""
     question: str = ""
     better: str = "lower"
-    evidence: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -130,7 +129,6 @@ def judge(
     message: str,
     *,
     stage: str | None = None,
-    evidence: str | None = None,
     overrides: Mapping[str, GateOverride] | None = None,
 ) -> GateResult:
     """Hold a measured value against the limits of a gate.
@@ -145,8 +143,6 @@ def judge(
         What was found, or why nothing could be, as a plain sentence.
     stage
         Which stage answered; by default the one in its id.
-    evidence
-        Where to look: a link relative to the run folder.
     overrides
         The `gates` block of the charter.
     """
@@ -159,13 +155,8 @@ def judge(
         status, threshold = "fail", gate.fail
     elif value is not None and gate.warn is not None and gate.is_worse(value, gate.warn):
         status = "warn"
-    shared = ("id", "requirement", "must_pass", "unit", "title", "question", "better")
+    names = ("id", "requirement", "must_pass", "unit", "title", "question", "better")
+    said = {name: getattr(gate, name) for name in names}
     return GateResult(
-        **{name: getattr(gate, name) for name in shared},
-        stage=stage or gate.stage,
-        status=status,
-        value=value,
-        threshold=threshold,
-        message=message,
-        evidence=evidence,
+        **said, stage=stage or gate.stage, status=status, value=value, threshold=threshold, message=message
     )

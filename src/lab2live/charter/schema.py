@@ -494,10 +494,8 @@ class Charter(Block):
     @property
     def is_personal(self) -> bool:
         """Whether the cases may be real people: nobody has said that they are not."""
-        return any(
-            source.is_real and source.personal_data is not False and not source.address.startswith(DEMO_SCHEME)
-            for source in self.sources
-        )
+        real = [source for source in self.sources if source.is_real and not source.address.startswith(DEMO_SCHEME)]
+        return any(source.personal_data is not False for source in real)
 
     @property
     def stand_ins(self) -> list[str]:

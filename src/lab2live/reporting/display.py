@@ -191,21 +191,17 @@ def href(path: str) -> str:
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> Html:
     caption = f"{caption} ({_mark})" if caption and _mark else caption or _mark
     html = _fill("table", columns=columns, cells=cells, right=right, caption=caption)
-    return Html(html, _text_table(columns, cells, right, caption))
-
-
-def _fill(piece: str, **content: Any) -> Markup:
-    return Markup(getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)(**content))
-
-
-def _text_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> str:
     grid = [[" ".join(cell.split()) for cell in row] for row in (columns, *cells)]
-    widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in grid
     ]
-    return "\n".join([*([caption] if caption else []), *lines])
+    return Html(html, "\n".join([*([caption] if caption else []), *lines]))
+
+
+def _fill(piece: str, **content: Any) -> Markup:
+    return Markup(getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)(**content))
 
 
 def _records(rows: Any) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -29,13 +29,13 @@ class GateView:
     symbol: str
     status: str
     id: str
+    stage: str
     requirement: str
     title: str
     question: str
     must_pass: bool
     measured: str
     message: str
-    evidence: str
 
 
 def gate_view(gate: Any) -> GateView:
@@ -48,7 +48,7 @@ def gate_view(gate: Any) -> GateView:
     """
     get = gate.get if isinstance(gate, Mapping) else lambda name: getattr(gate, name, None)
     return GateView(
-        **{name: get(name) or "" for name in ("status", "id", "requirement", "question", "message", "evidence")},
+        **{name: get(name) or "" for name in ("status", "id", "stage", "requirement", "question", "message")},
         symbol=SYMBOLS.get(get("status") or "", "?"),
         title=get("title") or get("id") or "",
         must_pass=bool(get("must_pass")),
@@ -152,9 +152,7 @@ def _text(value: object, digits: int) -> str:
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return f"{int(value):,}"
-    if isinstance(value, (Real, Decimal)):
-        return _real(float(value), digits)
-    return str(value)
+    return _real(float(value), digits) if isinstance(value, (Real, Decimal)) else str(value)
 
 
 def short(value: object, digits: int = 3) -> str:
@@ -277,12 +275,10 @@ def is_missing(value: object) -> bool:
 
 
 def _real(value: float, digits: int) -> str:
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
     rounded = float(f"{value:.{digits}g}")
     if rounded == 0:
         return "0"
     magnitude = math.log10(abs(rounded))  # infinite where rounding the largest numbers overflows
     if not -5 <= magnitude < 15:
-        return f"{value:.{digits}g}"
+        return f"{value:.{digits}g}".replace("inf", "∞")
     return f"{value:,.{max(digits - 1 - math.floor(magnitude), 0)}f}"

@@ -111,6 +111,7 @@ def write_index(run_dir: Path) -> Path:
         decision=decision,
         reasons=verdict["reasons"],
         run=run,
+        pages={stage["stage"]: stage["html"] for stage in run["stages"]},
         groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
     )
 

@@ -17,7 +17,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from lab2live.reporting import style
 from lab2live.reporting.formatting import plain
@@ -258,19 +257,23 @@ def tornado(
     figure, axes = style.rows_canvas(rows, title, xlabel)
     axes.use_sticky_edges = False
     for row, (low, high) in enumerate(zip(at_low, at_high, strict=True)):
-        both = ((low, style.BLUE, ""), (high, style.ORANGE, "///"))
+        both = ((low, style.BLUE, "", "30 % less"), (high, style.ORANGE, "///", "30 % more"))
         # the longer one first, where both point the same way
-        for end, colour, hatch in sorted(both, key=lambda bar: -abs(bar[0] - base)):
-            axes.barh(row, end - base, left=base, height=0.62, color=colour, hatch=hatch, edgecolor="white")
+        for end, colour, hatch, word in sorted(both, key=lambda bar: -abs(bar[0] - base)):
+            look: dict[str, Any] = {
+                "color": colour,
+                "hatch": hatch,
+                "edgecolor": "white",
+                "label": word if row == 0 else None,
+            }
+            axes.barh(row, end - base, left=base, height=0.62, **look)
     low, high = axes.get_xlim()
     if low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
         axes.axvline(0, color=style.INK, linewidth=1.4)
     style.mark_line(axes, base, "as assumed", shown)
     axes.xaxis.set_major_formatter(lambda money, _: shown(money))
     axes.locator_params(axis="x", nbins=4)
-    less = Patch(facecolor=style.BLUE, label="30 % less")
-    more = Patch(facecolor=style.ORANGE, hatch="///", edgecolor="white", label="30 % more")
-    figure.legend(handles=[less, more], loc="outside lower left", ncols=2)
+    figure.legend(loc="outside lower left", ncols=2)
     facts = [f"{name} {shown(low)} to {shown(high)}" for name, low, high in zip(rows, at_low, at_high, strict=True)]
     told = f"as assumed {shown(base)}; 30 % less to 30 % more: {'; '.join(facts)}"
     return finish(figure, f"{title}. {xlabel}, {told}.")
@@ -299,8 +302,8 @@ def falling(gain: float, slope: float, expected: float, rate: float | None, titl
     axes.axhline(0, color=style.INK, linewidth=1.4)
     left = gain - slope * expected
     axes.plot(expected, left, "D", color=style.VERMILION, markersize=9, zorder=5)
-    said, place = f"expected: {as_percent(expected)}", {"xytext": (10, 8), "textcoords": "offset points"}
-    axes.annotate(said, (expected, left), **place, weight="bold", bbox=style.BOX)
+    said, points = f"expected: {as_percent(expected)}", "offset points"
+    axes.annotate(said, (expected, left), (10, 8), textcoords=points, weight="bold", bbox=style.BOX)
     rate = rate if rate is not None and rate <= 1 else None
     style.mark_line(axes, rate, "nothing left from", as_percent)
     never = "some is always left" if rate is None else f"nothing is left from {rate:.0%} on"
