@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lab2live import files
 from lab2live.charter import gates
 from lab2live.charter.gates import Gate, GateResult
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import MEASURES, Charter
 from lab2live.charter.yaml import write_yaml
 from lab2live.errors import UserError
 from lab2live.reporting.formatting import is_broken
@@ -18,11 +18,6 @@ Decision = Literal["go", "conditional", "no-go"]
 
 FILE = "verdict.json"
 LESSONS = "lessons.yaml"
-# The figures that every page shows under one name; `null` where a run has not measured one.
-MEASURES = (
-    *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
-    *("recall", "precision", "threshold"),
-)
 
 
 def decide(

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import pandas as pd
 
 from lab2live.charter import review
-from lab2live.charter.review import HIGH, MEDIUM
 from lab2live.charter.schema import Charter
 from lab2live.pipeline.evidence import Evidence
 
@@ -22,6 +21,8 @@ SEVERITY: dict[Status, int] = {"pass": 0, "skip": 0, "warn": 1, "fail": 2}
 # Gates of the data stage that speak for each line, the most telling one first: of several that decide it is quoted.
 DATA = ("eda.target", "eda.sources", "eda.access", "eda.missing_critical")
 SIGNAL = ("eda.signal", "eda.leakage")
+# From which ratio of return to cost, times confidence, a priority is called medium and high: a rule of thumb.
+MEDIUM, HIGH = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,13 @@ def priority(charter: Charter, found: Sequence[Line], measured: float | None) ->
     """
     value, hoped = charter.business.value, charter.business.hoped_per_month
     sure = sum(CONFIDENCE[line.status] for line in found) / max(1, len(found))
-    if value.build_cost is None or not value.horizon_months or (hoped is None and measured is None):
-        needs = "build_cost, horizon_months and per_case with cases_per_month, or return_on_investment in money a month"
-        return pd.DataFrame(), f"No priority can be computed: the charter has to state {needs}."
     months, unit = value.horizon_months, value.currency
+    gain_stated = f"per_case with cases_per_month, or return_on_investment in money a month (unit: {unit} per month)"
+    stated = {"build_cost": value.build_cost, "horizon_months": months}
+    stated[gain_stated] = hoped if measured is None else measured
+    lacking = [name for name, given in stated.items() if given is None]
+    if lacking or value.build_cost is None or months is None:
+        return pd.DataFrame(), f"No priority can be computed: the charter has to state {', '.join(lacking)}."
     cost = value.build_cost + (value.run_cost_per_month or 0) * months
     if cost <= 0:
         return pd.DataFrame(), "No priority can be computed: the charter says that it costs nothing."
