@@ -59,18 +59,17 @@ def visit(chromium: Any) -> Iterator[Any]:
 
 def gate(status: str, requirement: str, question: str, message: str, **more: Any) -> dict[str, Any]:
     fields = {"id": f"eda.{requirement}", "stage": "eda", "must_pass": False, "value": None, "threshold": None}
-    fields |= {"status": status, "requirement": requirement, "question": question, "message": message, "evidence": None}
+    fields |= {"status": status, "requirement": requirement, "question": question, "message": message}
     return fields | more
 
 
 GATES = {
     "pass": gate("pass", "L4a", "Are the critical attributes filled in?", "At most 0.2 % are missing, in tariff.",
-                 must_pass=True, value=0.002, threshold=0.01, evidence="01_eda.html#missing"),
+                 must_pass=True, value=0.002, threshold=0.01),
     "more": gate("pass", "P1", "Does the model beat the constant and today's business rule?",
                  "The linear model scores 0.784, the rule 0.612.", must_pass=True, value=0.999, threshold=0.975),
     "warn": gate("warn", "L4d", "Do the keys of the silos find each other?",
-                 "3.1 % of the rows of support belong to no customer in crm.", value=0.031, threshold=0.01,
-                 evidence="01_eda.html"),
+                 "3.1 % of the rows of support belong to no customer in crm.", value=0.031, threshold=0.01),
     "fail": gate("fail", "P1", "Is the score reached that the business needs?",
                  "ROC AUC 0.712 on the test part; the charter asks for 0.750.", must_pass=True, value=-0.038,
                  threshold=0.0),

@@ -121,7 +121,7 @@ def test_hostile_data_stays_text(runs: Any, visit: Any, tmp_path: Any) -> None:
     attack = " ".join(HOSTILE)
     verdict["reasons"] = list(HOSTILE)
     verdict["gates"] += [
-        {**GATES["fail"], "question": t, "message": t, "evidence": t, "value": t, "id": t} for t in HOSTILE
+        {**GATES["fail"], "question": t, "message": t, "stage": t, "value": t, "id": t} for t in HOSTILE
     ]
     verdict["run"] |= {"project": attack, "question": attack, "id": attack, "stand_ins": list(HOSTILE)}
     verdict["run"] |= {"versions": {attack: attack}, "started": attack}

@@ -22,8 +22,10 @@ from .walking import ROOT, Walk
 
 # What a reader's commands need of this checkout.
 CLONED = ("template", "src", "notebooks", "docs", "cookiecutter.json", "Makefile", "pyproject.toml", "README.md")
-LOCKED = ("requirements.in", "requirements.lock", "requirements-dev.lock", "environment.yml", "LICENSE")
-HIDDEN = (".gitignore", ".gitattributes")
+LOCKED = (
+    *("requirements.in", "requirements.lock", "requirements-dev.in", "requirements-dev.lock", "environment.yml"),
+    *("LICENSE", ".gitignore", ".gitattributes"),
+)
 # The pages that add own pieces to the demo, in this order; the last one runs it.
 OWN_PIECES = ("howto-features.md", "howto-models.md", "howto-gates.md", "howto-checks.md", "howto-notebooks.md")
 
@@ -34,7 +36,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("reader").resolve()
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
     (home / "lab2live").mkdir()
-    for name in (*CLONED, *LOCKED, *HIDDEN):
+    for name in (*CLONED, *LOCKED):
         copy = shutil.copyfile if (ROOT / name).is_file() else partial(shutil.copytree, ignore=ignored)
         copy(ROOT / name, home / "lab2live" / name)
     visits = randhie.load_pandas().data

@@ -73,7 +73,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loaded = bundle.load(core)
     held_back = parts.labelled.iloc[parts.split.test]
     kept = baseline.learn(run.charter, parts.data, parts.split, parts.picked.policy, loaded, held_back, 0)
-    value, message = alarms.verdict(kept, run.charter, parts.data, parts.split, loaded, held_back, 0)
+    answer = alarms.verdict(kept, run.charter, parts.data, parts.split, loaded, held_back, 0)
+    value, message = answer.value, answer.message
     assert value is not None and value < 2, message
     elsewhere = tmp_path_factory.mktemp("another {machine}")
     explaining = {name: content for name, content in loaded.contents.items() if name.startswith("explain/")}

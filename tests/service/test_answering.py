@@ -240,19 +240,23 @@ def test_the_form_is_held_against_the_tested_answers(bundled: Any) -> None:
     made = bundled("binary")
     full = made.table[made.table["note"].notna()].iloc[:100]
     tested = models.answer(made.picked.model, made.data.inputs)
-    found, says = form.agreement(made.form, made.explainer, full, tested[full.index])
-    assert gates.judge("handoff.input_schema", found, says).status == "pass" and "All 100 held-back cases" in says
+    answer = form.agreement(made.form, made.explainer, full, tested[full.index])
+    found, says = answer.value, answer.message
+    assert gates.judge("handoff.input_schema", found, says).status == "pass" and "All 100 rows of the test set" in says
     answers = Deciding.of(bundle.load(made.folder)).decide(made.table.iloc[:50])["answer"]
     assert np.allclose(answers, tested[:50], atol=1e-5), "a file brings the text along"
     model = dataclasses.replace(made.explainer, unasked={})  # as if every text were missing
-    found, says = form.agreement(made.form, model, full, tested[full.index])
+    answer = form.agreement(made.form, model, full, tested[full.index])
+    found, says = answer.value, answer.message
     moved = models.answer(made.picked.model, made.data.inputs.loc[full.index].assign(silent=1.0))
     assert found == (~np.isclose(moved, tested[full.index], atol=1e-6)).sum()
     if found:
         assert gates.judge("handoff.input_schema", found, says).status == "warn" and "silent cannot be made" in says
-    other, says = form.agreement(made.form, made.explainer, full, 1 - tested[full.index])
+    answer = form.agreement(made.form, made.explainer, full, 1 - tested[full.index])
+    other, says = answer.value, answer.message
     assert gates.judge("handoff.input_schema", other, says).status == "warn"
-    nothing, why = form.agreement(made.form, made.explainer, full.assign(lines=None), tested[full.index])
+    answer = form.agreement(made.form, made.explainer, full.assign(lines=None), tested[full.index])
+    nothing, why = answer.value, answer.message
     assert gates.judge("handoff.input_schema", nothing, why).status == "skip"
 
 

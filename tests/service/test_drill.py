@@ -30,7 +30,8 @@ def test_every_trigger_ends_with_whom_the_charter_names(bundled: Any, problem: s
     assert by["out_of_distribution"] == by["model_error"] == ("rule", rule)
     if problem != "regression":
         assert by["low_confidence"] == ("baseline", "baseline")
-    judged = gates.judge("handoff.fault_injection", *drill.failed(done))
+    answer = drill.failed(done)
+    judged = gates.judge("handoff.fault_injection", answer.value, answer.message)
     assert judged.status == ("pass" if own_code else "fail"), judged.message
     assert "The charter settles 4 of 7 triggers; not judged: time_out, integrity, drift." in judged.message
     assert len(drill.table(done)) == len(TRIGGERS)
@@ -40,16 +41,19 @@ def test_a_rule_that_fails_is_found(bundled: Any, tmp_path: Path) -> None:
     made = bundled("binary")
     folder = shutil.copytree(made.folder, tmp_path / "bundle")
     put(folder, "code/rules.py", "def score(frame):\n    raise ValueError('no rule today')\n")
-    count, says = drill.failed(drill.exercise(folder, made.table))
+    answer = drill.failed(drill.exercise(folder, made.table))
+    count, says = answer.value, answer.message
     assert count == 2 and "out_of_distribution: baseline instead of rule" in says
     assert gates.judge("handoff.fault_injection", count, says).status == "fail"
 
 
 def test_what_cannot_be_set_off_is_no_pass() -> None:
     nothing = [drill.Exercise("drift", "x", "rule", "", drill.NONE_FOUND)]
-    assert gates.judge("handoff.fault_injection", *drill.failed(nothing)).status == "skip"
+    answer = drill.failed(nothing)
+    assert gates.judge("handoff.fault_injection", answer.value, answer.message).status == "skip"
     some = [*nothing, drill.Exercise("time_out", "x", "rule", "rule", "y")]
-    count, says = drill.failed(some)
+    answer = drill.failed(some)
+    count, says = answer.value, answer.message
     assert count == 0 and "Not set off" in says and "drift" in says
 
 
@@ -59,7 +63,8 @@ def exercised(wanted: str, answered: str = "review") -> list[drill.Exercise]:
 
 def test_where_the_charter_names_nobody_nothing_is_judged_and_what_answered_is_shown() -> None:
     done = exercised(NOT_SETTLED)
-    judged = gates.judge("handoff.fault_injection", *drill.failed(done))
+    answer = drill.failed(done)
+    judged = gates.judge("handoff.fault_injection", answer.value, answer.message)
     assert judged.status == "skip" and "settles no fallback at all" in judged.message
     shown = drill.table(done)
     assert set(shown["has to answer"]) == {"not settled"} and set(shown["works"]) == {"not judged"}
@@ -68,16 +73,18 @@ def test_where_the_charter_names_nobody_nothing_is_judged_and_what_answered_is_s
 
 def test_of_some_triggers_those_that_are_settled_are_judged() -> None:
     some = [*exercised("review")[:2], *exercised(NOT_SETTLED, "model")[2:]]
-    count, says = drill.failed(some)
+    answer = drill.failed(some)
+    count, says = answer.value, answer.message
     assert count == 0 and "all 2 triggers that are settled" in says and "settles 2 of 7" in says
-    count, says = drill.failed([*exercised("rule")[:2], *some[2:]])
+    answer = drill.failed([*exercised("rule")[:2], *some[2:]])
+    count, says = answer.value, answer.message
     assert count == 2 and "invalid_input: review instead of rule" in says and "settles 2 of 7" in says
     unset = [*exercised("rule", "")[:2], *some[2:]]
-    assert drill.failed(unset) == (None, "No trigger that is settled could be set off.")
-    assert drill.failed(exercised("review")) == (
-        0,
-        "In a running service all 7 triggers end with whom the charter names.",
-    )
+    answer, all_of_them = drill.failed(unset), drill.failed(exercised("review"))
+    assert (answer.value, answer.message) == (None, "No trigger that is settled could be set off.")
+    says = "In a running service all 7 triggers end with whom the charter names."
+    assert (all_of_them.value, all_of_them.message) == (0, says)
+    assert len(all_of_them.data["drill"]) == 7 and all_of_them.table is not None
 
 
 def test_a_service_that_does_not_start_is_said(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def loaded(bundled: Any) -> tuple[bundle.Bundle, pd.DataFrame]:
 
 
 def test_code_that_looks_at_one_row_passes(loaded: tuple[bundle.Bundle, pd.DataFrame]) -> None:
-    value, message = independence.differing(*loaded)
+    answer = independence.differing(*loaded)
+    value, message = answer.value, answer.message
     assert value == 0 and message.startswith("features.py and rules.py give 700 cases the same")
     assert gates.judge("handoff.row_invariance", value, message).status == "pass"
 
@@ -41,7 +42,8 @@ def test_code_that_looks_at_one_row_passes(loaded: tuple[bundle.Bundle, pd.DataF
 def test_features_that_look_at_others_fail(loaded: tuple[bundle.Bundle, pd.DataFrame], kind: str) -> None:
     found, rows = loaded
     peeking: Any = SimpleNamespace(add_features=PEEKING[kind])
-    value, message = independence.differing(replace(found, features=peeking), rows)
+    answer = independence.differing(replace(found, features=peeking), rows)
+    value, message = answer.value, answer.message
     column = next(iter(set(PEEKING[kind](rows).columns) - set(rows.columns)))
     assert value is not None and value >= 1 and f"features.py: {column}" in message
     assert gates.judge("handoff.row_invariance", value, message).status == "fail"
@@ -50,7 +52,8 @@ def test_features_that_look_at_others_fail(loaded: tuple[bundle.Bundle, pd.DataF
 def test_a_rule_that_looks_at_others_fails(loaded: tuple[bundle.Bundle, pd.DataFrame]) -> None:
     found, rows = loaded
     rules: Any = SimpleNamespace(score=lambda frame: (frame["age"] > frame["age"].median()).astype(float))
-    value, message = independence.differing(replace(found, rules=rules), rows)
+    answer = independence.differing(replace(found, rules=rules), rows)
+    value, message = answer.value, answer.message
     assert value == 1 and "rules.py: score" in message
 
 
@@ -63,11 +66,12 @@ def test_code_that_breaks_on_a_case_alone_is_named(loaded: tuple[bundle.Bundle, 
         return frame
 
     features: Any = SimpleNamespace(add_features=breaks)
-    value, message = independence.differing(replace(found, features=features, rules=None), rows)
+    answer = independence.differing(replace(found, features=features, rules=None), rows)
+    value, message = answer.value, answer.message
     assert value == 1 and "features.py fails: ValueError" in message and "secret" not in message
 
 
 def test_nothing_to_compare_is_a_skip_and_no_code_is_no_danger(loaded: tuple[bundle.Bundle, pd.DataFrame]) -> None:
     found, rows = loaded
-    assert independence.differing(found, rows.head(1))[0] is None
-    assert independence.differing(replace(found, features=None, rules=None), rows)[0] == 0
+    assert independence.differing(found, rows.head(1)).value is None
+    assert independence.differing(replace(found, features=None, rules=None), rows).value == 0

@@ -221,5 +221,6 @@ def test_a_project_without_a_package_has_a_bundle_without_code(generate: Any, tm
 
 
 def test_the_sentence_says_how_many_answers_differ() -> None:
-    assert bundle.reload_sentence(export.Parity(10, 0, 0.0)) == "All 10 answers are those of the tested model."
-    assert bundle.reload_sentence(export.Parity(10, 3, 0.1)).startswith("3 of 10 answers differ")
+    same, other = bundle.reloaded(export.Parity(10, 0, 0.0)), bundle.reloaded(export.Parity(10, 3, 0.1))
+    assert (same.value, same.message) == (0, "All 10 predictions are those of the tested model.")
+    assert (other.value, other.message) == (3, "3 of 10 predictions differ from those of the tested model.")

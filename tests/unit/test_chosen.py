@@ -74,9 +74,11 @@ def test_training_again_gives_the_same_model_or_is_told(generate: Any, kind: str
     split = splits.split(charter, data, 0)
     model = models.fit(models.boosting(data, 0, {"max_iter": 20}), data, split.train)
     picked = chosen.Chosen("boosting", model, np.zeros(len(split.train)), Policy(data.problem), True)
-    value, message = chosen.trained_again(picked, data, split)
+    evidence = chosen.trained_again(picked, data, split)
+    value, message = evidence.value, evidence.message
     assert value == 0 and gates.judge("handoff.retrained", value, message).status == "pass"
     fewer = models.fit(clone(model), data, split.train[:120])
-    value, message = chosen.trained_again(replace(picked, model=fewer), data, split)
+    evidence = chosen.trained_again(replace(picked, model=fewer), data, split)
+    value, message = evidence.value, evidence.message
     assert value and gates.judge("handoff.retrained", value, message).status == "warn"
     assert f"{value:,} of {len(split.test)} held-back cases" in message

@@ -48,15 +48,20 @@ PROBLEMS = ("binary", "multiclass", "regression")
 def test_answers_that_are_right_pass_and_those_that_are_too_sure_do_not(problem: str) -> None:
     right = calibration.calibration(problem, *drawn(problem, 3_000, 1), seed=0)  # type: ignore[arg-type]
     wrong = calibration.calibration(problem, *drawn(problem, 3_000, 0, tilt=3.0), seed=0)  # type: ignore[arg-type]
-    assert judged("calibration", right.verdict[0]) == "pass" and "no more than chance explains" in right.verdict[1]
-    assert judged("calibration", wrong.verdict[0]) == "fail" and "more than chance explains" in wrong.verdict[1]
+    assert (
+        judged("calibration", right.evidence.value) == "pass"
+        and "no more than chance explains" in right.evidence.message
+    )
+    assert (
+        judged("calibration", wrong.evidence.value) == "fail" and "more than chance explains" in wrong.evidence.message
+    )
     assert wrong.miscalibration > 3 * right.miscalibration
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_answers_that_are_right_are_hardly_ever_called_off(problem: str) -> None:
     found = [calibration.calibration(problem, *drawn(problem, 400, seed), seed=seed) for seed in range(40)]  # type: ignore[arg-type]
-    assert np.mean([one.verdict[0] > 0 for one in found]) <= 0.15  # type: ignore[operator]
+    assert np.mean([one.evidence.value > 0 for one in found]) <= 0.15  # type: ignore[operator]
     # with few cases the raw error is never small: only beyond chance it says something
     assert np.mean([one.error for one in found]) > 0.02  # type: ignore[misc]
 
@@ -91,7 +96,8 @@ def test_cases_that_belong_together_leave_more_to_chance() -> None:
 
 
 def test_too_few_cases_are_said_and_skip_the_gate() -> None:
-    value, why = calibration.calibration("binary", np.array([0, 1]), np.array([0.2, 0.7]), 0).verdict
+    evidence = calibration.calibration("binary", np.array([0, 1]), np.array([0.2, 0.7]), 0).evidence
+    value, why = evidence.value, evidence.message
     assert judged("calibration", value) == "skip" and "fewer than 20" in why
 
 
@@ -236,30 +242,31 @@ def test_coverage_is_counted_for_every_group(generate: Any, problem: str) -> Non
     assert {one.group for one in people} == {"red", "green", "blue", "not stated"}
     assert sum(one.kept for one in people) == covered[0].kept
     assert len(coverage.table(covered, promise)) == len(covered)
-    assert judged("confidence", coverage.verdict(covered, promise, data.classes)[0]) in ("pass", "warn")
+    assert judged("coverage", coverage.evidence(covered, promise, data.classes).value) in ("pass", "warn")
 
 
 def test_a_broken_promise_fails_and_names_the_group() -> None:
     promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
     fine = [coverage.Covered("", coverage.EVERY, 1_000, 905, 0.5), coverage.Covered("age", "old", 100, 86, 0.5)]
     broken = [*fine, coverage.Covered("age", "young", 200, 150, 0.5), coverage.Covered("age", "few", 10, 0, 0.5)]
-    assert judged("confidence", coverage.verdict(fine, promise, ("no", "yes"))[0]) == "pass"
-    value, says = coverage.verdict(broken, promise, ("no", "yes"))
-    assert judged("confidence", value) == "fail" and "for age young in 75% of 200 cases" in says
+    assert judged("coverage", coverage.evidence(fine, promise, ("no", "yes")).value) == "pass"
+    evidence = coverage.evidence(broken, promise, ("no", "yes"))
+    value, says = evidence.value, evidence.message
+    assert judged("coverage", value) == "fail" and "for age young in 75% of 200 cases" in says
     assert "1 group is too small" in says
-    assert judged("confidence", coverage.verdict([coverage.Covered("", "all", 9, 9, 1.0)], promise, ())[0]) == "skip"
+    assert judged("coverage", coverage.evidence([coverage.Covered("", "all", 9, 9, 1.0)], promise, ()).value) == "skip"
     thin = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 20))
-    assert "yes (20 cases)" in coverage.verdict(fine, thin, ("no", "yes"))[1]
+    assert "yes (20 cases)" in coverage.evidence(fine, thin, ("no", "yes")).message
     unlearnt = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, np.inf)), (), (500, 0))
-    assert judged("confidence", coverage.verdict(fine, unlearnt, ("no", "yes"))[0]) == "skip"
+    assert judged("coverage", coverage.evidence(fine, unlearnt, ("no", "yes")).value) == "skip"
 
 
 def test_one_of_many_groups_may_look_worse_by_chance() -> None:
     promise = conformal.Conformal("binary", 0.9, ((0.0, 0.5), (0.0, 0.5)), (), (500, 500))
     low = coverage.Covered("town", "unlucky", 100, 80, 0.5)
     alone, among = [low], [low, *(coverage.Covered("town", str(n), 100, 90, 0.5) for n in range(60))]
-    assert judged("confidence", coverage.verdict(alone, promise, ("no", "yes"))[0]) == "warn"
-    assert judged("confidence", coverage.verdict(among, promise, ("no", "yes"))[0]) == "pass"
+    assert judged("coverage", coverage.evidence(alone, promise, ("no", "yes")).value) == "warn"
+    assert judged("coverage", coverage.evidence(among, promise, ("no", "yes")).value) == "pass"
 
 
 def test_predicted_levels_have_names() -> None:

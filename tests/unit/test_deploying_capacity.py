@@ -28,7 +28,7 @@ LIMITS = {
 def test_what_was_measured_is_held_against_the_charter(charter_of: Any, gate: str, status: str) -> None:
     field, limits = LIMITS[gate]
     judged = capacity.judged(charter_of(deployment={field: limits[status]}), MEASURED)
-    value, message = judged[gate]
+    value, message = judged[gate].value, judged[gate].message
     assert gates.judge(gate, value, message).status == status
     assert str(limits[status]) in message and re_measured(gate) in message
     assert gates.CATALOGUE[gate].timed
@@ -39,13 +39,16 @@ def re_measured(gate: str) -> str:
 
 
 def test_without_a_limit_or_a_measurement_nothing_passes(charter_of: Any) -> None:
-    for gate, (value, message) in capacity.judged(charter_of(), MEASURED).items():
+    for gate, answer in capacity.judged(charter_of(), MEASURED).items():
+        value, message = answer.value, answer.message
         assert gates.judge(gate, value, message).status == "skip" and LIMITS[gate][0] in message
     unknown = replace(MEASURED, memory_mb=None)
-    value, message = capacity.judged(charter_of(deployment={"memory_mb": 500}), unknown)["handoff.memory"]
+    answer = capacity.judged(charter_of(deployment={"memory_mb": 500}), unknown)["handoff.memory"]
+    value, message = answer.value, answer.message
     assert gates.judge("handoff.memory", value, message).status == "skip" and "does not say" in message
     nothing = replace(MEASURED, requests_per_second=0.0)
-    value, message = capacity.judged(charter_of(deployment={"requests_per_second": 1}), nothing)["handoff.throughput"]
+    answer = capacity.judged(charter_of(deployment={"requests_per_second": 1}), nothing)["handoff.throughput"]
+    value, message = answer.value, answer.message
     assert gates.judge("handoff.throughput", value, message).status == "fail"
 
 
@@ -64,7 +67,8 @@ def test_without_a_limit_or_a_measurement_nothing_passes(charter_of: Any) -> Non
 def test_the_python_of_the_platform_has_to_be_one_that_the_bundle_runs_on(
     charter_of: Any, python: object, status: str
 ) -> None:
-    value, message = capacity.python_fits(charter_of(deployment={"python": python}))
+    answer = capacity.python_fits(charter_of(deployment={"python": python}))
+    value, message = answer.value, answer.message
     assert gates.judge("handoff.python", value, message).status == status
     assert not gates.CATALOGUE["handoff.python"].timed
 

@@ -87,6 +87,29 @@ def test_own_code_brings_what_it_imports(lock: str, tmp_path: Path) -> None:
     assert needs.manifest()["not_in_lock"] == ["nowhere"] and "nowhere" in folder.sentence(needs)
 
 
+def test_what_the_model_is_made_of_is_needed_where_it_is_loaded(lock: str) -> None:
+    types = [
+        "builtins.object",
+        "lab2live.data.originals.Originals",
+        "lightgbm.basic.Booster",
+        "sklearn.tree._tree.Tree",
+    ]
+    both = lock + "lightgbm==4.7.0 \\\n    --hash=sha256:00\n    # via -r requirements-own.in\n"
+    made = locked.needs(both, "skops", None, types)
+    assert all("lightgbm" in names(packages) for packages in made.packages.values()) and not made.unlocked
+    alike = locked.needs(both, "onnx", None, types)
+    assert {"pandas", "scikit-learn"} <= set(names(alike.packages["predict"])), "it takes its rows from a table"
+    assert "lightgbm" not in names(alike.packages["predict"]) and "lightgbm" in names(alike.packages["explain"])
+    assert locked.needs(lock, "skops", None, types).unlocked == ("lightgbm",)
+
+
+def test_models_gates_and_checks_of_a_project_stay_behind(lock: str, tmp_path: Path) -> None:
+    for name in ("__init__", "features", "rules", "models", "gates", "checks"):
+        (tmp_path / f"{name}.py").write_text("import sklearn\n" if name == "models" else "")
+    assert [path.stem for path in locked.travelling(tmp_path)] == ["__init__", "features", "rules"]
+    assert "scikit-learn" not in names(locked.needs(lock, "onnx", tmp_path).packages["predict"])
+
+
 def test_the_lock_of_a_task_holds_the_blocks_of_the_whole_one_unchanged(lock: str) -> None:
     needs = locked.needs(lock, "onnx", None)
     written = needs.lock("predict").decode()

@@ -15,6 +15,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from lab2live.data import models
 from lab2live.data.encoding import LARGEST, MISSING, OTHER
 from lab2live.handoff import export
+from lab2live.poc.comparison import chosen
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -33,7 +34,11 @@ def test_a_model_leaves_as_onnx_with_the_same_answers(generate: Any, problem: st
     model = fitted(kind, data)
     name, content, parity = export.export(model, data, 0.3, rows=2000)
     probes = export.probe_rows(data, 2000, seed=7)
-    loaded = (export.load_onnx(content, data.columns) if name == "onnx" else export.load_skops(content)).predict(probes)
+    loaded = (
+        export.load_onnx(content, data.columns)
+        if name == "onnx"
+        else export.load_skops(content, chosen.trusted(content))
+    ).predict(probes)
     assert (name, parity.exact, parity.problem) == ("onnx", True, "")
     assert parity.rows > 2000
     again = export.compare(models.predict(model, probes), loaded, data, 0.3)
@@ -65,9 +70,9 @@ def test_a_model_that_onnx_holds_wrongly_leaves_as_skops_and_is_right(
     monkeypatch.setattr(export, "to_onnx", lambda *_: wrong)
     name, content, parity = export.export(model, data, 0.5, rows=500)
     assert name == "skops" and parity.disagreeing > 100 and not parity.exact and not parity.problem
-    answers = export.load_skops(content).predict(data.inputs)
+    answers = export.load_skops(content, chosen.trusted(content)).predict(data.inputs)
     assert (answers == models.predict(model, data.inputs)).all()
-    assert "would differ on" in export.sentence(name, parity)
+    assert "would differ on" in export.evidence(name, parity).message
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no model"])
@@ -77,7 +82,7 @@ def test_a_broken_onnx_file_leaves_as_skops(generate: Any, content: bytes, monke
     name, _, parity = export.export(fitted("linear", data), data, 0.5, rows=100)
     assert name == "skops" and parity.problem and not parity.exact
     assert parity.disagreeing == parity.rows
-    assert "ONNX cannot hold this model" in export.sentence(name, parity)
+    assert "ONNX cannot hold this model" in export.evidence(name, parity).message
 
 
 def test_a_model_the_converter_does_not_know_leaves_as_skops_and_is_right(generate: Any) -> None:
@@ -99,11 +104,11 @@ def test_a_model_the_converter_does_not_know_leaves_as_skops_and_is_right(genera
 def test_an_untrusted_type_is_not_loaded() -> None:
     class_of_others = skops.io.dumps({"model": np.random.RandomState, "f": print})
     with pytest.raises((UntrustedTypesFoundException, TypeError)):
-        export.load_skops(class_of_others)
+        export.load_skops(class_of_others, ["numpy.dtype"])
     from sklearn.preprocessing import FunctionTransformer
 
     with pytest.raises(UntrustedTypesFoundException):
-        export.load_skops(skops.io.dumps(FunctionTransformer(fitted)))
+        export.load_skops(skops.io.dumps(FunctionTransformer(fitted)), ["numpy.dtype"])
 
 
 def test_a_difference_that_crosses_the_line_is_one_and_noise_at_the_line_is_none(generate: Any) -> None:

@@ -68,8 +68,9 @@ def test_a_planted_failure_is_told_first_with_its_size_and_its_money(generate: A
     assert first.happened == pytest.approx(off[first.slice.rows].mean()) and first.low < first.happened < first.high
     assert first.expected == pytest.approx(expected[first.slice.rows].mean()) and first.happened > first.expected
     assert first.lost is not None and first.lost > 0
-    share, says = telling_failures.verdict(found, seen, "EUR")
-    assert judged("failures", share) == "warn" and first.slice.text in says and "EUR more per case" in says
+    evidence = telling_failures.evidence(found, seen, charter)
+    share, says = evidence.value, evidence.message
+    assert judged("error_slices", share) == "warn" and first.slice.text in says and "EUR more per case" in says
     table = telling_failures.table(found, seen, charter=charter)
     assert table["confirmed"].iloc[0] == "yes" and any("lost per case" in name for name in table)
     assert len(telling_failures.sentences(found, seen)) == sum(one.slice.confirmed for one in found)
@@ -85,15 +86,17 @@ def test_nothing_is_invented(generate: Any, problem: str) -> None:
     assert np.mean(told) <= 0.1
     found = failing.failures(charter, data, seen, failing.worse(seen), 0)
     if not any(one.slice.confirmed for one in found):
-        share, says = telling_failures.verdict(found, seen, "EUR")
-        assert share == 0 and judged("failures", share) == "pass" and "2,000 answers" in says
+        evidence = telling_failures.evidence(found, seen, charter)
+        share, says = evidence.value, evidence.message
+        assert share == 0 and judged("error_slices", share) == "pass" and "2,000 answers" in says
 
 
 def test_what_fails_for_most_cases_fails_the_gate(generate: Any) -> None:
     charter, data, seen = honest(generate, "binary")
     seen = spoilt(seen, (data.raw["colour"] == "red").to_numpy(), 2)
-    share, _ = telling_failures.verdict(failing.failures(charter, data, seen, failing.worse(seen), 0), seen, "EUR")
-    assert judged("failures", share) == "fail"
+    evidence = telling_failures.evidence(failing.failures(charter, data, seen, failing.worse(seen), 0), seen, charter)
+    share, _ = evidence.value, evidence.message
+    assert judged("error_slices", share) == "fail"
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -283,8 +286,9 @@ def test_conditions_are_words_in_the_users_units_and_hold_where_they_say(charter
 def test_too_few_answers_are_said(generate: Any) -> None:
     charter, data, seen = honest(generate, "binary", 150)
     assert failing.failures(charter, data, seen, failing.worse(seen), 0) == ()
-    value, why = telling_failures.verdict((), seen, "EUR")
-    assert judged("failures", value) == "skip" and "Fewer than 200" in why
+    evidence = telling_failures.evidence((), seen, charter)
+    value, why = evidence.value, evidence.message
+    assert judged("error_slices", value) == "skip" and "Fewer than 200" in why
 
 
 def test_evidence_is_every_answer_about_a_case_not_learnt_from(generate: Any) -> None:
@@ -293,7 +297,7 @@ def test_evidence_is_every_answer_about_a_case_not_learnt_from(generate: Any) ->
     held_out = np.linspace(0, 1, len(split.train))
     held_out[:7] = np.nan
     picked = chosen.Chosen("linear", None, held_out, value.Policy("binary"), True)
-    seen = failing.evidence(data, split, picked, np.full(len(split.test), 0.5), Sides("binary", data.classes, 0.5), 0)
+    seen = failing.scored(data, split, picked, np.full(len(split.test), 0.5), Sides("binary", data.classes, 0.5), 0)
     assert len(seen.rows) == 293 and set(split.test) <= set(seen.rows) and not set(split.train[:7]) & set(seen.rows)
     assert (seen.known == data.outcome[seen.rows]).all()
 
@@ -319,8 +323,9 @@ def test_the_unfamiliar_is_told_and_the_familiar_is_not(charter_of: Any) -> None
     data, frame, seen = learnt(charter_of)
     usual = unfamiliar.strange(seen, data.inputs.iloc[1_500:])
     assert np.mean([bool(one) for one in usual]) < 0.02
-    value, says = unfamiliar.verdict(usual, np.zeros(1_500), unfamiliar.later(seen, data.inputs.iloc[1_500:]))
-    assert judged("unfamiliar", value) == "pass" and "too few of them" in says
+    evidence = unfamiliar.evidence(usual, np.zeros(1_500), unfamiliar.later(seen, data.inputs.iloc[1_500:]))
+    value, says = evidence.value, evidence.message
+    assert judged("out_of_distribution", value) == "pass" and "too few of them" in says
     assert "Of the newest by born, " in says and "time_column" not in says
     case = frame.iloc[[1_600]].drop(columns="y")
     for column, other, wanted in (
@@ -343,9 +348,10 @@ def test_many_strange_cases_warn_and_their_error_is_told(charter_of: Any) -> Non
     mixed = data.inputs.assign(height=data.inputs["height"].to_numpy()[::-1])
     said = unfamiliar.strange(seen, mixed)
     flagged = np.array([bool(one) for one in said])
-    value, says = unfamiliar.verdict(said, flagged.astype(float), {})
-    assert judged("unfamiliar", value) == "warn" and "its mean error is 1 there and 0 elsewhere" in says
-    assert judged("unfamiliar", unfamiliar.verdict([], np.array([]), {})[0]) == "skip"
+    evidence = unfamiliar.evidence(said, flagged.astype(float), {})
+    value, says = evidence.value, evidence.message
+    assert judged("out_of_distribution", value) == "warn" and "its mean error is 1 there and 0 elsewhere" in says
+    assert judged("out_of_distribution", unfamiliar.evidence([], np.array([]), {}).value) == "skip"
 
 
 @pytest.mark.parametrize("as_time", [False, True])
@@ -358,8 +364,9 @@ def test_a_date_that_moves_on_makes_every_case_of_the_next_months_strange(charte
     seen = unfamiliar.learn(data.inputs.iloc[::2], data.columns.without(charter.prediction.time_column), 0)
     held_back = data.inputs.iloc[1::2]
     said = unfamiliar.strange(seen, held_back)
-    value, says = unfamiliar.verdict(said, np.zeros(len(said)), unfamiliar.later(seen, held_back))
-    assert judged("unfamiliar", value) == ("pass" if as_time else "warn")
+    evidence = unfamiliar.evidence(said, np.zeros(len(said)), unfamiliar.later(seen, held_back))
+    value, says = evidence.value, evidence.message
+    assert judged("out_of_distribution", value) == ("pass" if as_time else "warn")
     assert ("`prediction.time_column`" in says) is not as_time
     # and so it comes: what the model is asked half a year later
     coming = prepare(frame.assign(**{"ordered at": moments + pd.Timedelta(days=560)}), data.columns)

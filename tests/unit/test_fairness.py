@@ -37,7 +37,8 @@ def test_a_group_for_which_the_model_guesses_is_named(generate: Any) -> None:
         return np.where(data.raw["colour"] == "blue", noise, margin(data))
 
     found = looked_at(generate, blind)
-    value, message = found.verdict
+    evidence = found.evidence
+    value, message = evidence.value, evidence.message
     assert value is not None and value > 0.3 and "colour blue" in message
     assert gates.judge("poc.fairness", value, message).status in ("warn", "fail")
     blue = next(group for group in found.groups if group.level == "blue")
@@ -48,7 +49,7 @@ def test_a_group_for_which_the_model_guesses_is_named(generate: Any) -> None:
 def test_a_model_that_serves_all_alike_names_nobody(generate: Any, kind: str) -> None:
     said = [looked_at(generate, margin if kind == "binary" else lambda data: 10 + 3 * margin(data), kind, seed=seed)
             for seed in range(6)]  # fmt: skip
-    assert [gates.judge("poc.fairness", *found.verdict).status for found in said] == ["pass"] * 6
+    assert [gates.judge("poc.fairness", found.evidence.value, "").status for found in said] == ["pass"] * 6
 
 
 def test_small_groups_are_shown_and_not_judged(generate: Any) -> None:
@@ -58,7 +59,7 @@ def test_small_groups_are_shown_and_not_judged(generate: Any) -> None:
     found = fairness.fairness(charter, data, np.arange(400), margin(data), np.zeros(400), metrics.score("roc_auc"))
     rare = next(group for group in found.groups if group.level == "rare")
     assert rare.cases == 10 and np.isnan(rare.score) and np.isnan(rare.behind)
-    assert "1 group is too small" in found.verdict[1]
+    assert "1 group is too small" in found.evidence.message
 
 
 def test_shares_and_money_are_those_of_the_decisions(generate: Any) -> None:
@@ -92,10 +93,12 @@ def test_what_cannot_be_said_is_skipped_with_the_reason(generate: Any) -> None:
         named = charter.model_copy(
             update={"prediction": charter.prediction.model_copy(update={"sensitive": sensitive})}
         )
-        value, message = fairness.fairness(named, data, np.arange(200), zeros, zeros, score).verdict
+        evidence = fairness.fairness(named, data, np.arange(200), zeros, zeros, score).evidence
+        value, message = evidence.value, evidence.message
         assert value is None and why in message
     named = charter.model_copy(update={"prediction": charter.prediction.model_copy(update={"sensitive": ["colour"]})})
-    value, message = fairness.fairness(named, data, np.arange(200), zeros, zeros, score).verdict
+    evidence = fairness.fairness(named, data, np.arange(200), zeros, zeros, score).evidence
+    value, message = evidence.value, evidence.message
     assert value is None and "no better than a constant" in message
 
 

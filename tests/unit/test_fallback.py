@@ -34,7 +34,7 @@ def test_a_rule_that_answers_every_case_settles_everything(charter_of: Any) -> N
     assert [plan.trigger for plan in plans] == list(fallback.TRIGGERS)
     assert {plan.works for plan in plans} == {True}
     assert plans[0].note == "answered 3 of 3 cases, and one with nothing in it"
-    assert fallback.unsettled(charter, plans)[0] == 0
+    assert fallback.unsettled(charter, plans).value == 0
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,8 @@ def test_a_rule_that_does_not_answer_is_found_out(charter_of: Any, score: Any, s
     plans = fallback.plans(charter, bundle_with(score), RAW)
     assert [plan.works for plan in plans] == [False] * 6 + [True]
     assert said in plans[0].note
-    count, message = fallback.unsettled(charter, plans)
+    answer = fallback.unsettled(charter, plans)
+    count, message = answer.value, answer.message
     assert count == 6 and said in message
 
 
@@ -67,7 +68,7 @@ def test_triggers_that_the_charter_forgets_are_counted(charter_of: Any) -> None:
         "time_out": True,
         "drift": None,
     }
-    assert fallback.unsettled(charter, plans)[0] == 5
+    assert fallback.unsettled(charter, plans).value == 5
     assert fallback.table(plans)["who answers"].tolist().count("not settled") == 5
 
 
@@ -80,11 +81,12 @@ def test_what_becomes_of_a_case_is_said_where_nothing_is_settled(charter_of: Any
 
 def test_no_fallback_at_all_is_an_open_question_and_no_pass(charter_of: Any) -> None:
     charter = charter_of()
-    value, why = fallback.unsettled(charter, fallback.plans(charter, bundle_with(), RAW))
+    answer = fallback.unsettled(charter, fallback.plans(charter, bundle_with(), RAW))
+    value, why = answer.value, answer.message
     assert value is None and "no fallback" in why
 
 
 def test_a_baseline_has_to_be_in_the_bundle(charter_of: Any) -> None:
     charter = charter_of(fallback=dict.fromkeys(fallback.TRIGGERS, "baseline"))
-    assert fallback.unsettled(charter, fallback.plans(charter, bundle_with(baseline=None), RAW))[0] == 7
-    assert fallback.unsettled(charter, fallback.plans(charter, bundle_with(baseline=0), RAW))[0] == 0
+    assert fallback.unsettled(charter, fallback.plans(charter, bundle_with(baseline=None), RAW)).value == 7
+    assert fallback.unsettled(charter, fallback.plans(charter, bundle_with(baseline=0), RAW)).value == 0

@@ -89,7 +89,8 @@ def test_persons_who_have_nothing_to_mend_do_not_pay(measure: Any) -> None:
 def test_the_gate_passes_and_warns_by_the_share_of_the_gain_that_is_lost(
     measure: Any, who: str, share: float, status: str
 ) -> None:
-    value, message = fallback_cost.verdict(measure(decided(who, share, "no" if who == "rule" else "")))
+    answer = fallback_cost.verdict(measure(decided(who, share, "no" if who == "rule" else "")))
+    value, message = answer.value, answer.message
     assert gates.judge("handoff.fallback_cost", value, message).status == status
     assert "whole gain" in message
 
@@ -106,7 +107,8 @@ def test_without_money_it_is_skipped_with_the_reason_and_the_rate_is_still_told(
     measure: Any, change: dict[str, Any], said: str
 ) -> None:
     cost = measure(decided("review", 0.5, ""), {**MONEY, **change})
-    value, message = fallback_cost.verdict(cost)
+    answer = fallback_cost.verdict(cost)
+    value, message = answer.value, answer.message
     assert gates.judge("handoff.fallback_cost", value, message).status == "skip" and said in message
     assert "50.0%" in fallback_cost.sentence(cost)
     assert fallback_cost.table(cost)["costs a month"].tolist() == ["not known"]
@@ -114,25 +116,30 @@ def test_without_money_it_is_skipped_with_the_reason_and_the_rate_is_still_told(
 
 @pytest.mark.parametrize("returns", [None, {"gain_per_month": None, "lacking": "No money."}])
 def test_without_a_proof_of_concept_it_is_skipped(measure: Any, returns: Any) -> None:
-    value, message = fallback_cost.verdict(measure(decided("review", 0.5, ""), returns=returns))
+    answer = fallback_cost.verdict(measure(decided("review", 0.5, ""), returns=returns))
+    value, message = answer.value, answer.message
     assert value is None and message
 
 
 def test_a_model_that_leaves_nothing_has_nothing_to_lose(measure: Any) -> None:
     poor = {"gain_per_month": {"low": 0.0, "middle": 500.0, "high": 1000.0}, "lacking": ""}
-    value, message = fallback_cost.verdict(measure(decided("review", 0.5, ""), returns=poor))
+    answer = fallback_cost.verdict(measure(decided("review", 0.5, ""), returns=poor))
+    value, message = answer.value, answer.message
     assert value is None and "leaves nothing" in message
 
 
 def test_a_fallback_that_never_steps_in_costs_nothing(measure: Any) -> None:
     cost = measure(decided("rule", 0.0, "no"))
-    assert fallback_cost.verdict(cost) == (0.0, "The fallback steps in for none of 200 held-back cases.")
+    answer = fallback_cost.verdict(cost)
+    assert answer.value == 0 and answer.table is None and answer.figure is None
+    assert answer.message.startswith("Of 200 rows of the test set the fallback would step in for 0.0%")
     assert fallback_cost.table(cost).empty and cost.high > 0  # none of 200 is not never
 
 
 def test_a_fallback_better_than_the_model_costs_nothing(measure: Any) -> None:
     cost = measure(decided("rule", 1.0, "yes"), answers=np.full(len(KNOWN), 0.1))
-    value, message = fallback_cost.verdict(cost)
+    answer = fallback_cost.verdict(cost)
+    value, message = answer.value, answer.message
     assert value == 0.0 and "No rate" in message and cost.break_even is None
 
 
@@ -175,7 +182,9 @@ def test_groups_are_drawn_whole(charter_of: Any) -> None:
 
 
 def test_the_picture_says_where_nothing_is_left(measure: Any) -> None:
-    figure = fallback_cost.chart(measure(decided("rule", 0.2, "no")))
+    answer = fallback_cost.verdict(measure(decided("rule", 0.2, "no")))
+    assert answer.figure is not None and answer.table is not None and answer.data["fallback_cost"]["cases"] == 200
+    figure = answer.figure
     assert plots.heading(figure) == "The fallback leaves most of what the model brings"
     assert "nothing is left from 44% on" in plots.alt(figure)
 
@@ -212,3 +221,13 @@ def test_groups_of_any_size_weigh_by_their_cases(charter_of: Any) -> None:
     told = decided("review", 1.0, "")
     cost = fallback_cost.measure(charter, ["no", "yes"], BINARY, KNOWN, PERFECT, told, RETURNS, groups=groups)
     assert cost.reviews is not None and (cost.reviews.low, cost.reviews.high) == pytest.approx((6000, 6000))
+
+
+def test_the_referral_rate_is_the_share_that_people_decide_with_its_interval(charter_of: Any) -> None:
+    charter = charter_of(business={"value": {"cases_per_month": 1000}})
+    rate = fallback_cost.referral_rate(pd.DataFrame({"source": ["review"] * 30 + ["rule"] * 20 + ["model"] * 50}))
+    assert (rate["value"], rate["level"], rate["unit"]) == (0.3, 0.95, "share")
+    assert rate["low"] == pytest.approx(0.219, abs=1e-3) and rate["high"] == pytest.approx(0.396, abs=1e-3)
+    month = fallback_cost.reviews_per_month(rate, charter)
+    assert (month["value"], month["unit"]) == (300, "reviews") and month["high"] == pytest.approx(396, abs=1)
+    assert fallback_cost.reviews_per_month(rate, charter_of()) == {"value": None}

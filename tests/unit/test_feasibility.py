@@ -9,7 +9,7 @@ import pytest
 
 from lab2live.charter import gates
 from lab2live.poc import feasibility
-from lab2live.poc.feasibility import Line, lines, priority, table, verdict
+from lab2live.poc.feasibility import Line, evidence, lines, priority, table
 
 TODAY = dt.date(2026, 6, 1)
 GOOD: dict[str, Any] = {
@@ -28,7 +28,7 @@ def test_where_everything_is_there_nothing_stands_in_the_way(charter_of: Any) ->
     found = lines(charter_of(**GOOD), judged(), TODAY)
     assert [line.status for line in found] == ["pass"] * 5
     assert [line.what for line in found] == ["data", "signal", "skill", "infrastructure", "time"]
-    assert gates.judge("poc.feasibility", *verdict(found)).status == "pass"
+    assert gates.judge("poc.feasibility", evidence(found).value, evidence(found).message).status == "pass"
     assert table(found)["there"].tolist() == ["yes"] * 5
 
 
@@ -47,16 +47,18 @@ def test_where_everything_is_there_nothing_stands_in_the_way(charter_of: Any) ->
 def test_what_stands_in_the_way_is_named(charter_of: Any, change: Any, stage: Any, what: str, status: str) -> None:
     found = lines(charter_of(**GOOD | change), stage, TODAY)
     assert [line.what for line in found if line.status != "pass"] == [what]
-    gate = gates.judge("poc.feasibility", *verdict(found))
+    gate = gates.judge("poc.feasibility", evidence(found).value, evidence(found).message)
     assert gate.status == status and gate.message.startswith(f"{what}: ")
 
 
 def test_what_nobody_knows_is_not_called_feasible(charter_of: Any) -> None:
     found = lines(charter_of(), None, TODAY)
     assert {line.status for line in found} == {"skip"}
-    value, message = verdict(found)
+    said = evidence(found)
+    value, message = said.value, said.message
     assert value is None and message.startswith("Nothing is known")
-    value, message = verdict([Line("data", "pass", "there"), *found[1:]])
+    said = evidence([Line("data", "pass", "there"), *found[1:]])
+    value, message = said.value, said.message
     assert value == 0 and "Not known: signal, skill, infrastructure, time." in message
     unheard = lines(charter_of(), {"eda.signal": {"status": "skip", "message": "no"}}, TODAY)
     assert unheard[0].status == unheard[1].status == "skip"

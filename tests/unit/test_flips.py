@@ -221,7 +221,8 @@ def test_a_fitted_model_answers_as_ever_and_can_be_flipped(generate: Any, proble
         assert one.smallest is not None
         after = predict(pd.DataFrame([one.smallest.row]))
         assert by.code(after)[0] != by.code(np.array([one.answer]))[0]
-    share, says = telling_flips.found_share(known, found)
+    evidence = telling_flips.found_share(known, found)
+    share, says = evidence.value, evidence.message
     assert share == 1.0
     assert "43 of 43 held-back cases" in says
     told = telling_flips.sentences(found[0], by)
@@ -267,7 +268,8 @@ def test_where_nothing_can_flip_it_says_so(charter_of: Any, line: float | None) 
     known = Space.from_dict(json.loads(json.dumps(known.to_dict(), allow_nan=False)))
     found = flips.search(known, risk, rows.iloc[0].to_dict())
     assert found.smallest is None and "nothing to flip" in found.reason
-    share, says = telling_flips.found_share(known, [found])
+    evidence = telling_flips.found_share(known, [found])
+    share, says = evidence.value, evidence.message
     assert share is None and "nothing to flip" in says
     told = telling_flips.table([found], Sides("binary", ("no", "yes"), 0.5), ["1"])
     assert told[0]["smallest change"] == found.reason
@@ -284,7 +286,8 @@ def test_an_honest_none_found(charter_of: Any) -> None:
     assert found.smallest is found.typical is found.real is None
     assert found.reason.startswith("None found")
     assert found.tried > 500
-    share, says = telling_flips.found_share(known, [found])
+    evidence = telling_flips.found_share(known, [found])
+    share, says = evidence.value, evidence.message
     assert share == 0.0 and "0 of 1 held-back case " in says
 
 
@@ -292,7 +295,7 @@ def test_a_case_in_which_nothing_may_change(charter_of: Any) -> None:
     known, rows = built(charter_of, immutable=list(customers().columns.drop(["y", "id"])), derived={}, direction={})
     found = flips.search(known, risk, rows.iloc[0].to_dict())
     assert found.reason == "None found: no column may change."
-    assert telling_flips.found_share(known, [found])[0] is None
+    assert telling_flips.found_share(known, [found]).value is None
     assert found.real is not None and found.real.changes == ()
     assert "does not differ in anything that can change" in telling_flips.sentences(found, YES_NO)[1]
 
@@ -534,4 +537,4 @@ def test_an_average_that_reads_one_is_one_column() -> None:
     room: Any = SimpleNamespace(sides=SimpleNamespace(nothing=""), moves=(1,))
     for ones, said in ((99, "takes 1 column on average"), (2, "takes 1.3 columns on average")):
         found: Any = [SimpleNamespace(smallest=SimpleNamespace(changes=[0] * count)) for count in [1] * ones + [2]]
-        assert said in telling_flips.found_share(room, found)[1]
+        assert said in telling_flips.found_share(room, found).message

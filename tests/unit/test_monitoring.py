@@ -218,20 +218,23 @@ def test_several_classes_and_numbers_are_watched_as_well(charter_of: Any) -> Non
 
 
 def test_clean_windows_raise_as_few_alerts_as_stated(base: Baseline) -> None:
-    value, message = alarms.measure(base, drawn(1600, 0), None, 0)
+    answer = alarms.measure(base, drawn(1600, 0), None, 0)
+    value, message = answer.value, answer.message
     assert value is not None and 0.3 < value < 2, message
     assert "400 windows of 200" in message
 
 
 def test_levels_that_are_too_lax_are_seen_in_the_measured_rate(base: Baseline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clean, "RATES", {"ticket": 0.5, "page": 0.2})
-    value, _ = alarms.measure(base, drawn(1600, 0), None, 0)
+    answer = alarms.measure(base, drawn(1600, 0), None, 0)
+    value = answer.value
     assert value is not None and value > 2
 
 
 def test_the_measured_rate_is_skipped_where_few_cases_or_groups_were_held_back(base: Baseline) -> None:
-    assert alarms.measure(base, drawn(150, 0), None, 0)[0] is None
-    value, message = alarms.measure(base, drawn(1600, 0), np.arange(1600) % 5, 0)
+    assert alarms.measure(base, drawn(150, 0), None, 0).value is None
+    answer = alarms.measure(base, drawn(1600, 0), np.arange(1600) % 5, 0)
+    value, message = answer.value, answer.message
     assert value is None and "5 groups" in message
 
 
@@ -242,7 +245,8 @@ def test_cases_that_belong_together_raise_the_level(charter_of: Any) -> None:
     alike = with_column(seen, "x1", random.normal(size=80)[groups] + 0.1 * random.normal(size=1600))
     alone, together = learnt(charter_of(), alike), learnt(charter_of(), alike, groups)
     assert together.levels.ticket[0] < alone.levels.ticket[0] / 10
-    value, message = alarms.measure(together, alike, groups, 0)
+    answer = alarms.measure(together, alike, groups, 0)
+    value, message = answer.value, answer.message
     assert value is not None and value < 2, message
 
 

@@ -30,7 +30,8 @@ def drawn(charter_of: Any, rows: int = 300, **prediction: Any) -> Any:
 @pytest.mark.parametrize("prediction", [{}, {"group_column": "team"}, {"time_column": "when"}])
 def test_an_honest_split_shares_nothing(charter_of: Any, prediction: Any) -> None:
     charter, data = drawn(charter_of, **prediction)
-    value, message = shared(charter, data, splits.split(charter, data, 0))
+    evidence = shared(charter, data, splits.split(charter, data, 0))
+    value, message = evidence.value, evidence.message
     assert value == 0 and "None of 60 test cases" in message
     assert gates.judge("poc.split", value, message).status == "pass"
 
@@ -38,17 +39,18 @@ def test_an_honest_split_shares_nothing(charter_of: Any, prediction: Any) -> Non
 def test_whatever_is_in_both_parts_is_counted(charter_of: Any) -> None:
     charter, data = drawn(charter_of, group_column="team")
     split = Split(np.arange(240), np.arange(240, 300), "by hand")
-    value, message = shared(charter, data, split)
-    assert value == 60 and "60 whose team is in both parts" in message and "key" not in message
+    evidence = shared(charter, data, split)
+    value, message = evidence.value, evidence.message
+    assert value == 60 and "team is in both parts (60)" in message and "key" not in message
     assert gates.judge("poc.split", value, message).status == "fail"
 
 
 def test_a_split_by_time_looks_backwards_only(charter_of: Any) -> None:
     charter, data = drawn(charter_of, group_column="team", time_column="when")
     split = Split(np.arange(240), np.arange(240, 300), "by hand")
-    assert shared(charter, data, split)[0] == 0, "who comes again later is no leak"
+    assert shared(charter, data, split).value == 0, "who comes again later is no leak"
     backwards = Split(split.test, split.train, "the wrong way")
-    assert "240 from before the end of the training part by when" in shared(charter, data, backwards)[1]
+    assert "before the end of the training part by when (240)" in shared(charter, data, backwards).message
 
 
 def test_copies_of_rows_and_of_identifiers_are_counted(charter_of: Any) -> None:
@@ -58,12 +60,14 @@ def test_copies_of_rows_and_of_identifiers_are_counted(charter_of: Any) -> None:
     raw.iloc[240:245] = raw.iloc[:5].to_numpy()
     raw.loc[240:244, "key"] = [f"N{number}" for number in range(5)]
     raw.loc[250:251, "key"] = "K7"
-    value, message = shared(charter, dataclasses.replace(data, raw=raw), split)
-    assert value == 7 and "2 whose key is in both parts; 5 that are copies" in message
+    evidence = shared(charter, dataclasses.replace(data, raw=raw), split)
+    value, message = evidence.value, evidence.message
+    assert value == 7 and "key is in both parts (2); copies of a training row (5)" in message
 
 
 def test_rows_that_are_equal_by_chance_are_no_copies(charter_of: Any) -> None:
     frame = pd.DataFrame({"a": [0, 1] * 50, "b": [0, 0, 1, 1] * 25, "c": [1, 2] * 50, "y": ["u", "v"] * 50})
     data = dataset.dataset(charter_of(), frame)
-    value, message = shared(charter_of(), data, Split(np.arange(80), np.arange(80, 100), "by hand"))
+    evidence = shared(charter_of(), data, Split(np.arange(80), np.arange(80, 100), "by hand"))
+    value, message = evidence.value, evidence.message
     assert value == 0 and "equal by chance" in message

@@ -196,7 +196,7 @@ STAGE = {
 }  # fmt: skip
 GATE = {
     "id": "eda.target", "requirement": "P1", "stage": "eda", "must_pass": True, "status": "pass", "value": 500.0,
-    "threshold": 200.0, "message": "500 outcomes are known.", "evidence": "01_eda.html#target", "question": "Enough?",
+    "threshold": 200.0, "message": "500 outcomes are known.", "question": "Enough?",
     "title": "Labelled rows", "unit": "rows", "better": "higher",
 }  # fmt: skip
 RUN = {
@@ -240,7 +240,9 @@ def test_links_lead_only_to_files_of_the_run(tmp_path: Path) -> None:
     assert "secret" not in html and "passwd" not in html and "gone" not in html and "x.invalid" not in html
     assert "01_eda.html" not in html
     (tmp_path / "run" / "01_eda.html").write_text("", encoding="utf-8")
-    assert 'href="./01_eda.html#target"' in index(tmp_path / "run")
+    html = index(tmp_path / "run")
+    assert re.search(r'href="./01_eda.html">evidence<span class="visually-hidden"> for Labelled rows<', html)
+    assert "evidence<" not in index(tmp_path / "run", gates=[GATE | {"stage": "poc"}])
 
 
 def test_names_with_spaces_and_marks_are_encoded(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ OWNED = [{"name": "s", "uri": "never-read.csv", "owner": "Sales"}]
 
 
 def judged(charter: Any) -> Any:
-    return judge("handoff.roles", *roles.gaps(charter), overrides=charter.gates)
+    answer = roles.gaps(charter)
+    return judge("handoff.roles", answer.value, answer.message, overrides=charter.gates)
 
 
 def test_roles_pass_where_every_part_has_somebody(charter_of: Any) -> None:
@@ -198,14 +199,14 @@ def test_roles_skip_where_nobody_is_named_at_all(charter_of: Any, team: dict[str
 def test_every_step_names_people_and_asks_for_names_where_there_are_none(charter_of: Any) -> None:
     charter = charter_of(team={**TEAM, "lawyer": {"who": "Kim"}}, sources=OWNED, deployment={"target": "both"})
     steps = roles.steps_table(charter).set_index("step")
-    assert steps.loc["Provide what it runs on", "does it"] == "infrastructure (nobody)"
-    assert "Sales" in steps.loc["Find the data, get access, know their faults", "is asked"]
+    assert steps.loc["Provide what it runs on", "responsible"] == "infrastructure (nobody)"
+    assert "Sales" in steps.loc["Find the data, get access, know their faults", "consulted"]
     assert "Judge outcomes that no system knows" not in steps.index
-    assert steps.iloc[-1]["does it"] == "Ada"
+    assert steps.iloc[-1]["responsible"] == "Ada"
     team = roles.team_table(charter).set_index("role")
     assert team.loc["lawyer", "who"] == "Kim" and team.loc["data labeler", "who"] == "not needed here"
     assert team.loc["product manager", "signs off"] == "yes" and team.loc["data scientist", "signs off"] == ""
-    assert roles.steps_table(charter_of()).iloc[-1]["does it"] == "nobody"
+    assert roles.steps_table(charter_of()).iloc[-1]["responsible"] == "nobody"
 
 
 def test_every_requirement_has_somebody_who_settles_it(charter_of: Any) -> None:

@@ -19,6 +19,7 @@ from lab2live.handoff.people import brief, limits, money, sign_off
 from lab2live.handoff.people.counting import Count, Counts
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.worked_case import Worked
+from lab2live.pipeline import store
 from lab2live.poc.worth.returns import Option, Range, Returns
 
 BAD = "<img src=x onerror=alert(1)> & <script>alert(1)</script>"
@@ -37,7 +38,16 @@ def case_of(text: str = "monthly") -> Worked:
 
 
 def result(stage: str, *gates: Any, **found: Any) -> dict[str, Any]:
-    head = {"version": 1, "stage": stage, "finished": True, "fingerprint": "", "figures": [], "artefacts": []}
+    head = {
+        "version": store.VERSION,
+        "stage": stage,
+        "finished": True,
+        "fingerprint": "",
+        "figures": [],
+        "artefacts": [],
+        "measures": {},
+        "problems": [],
+    }
     return {**head, "parameters": {}, "gates": [gate.as_dict() for gate in gates], **found}
 
 
@@ -99,7 +109,7 @@ def test_a_brief_says_who_decides_until_when_and_what_is_open(charter_of: Any) -
     )
     text = text_of(brief.page(found_of(charter), COUNTED, case_of()))
     assert "Ada (product manager); nobody is named yet as MLOps engineer" in text and "2027-06-30" in text
-    assert "Go on conditions" in text and "open questions of the charter" in text
+    assert "Conditional" in text and "open questions of the charter" in text
     nobody = text_of(brief.page(found_of(charter_of()), COUNTED, case_of()))
     assert "Nobody is named who decides" in nobody and "no date is stated" in nobody
     assert "nobody with signs_off." in nobody and ".." not in nobody

@@ -163,10 +163,12 @@ def test_what_is_settled_by_hand_is_half_a_point_and_only_where_it_is(charter_of
 def test_the_score_is_the_least_of_the_sums_and_its_gate_passes_warns_and_never_fails(charter_of: Any) -> None:
     found = readiness.score(Findings(charter_of(), stages_of()))
     assert found.value == min(found.sections.values())
-    good = judge("handoff.ml_test_score", *readiness.verdict(found))
+    answer = readiness.verdict(found)
+    good = judge("handoff.ml_test_score", answer.value, answer.message)
     assert good.status == "pass" and "the least of data" in good.message
     empty = readiness.score(Findings(charter_of(), {}))
-    bad = judge("handoff.ml_test_score", *readiness.verdict(empty))
+    answer = readiness.verdict(empty)
+    bad = judge("handoff.ml_test_score", answer.value, answer.message)
     assert empty.value == 0 and bad.status == "warn" and "research project" in bad.message
     assert judge("handoff.ml_test_score", None, "Not scored.").status == "skip"
     assert len(readiness.table(found)) == 28 and found.as_dict()["score"] == found.value

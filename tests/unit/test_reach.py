@@ -37,7 +37,7 @@ def test_the_best_anybody_could_do_lies_in_the_band(generate: Any) -> None:
 def test_a_score_above_the_band_is_out_of_reach_and_one_within_is_not(generate: Any) -> None:
     band, _ = banded(generate, "binary", 400)
     for required, status in ((band.low, "pass"), (band.high + 0.01, "fail"), (None, "skip")):
-        assert gates.judge("poc.ceiling", *band.verdict(required, "roc_auc")).status == status
+        assert gates.judge("poc.ceiling", band.evidence(required, "roc_auc").value, "").status == status
     assert isinstance(band.figure("roc_auc"), Figure)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab2live.reporting import display, formatting
@@ -26,7 +26,6 @@ GATE: dict[str, Any] = {
     "value": 0.23,
     "threshold": 0.05,
     "message": "tariff is missing",
-    "evidence": None,
     "title": "Missing values in critical fields",
     "question": "Are the critical fields filled in?",
     "better": "lower",
@@ -208,6 +207,7 @@ def test_a_gate_is_measured_in_its_unit_against_its_limit(
 
 
 @given(st.floats(0, 2), st.floats(0, 2), st.sampled_from(["share", "p-value", "score", "rows"]))
+@example(0.9541103211519195, 0.954, "share")
 def test_what_is_shown_never_lies_on_the_other_side_of_the_limit(value: float, limit: float, unit: str) -> None:
     limit = round(limit, 3)
     shown = formatting.gate_view(GATE | {"value": value, "threshold": limit, "unit": unit}).measured

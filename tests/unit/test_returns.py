@@ -107,7 +107,8 @@ def test_return_and_month_of_break_even_follow_from_the_gain(money: Any) -> None
         assert getattr(found.roi, end) == pytest.approx((gain * 24 - 120000) / 120000)
     assert found.break_even is not None and found.gain_per_month.middle is not None
     assert found.break_even.middle == pytest.approx(60000 / (found.gain_per_month.middle - 2500), rel=0.02)
-    assert found.verdict == (found.positive, telling_money.verdict_sentence(found))
+    assert found.evidence.value == found.positive
+    assert found.evidence.message == telling_money.verdict_sentence(found)
 
 
 def test_nine_in_ten_intervals_hold_the_truth(money: Any) -> None:
@@ -169,7 +170,7 @@ def test_rows_that_belong_together_say_less(money: Any) -> None:
 def test_without_money_there_is_nothing_but_the_reason(money: Any) -> None:
     found = returns.returns(money(), binary(), "linear")
     assert found.options == () and found.curve is None and found.positive is None
-    assert found.verdict == (None, found.lacking) and "per_case" in found.lacking
+    assert found.evidence.value is None and found.evidence.message == found.lacking and "per_case" in found.lacking
     assert telling_money.returns_table(found).empty
     # the reason stands where the table would stand, and is not said again
     said = [telling_money.returns_sentence(found), telling_money.break_even_sentence(found)]
@@ -181,7 +182,7 @@ def test_without_money_there_is_nothing_but_the_reason(money: Any) -> None:
 def test_without_volumes_there_is_value_per_case_only(money: Any) -> None:
     found = returns.returns(money((110, -15, 0, 0), build_cost=5), binary(), "linear")
     assert found.gain_per_case is not None and found.gain_per_month is found.roi is found.net is None
-    assert found.verdict[0] is None and "cases_per_month" in found.lacking and "build_cost" not in found.lacking
+    assert found.evidence.value is None and "cases_per_month" in found.lacking and "build_cost" not in found.lacking
     assert "EUR a case" in telling_money.returns_sentence(found)
     assert list(telling_money.returns_table(found))[2:] == ["EUR per case"]
 
@@ -190,7 +191,7 @@ def test_without_volumes_there_is_value_per_case_only(money: Any) -> None:
 def test_without_costs_or_horizon_there_is_no_return(money: Any, field: str) -> None:
     found = returns.returns(money((110, -15, 0, 0), **(COSTS | {field: None})), binary(), "linear")
     assert found.gain_per_month is not None and found.roi is None and found.positive is None
-    assert field in found.verdict[1]
+    assert field in found.evidence.message
 
 
 def test_what_costs_nothing_has_no_return_on_investment_but_pays_at_once(money: Any) -> None:
@@ -213,7 +214,7 @@ def test_a_model_that_knows_nothing_never_pays_back(money: Any) -> None:
         money((110, -15, 0, 0), **(COSTS | {"build_cost": 0, "run_cost_per_month": 0})), answers, "m"
     )
     assert free.positive == 0, "what is lost in rounding is no gain"
-    assert "below 1%" in found.verdict[1] and "does not clearly" in telling_money.headline(found)
+    assert "below 1%" in found.evidence.message and "does not clearly" in telling_money.headline(found)
 
 
 @pytest.mark.parametrize(("per_case", "against"), [((10, 5, 0, 0), "all"), ((0, -5, 0, 0), "none")])
@@ -286,7 +287,7 @@ def test_rows_never_held_out_are_left_out(money: Any) -> None:
     assert len(learn.known) == 1500 and not np.isnan(learn.answers["model"]).any()
     gaps["linear"][:] = np.nan
     found = returns.returns(money((110, -15, 0, 0)), dataclasses.replace(answers, out_of_fold=gaps), "linear")
-    assert found.verdict[0] is None and "out of fold" in found.lacking
+    assert found.evidence.value is None and "out of fold" in found.lacking
 
 
 def test_it_takes_no_longer_than_a_reader_waits(money: Any) -> None:

@@ -113,30 +113,31 @@ def test_what_is_not_stated_is_skipped_not_passed() -> None:
     assert [line.status for line in review.feasibility(make(), TODAY)] == ["pass", "skip", "skip"]
 
 
-def priced(target: float, **value: float) -> list[str]:
+def priced(target: float, **value: float) -> tuple[list[dict[Any, Any]], str]:
     answer = {"return_on_investment": {"current": 100, "target": target, "unit": "EUR per month"}}
     money = {"build_cost": 1000, "horizon_months": 10, **value}
-    return review.priority(make(business={**answer, "value": money}))
+    sure = [gate_feasibility.Line("time", "pass", "")]
+    steps, sentence = gate_feasibility.priority(make(business={**answer, "value": money}), sure, None)
+    return steps.to_dict("records"), sentence
 
 
 @pytest.mark.parametrize(
     ("target", "word"), [(400, "high"), (399, "medium"), (200, "medium"), (199, "low"), (50, "low")]
 )
 def test_the_priority_follows_the_ratio(target: float, word: str) -> None:
-    assert f"priority {word}" in priced(target)[-1]
+    assert f"which is {word}" in priced(target)[1]
 
 
 def test_the_arithmetic_is_shown() -> None:
-    lines = priced(400, run_cost_per_month=50)
-    assert lines[0].endswith("300 EUR a month more x 10 months = 3,000 EUR")
-    assert lines[1].endswith("1,000 to build + 500 to run = 1,500 EUR")
-    assert "ratio 2.0" in lines[2]
+    ((step,), sentence) = priced(400, run_cost_per_month=50)
+    assert (step["gain a month (EUR)"], step["months"], step["cost (EUR)"], step["gain / cost"]) == (300, 10, 1500, 2.0)
+    assert "Priority 2.0" in sentence
 
 
 def test_without_costs_there_is_no_ratio() -> None:
-    assert priced(400, build_cost=0)[-1] == "No cost stated, so there is no ratio."
-    (lacking,) = review.priority(make())
-    assert lacking.startswith("Cannot be computed: state return_on_investment") and "horizon_months" in lacking
+    assert priced(400, build_cost=0) == ([], "No priority can be computed: the charter says that it costs nothing.")
+    steps, lacking = gate_feasibility.priority(make(), [], None)
+    assert steps.empty and "state build_cost, horizon_months" in lacking and "return_on_investment" in lacking
 
 
 def test_a_return_in_another_unit_is_no_money() -> None:
@@ -144,10 +145,10 @@ def test_a_return_in_another_unit_is_no_money() -> None:
     returned = {"current": 0.27, "target": 0.20, "unit": "share"}
     money = {"build_cost": 1000, "horizon_months": 10}
     charter = make(business={"return_on_investment": returned, "value": money})
-    (lacking,) = review.priority(charter)
-    assert lacking == ("Cannot be computed: state return_on_investment (current, target, unit: EUR per month).")
     table, sentence = gate_feasibility.priority(charter, [], None)
-    assert table.empty and "in money a month" in sentence
+    assert table.empty and sentence.endswith(
+        "state per_case with cases_per_month, or return_on_investment in money a month (unit: EUR per month)."
+    )
     steps, _ = gate_feasibility.priority(charter, [], 500.0)
     assert list(steps["basis"]) == ["measured here"]
 

@@ -103,18 +103,19 @@ def test_a_unit_of_a_column_in_use_hurts_a_real_model(generate: Any) -> None:
 def test_one_silo_only_is_the_part_of_the_fallback(charter_of: Any) -> None:
     found = run(charter_of, origins=dict.fromkeys("ab", "only"))
     assert not any(trial.plausible for trial in found.trials if trial.kind == "dark")
-    value, message = found.verdict(0.4)
+    evidence = found.evidence(0.4)
+    value, message = evidence.value, evidence.message
     assert 0 < value < 0.5 and "plausible" in message
 
 
 def test_the_verdict_is_the_share_of_the_lead(charter_of: Any) -> None:
     found = run(charter_of, prediction={}, table=drawn().assign(c=0.0))
     dark = next(trial for trial in found.trials if trial.where == "one")
-    assert found.verdict(0.0)[0] is None and "no lead" in found.verdict(-1.0)[1]
+    assert found.evidence(0.0).value is None and "no lead" in found.evidence(-1.0).message
     shared = subject.Robustness(
         0.9, None, (subject.Weakness((Trial("dark", "s", 1, "s", True, 0.7, -0.2, -0.3, -0.1),), None),), ()
     )
-    assert shared.verdict(0.4)[0] == pytest.approx(0.5)
+    assert shared.evidence(0.4).value == pytest.approx(0.5)
     assert not dark.plausible, "the silo holds all that the model uses"
 
 
@@ -127,7 +128,7 @@ def test_what_breaks_is_a_result(charter_of: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(hooks, "add_features", features)
     found = run(charter_of)
     assert found.weaknesses[0].middle.broken == "breaks: ValueError: no gaps, please"
-    assert found.verdict(0.4)[0] == subject.BREAKS
+    assert found.evidence(0.4).value == subject.BREAKS
     assert "breaks" in found.table() and "break it" in found.sentence()
     json.dumps(found.as_dict())
 
@@ -138,7 +139,7 @@ def test_a_model_that_uses_nothing_cannot_be_judged(charter_of: Any) -> None:
             return np.zeros(len(inputs))
 
     found = run(charter_of, "regression", model=Constant())
-    assert found.verdict(0.1)[0] is None and not found.trials
+    assert found.evidence(0.1).value is None and not found.trials
     assert isinstance(found.figure(), Figure) and found.table().empty
 
 

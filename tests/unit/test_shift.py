@@ -32,14 +32,14 @@ def over_time(charter_of: Any, drift: float = 0.0, moved: float = 0.0, rows: int
 
 def test_without_a_shift_nothing_is_told(charter_of: Any) -> None:
     found = [shift.train_live(*over_time(charter_of, seed=seed), seed) for seed in range(10)]
-    assert sum(one.verdict[0] < shift.NOTABLE for one in found) >= 9
+    assert sum(one.evidence.value < shift.NOTABLE for one in found) >= 9
     assert 0.15 < np.mean([one.p for one in found]) < 0.85 and max(one.p for one in found) > 0.5
     assert "day" not in dict(found[0].columns)
 
 
 def test_a_planted_shift_is_found_and_named(charter_of: Any) -> None:
     found = shift.train_live(*over_time(charter_of, moved=1.0), 0)
-    assert found.p == pytest.approx(0.01) and found.verdict[0] > shift.ALARMING
+    assert found.p == pytest.approx(0.01) and found.evidence.value > shift.ALARMING
     assert found.columns[0][0] == "a" and "What tells most: a" in found.sentence()
     assert isinstance(found.figure(), Figure) and found.table()["column"].iloc[0] == "a"
     assert shift.train_live(*over_time(charter_of, moved=1.0), 0) == found
@@ -51,14 +51,14 @@ def test_live_rows_can_be_given(generate: Any, problem: str) -> None:
     split = splits.split(charter, data, 0)
     live = data.inputs.iloc[split.test].assign(colour="(missing)")
     found = shift.train_live(charter, data, split, 0, live=live)
-    assert found.columns[0][0] == "colour" and found.verdict[0] > shift.ALARMING
+    assert found.columns[0][0] == "colour" and found.evidence.value > shift.ALARMING
     assert found.sentence().startswith("Live cases can be told")
 
 
 def test_too_little_is_said(charter_of: Any, generate: Any) -> None:
     charter, data = generate("noise", 100)
     found = shift.train_live(charter, data, splits.split(charter, data, 0), 0)
-    assert found.verdict == (None, found.problem) and "too little" in found.problem
+    assert found.evidence.value is None and found.evidence.message == found.problem and "too little" in found.problem
 
 
 def test_whole_groups_that_differ_among_themselves_are_no_shift(charter_of: Any) -> None:
@@ -122,7 +122,8 @@ def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any
 
 @pytest.mark.parametrize(("auc", "p", "shown"), [(0.52, 0.09, "0.5"), (0.4732, 0.8, "0.473"), (0.7081, 0.01, "0.708")])
 def test_the_message_says_the_number_that_is_measured(auc: float, p: float, shown: str) -> None:
-    gate = gates.judge("poc.shift", *shift.TrainLive(auc, p, (), "The test part").verdict)
+    said = shift.TrainLive(auc, p, (), "The test part").evidence
+    gate = gates.judge("poc.shift", said.value, said.message)
     measured = formatting.gate_view(gate).measured
     assert measured.startswith(f"{shown} ROC AUC (at most 0.") and f"ROC AUC {auc:.2f}, p = {p:.2f}" in gate.message
     assert ("which chance explains, and counts as 0.5" in gate.message) == (shown == "0.5")

@@ -27,6 +27,7 @@ def test_signal_is_found_by_the_linear_model(generate: Generating, kind: str) ->
     assert found.score > max(found.shuffled)
     assert found.rows == 400
     assert found.evidence.data["signal"]["p"] == found.p and found.evidence.figure is not None
+    assert found.evidence.data["signal"]["p"] == found.p and found.evidence.figure is not None
 
 
 def test_signal_in_pairs_of_columns_is_found_where_the_linear_model_sees_none(generate: Generating) -> None:
@@ -164,6 +165,7 @@ def test_more_rows_hardly_help_a_simple_problem_and_help_a_hard_one(charter_of: 
     easy, hard = grown(3000, 2), grown(400, 40)
     assert easy.gain is not None
     assert easy.gain < growth.WORTH
+    assert easy.evidence.data["growth"]["gain"] == easy.gain and easy.evidence.figure is not None
     assert easy.evidence.data["growth"]["gain"] == easy.gain and easy.evidence.figure is not None
     assert "would hardly help" in easy.evidence.message
     assert hard.gain is not None

@@ -17,7 +17,7 @@ HOSTILE = (
 
 def verdict(message: str = "All sources could be read.", **more: Any) -> dict[str, Any]:
     gate = {"id": "eda.sources", "requirement": "G1", "stage": "eda", "must_pass": True, "status": "pass", "value": 0.0}
-    gate |= {"threshold": 0.0, "unit": "unread", "better": "lower", "evidence": None, "message": message}
+    gate |= {"threshold": 0.0, "unit": "unread", "better": "lower", "message": message}
     gate |= {"title": "Readable sources", "question": "Could every source be read?"}
     other = {**gate, "id": "poc.shift", "title": "Covariate shift", "must_pass": False, "status": "skip", "value": None}
     error = more.pop("error", None)

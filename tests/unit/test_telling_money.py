@@ -62,7 +62,9 @@ def test_the_return_is_told_with_horizon_and_costs() -> None:
     said = telling_money.returns_sentence(found)
     assert "about 11,000 EUR a month (4,000 to 18,000) more" in said
     assert "Over 24 months, after 120,000 EUR" in said and "about 170 % (80 to 250)" in said
-    assert found.verdict[0] == 0.95 and found.verdict[1].endswith("the probability of more than nothing is 95%.")
+    assert found.evidence.value == 0.95 and found.evidence.message.endswith(
+        "the probability of more than nothing is 95%."
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
+
+if TYPE_CHECKING:
+    from lab2live.charter.schema import GateOverride
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
 # The stages of the journey, in their order.
 STAGES = ("eda", "poc", "explainability", "handoff")
-# What a project has to answer: `docs/requirements.md` says which gate, section or artefact does.
-REQUIREMENTS = (
-    *("B1", "B2", "B3", "B4", "P1", "P2", "L1", "L2", "L3", "L4a", "L4b", "L4c", "L4d", "L5"),
-    *("G1", "G2", "G3", "G4", "T1", "T2a", "T2b", "T2c", "T2d", "T3", "T4"),
-)
 # What gates of a project's own are called, so that no later version of the library can take their name.
 OWN = "own."
+_CONTENT: dict[str, Any] = read_yaml(files(__package__).joinpath("gates.yaml").read_text(encoding="utf-8"))
+REQUIREMENTS: list[str] = _CONTENT["requirements"]
+# Old id of a gate or a finding -> the id it has now, or None where it is gone.
+RENAMED: dict[str, str | None] = _CONTENT["renamed"]
 
 
 @dataclass(frozen=True)
@@ -74,40 +76,27 @@ class Gate:
             raise UserError("A gate answers a requirement.", where=where, found=self.requirement, expected=expected)
         if self.warn is None and self.fail is None:
             raise UserError("A gate without a limit judges nothing.", where=where, fix="give it `warn`, `fail` or both")
-        check_order(where, self.better, self.warn, self.fail)
+        if self.warn is not None and self.fail is not None and self.is_worse(self.warn, self.fail):
+            raise UserError(
+                "A gate warns only beyond the value that already fails.",
+                where=where,
+                found=f"warn {self.warn:g}, fail {self.fail:g}, and {self.better} values are better",
+                fix="change one of them; a limit left out is the default",
+            )
 
     @property
     def stage(self) -> str:
         return self.id.partition(".")[0]
 
+    def is_worse(self, value: float, limit: float) -> bool:
+        return value > limit if self.better == "lower" else value < limit
 
-def check_order(where: object, better: str, warn: float | None, fail: float | None) -> None:
-    """Refuse limits of which `warn` lies beyond `fail`: no value would ever warn."""
-    if warn is not None and fail is not None and _worse(warn, fail, better):
-        raise UserError(
-            "A gate warns only beyond the value that already fails.",
-            where=where,
-            found=f"warn {warn:g}, fail {fail:g}, and {better} values are better",
-            expected=f"warn at most {fail:g}" if better == "lower" else f"warn at least {fail:g}",
-            fix="change one of them; a limit left out is the default",
-        )
+    def overridden(self, own: GateOverride | None) -> Gate:
+        """The gate with what the charter says about it; refused if its limits no longer make sense."""
+        return self if own is None else replace(self, **own.model_dump(exclude_none=True))
 
 
-def _worse(value: float | None, limit: float, better: str) -> bool:
-    assert value is not None
-    return value > limit if better == "lower" else value < limit
-
-
-def _read() -> dict[str, Any]:
-    text = files("lab2live.charter").joinpath("gates.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = read_yaml(text)
-    return content
-
-
-_CONTENT = _read()
 CATALOGUE: dict[str, Gate] = {entry["id"]: Gate(**entry) for entry in _CONTENT["gates"]}
-# Old id of a gate or a finding -> the id it has now, or None where it is gone.
-RENAMED: dict[str, str | None] = _CONTENT["renamed"]
 
 
 @dataclass(frozen=True)
@@ -129,21 +118,9 @@ class GateResult:
     title: str = ""
     question: str = ""
     better: str = "lower"
-    evidence: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-class Override(Protocol):
-    """What the charter may say about a gate."""
-
-    @property
-    def warn(self) -> float | None: ...
-    @property
-    def fail(self) -> float | None: ...
-    @property
-    def must_pass(self) -> bool | None: ...
 
 
 def judge(
@@ -152,8 +129,7 @@ def judge(
     message: str,
     *,
     stage: str | None = None,
-    evidence: str | None = None,
-    overrides: Mapping[str, Override] | None = None,
+    overrides: Mapping[str, GateOverride] | None = None,
 ) -> GateResult:
     """Hold a measured value against the limits of a gate.
 
@@ -167,52 +143,20 @@ def judge(
         What was found, or why nothing could be, as a plain sentence.
     stage
         Which stage answered; by default the one in its id.
-    evidence
-        Where to look: a link relative to the run folder.
     overrides
         The `gates` block of the charter.
     """
     gate = CATALOGUE[gate] if isinstance(gate, str) else gate
-    override = (overrides or {}).get(gate.id)
-    warn, fail, must_pass = (
-        getattr(gate, name) if override is None or getattr(override, name) is None else getattr(override, name)
-        for name in ("warn", "fail", "must_pass")
-    )
-    computed = value is not None and not math.isnan(value)
-    status: Status
-    if not computed:
-        status, threshold = "skip", warn
-    elif fail is not None and _worse(value, fail, gate.better):
-        status, threshold = "fail", fail
-    elif warn is not None and _worse(value, warn, gate.better):
-        status, threshold = "warn", warn
-    else:
-        status, threshold = "pass", warn if warn is not None else fail
+    gate = gate.overridden((overrides or {}).get(gate.id))
+    value = None if value is None or math.isnan(value) else float(value)
+    status: Status = "skip" if value is None else "pass"
+    threshold = gate.fail if gate.warn is None else gate.warn
+    if value is not None and gate.fail is not None and gate.is_worse(value, gate.fail):
+        status, threshold = "fail", gate.fail
+    elif value is not None and gate.warn is not None and gate.is_worse(value, gate.warn):
+        status = "warn"
+    names = ("id", "requirement", "must_pass", "unit", "title", "question", "better")
+    said = {name: getattr(gate, name) for name in names}
     return GateResult(
-        id=gate.id,
-        requirement=gate.requirement,
-        stage=stage or gate.stage,
-        must_pass=must_pass,
-        status=status,
-        value=float(value) if computed and value is not None else None,
-        threshold=threshold,
-        unit=gate.unit,
-        message=message,
-        title=gate.title,
-        question=gate.question,
-        better=gate.better,
-        evidence=evidence,
+        **said, stage=stage or gate.stage, status=status, value=value, threshold=threshold, message=message
     )
-
-
-def unknown(name: str, known: Iterable[str], where: object) -> UserError:
-    """Say of an id that no gate has it: what it is called now, or which one is meant."""
-    import difflib
-
-    if name in RENAMED:
-        new = RENAMED[name]
-        fix = f"write `{new}`" if new else "leave it out: this gate is gone"
-        return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
-    close = difflib.get_close_matches(name, list(known), 1)
-    fix = f"did you mean `{close[0]}`?" if close else "`docs/gates.md` lists the gates; own ones stand in gates.py"
-    return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -72,12 +72,8 @@ def _with_sources_as_asked(charter: Charter) -> Charter:
     if not wanted:
         return charter
     if wanted != SIMULATED:
-        raise UserError(
-            f"The environment variable {SOURCES} says something nobody understands.",
-            found=wanted,
-            expected=f"`{SIMULATED}`, or nothing",
-            fix=f"unset it, or set {SOURCES}={SIMULATED} where the data cannot be reached",
-        )
+        fix = f"unset it, or set {SOURCES}={SIMULATED} where the data cannot be reached"
+        raise UserError(f"The environment variable {SOURCES} says something nobody understands.", found=wanted, fix=fix)
     # real rows to learn from are not at hand either
     plan = charter.simulate.model_copy(update={"sample": {}})
     sources = [_simulated(charter, source) for source in charter.sources]
@@ -115,7 +111,6 @@ def _nearest_charter() -> Charter:
     raise UserError(
         f"No {FILE} was found, so it is not known which project is meant.",
         where=f"{here} and the folders above it",
-        expected=f"a {FILE}, the charter of a project",
         fix="go into the project's folder, or name it: --project DIR, the notebook's `project` parameter, or the "
         "environment variable LAB2LIVE_PROJECT; `demo` means the embedded demo",
     )
@@ -141,16 +136,11 @@ def read(path: Path, folder: Path | None = None) -> Charter:
     except FileNotFoundError:
         raise UserError(f"There is no {FILE} here.", where=path, fix="check the path given for the project") from None
     except (OSError, ValueError) as error:
-        raise UserError(
-            "The charter cannot be read.", where=path, found=error, fix="check the path, or save the file as UTF-8"
-        ) from None
+        fix = "check the path, or save the file as UTF-8"
+        raise UserError("The charter cannot be read.", where=path, found=error, fix=fix) from None
     if not isinstance(raw, dict):
-        raise UserError(
-            "The charter is empty or not a mapping.",
-            where=path,
-            expected="a block `prediction:` and a block `sources:` at least",
-            fix="start from the project.yaml of a freshly generated project",
-        )
+        fix = "write at least the blocks `prediction:` and `sources:`, as in the project.yaml of a new project"
+        raise UserError("The charter is empty or not a mapping.", where=path, fix=fix)
     places = {"folder": (folder or path.parent).resolve(), "file": path.resolve()}
     for name in places.keys() & raw.keys():  # where the file lies is not for the file to say
         where = f"{path}, field `{name}`"
@@ -167,26 +157,25 @@ def _explain(error: ValidationError, path: Path, raw: dict[str, Any]) -> UserErr
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     first, fields = problems[0], [_field(one["loc"], raw, one["type"] == "missing") for one in problems]
     field, rest = fields[0], len(set(fields)) - 1
+    found, expected, fix = None, None, "correct it; `lab2live charter` checks the file again"
+    if first["type"] == "missing":
+        problem, fix = "A field is missing in the charter", f"add `{field}:`"
+    elif field in schema.RENAMED_FIELDS:
+        problem, found = "A field of the charter has a new name", f"`{field}`"
+        fix = f"write `{schema.RENAMED_FIELDS[field]}` instead"
+    elif first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        problem, found = "The charter has a field nobody knows", f"`{name}`"
+        fix = f"remove it or correct its name{nearest(name, _fields_beside(first['loc']))}"
+    elif first["type"] == "value_error":  # our own checks say it in a whole sentence
+        problem, found = "The charter contradicts itself", first["msg"].removeprefix("Value error, ")
+    else:
+        problem = "A field of the charter cannot be used"
+        found = None if isinstance(first["input"], dict | list) else first["input"]
+        expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").partition(", unable")[0]
     more = f" ({rest} more below it)" if rest else ""
     where = f"{path}, field `{field}`" if field else path
-    fix = "correct it; `lab2live charter` checks the file again"
-    if first["type"] == "missing":
-        return UserError(f"A field is missing in the charter{more}.", where=where, fix=f"add `{field}:`")
-    if field in schema.RENAMED_FIELDS:
-        fix = f"write `{schema.RENAMED_FIELDS[field]}` instead"
-        return UserError(f"A field of the charter has a new name{more}.", where=where, found=f"`{field}`", fix=fix)
-    if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
-        fix = f"remove it or correct its name{nearest(name, _fields_beside(first['loc']))}"
-        return UserError(f"The charter has a field nobody knows{more}.", where=where, found=f"`{name}`", fix=fix)
-    if first["type"] == "value_error":  # our own checks say it in a whole sentence
-        message = first["msg"].removeprefix("Value error, ")
-        end = "" if message.endswith("?") else "."
-        return UserError(f"The charter contradicts itself{more}: {message}{end}", where=where, fix=fix)
-    found = first["input"] if not isinstance(first["input"], dict | list) else None
-    expected = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").partition(", unable")[0]
-    problem = f"A field of the charter cannot be used{more}."
-    return UserError(problem, where=where, found=found, expected=expected, fix=fix)
+    return UserError(f"{problem}{more}.", where=where, found=found, expected=expected, fix=fix)
 
 
 def _field(location: tuple[str | int, ...], raw: Any, missing: bool) -> str:
@@ -206,10 +195,9 @@ def _field(location: tuple[str | int, ...], raw: Any, missing: bool) -> str:
 
 def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
     """List the fields a block knows, found by walking the location down the model."""
-    block: type[Block] | None = Charter
+    block: Any = Charter
     for part in location[:-1]:
-        if isinstance(part, str) and block is not None and part in block.model_fields:
-            annotation: Any = block.model_fields[part].annotation
-            kinds = [item for item in getattr(annotation, "__args__", (annotation,)) if isinstance(item, type)]
-            block = next((kind for kind in kinds if issubclass(kind, Block)), None)
-    return [name for name, field in block.model_fields.items() if not field.exclude] if block else []
+        if known := block.model_fields.get(part):
+            kinds = get_args(known.annotation) or (known.annotation,)
+            block = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block))
+    return [name for name, field in block.model_fields.items() if not field.exclude]

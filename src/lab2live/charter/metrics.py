@@ -34,8 +34,8 @@ METRICS = {
     "rmse": Metric("regression", "negative root mean squared error", "how far off, big misses weighing more"),
 }
 
-# Where less is better: scored with a minus sign.
-ERRORS = ("mae", "rmse")
+# Where less is better, so that it is scored with a minus sign: what scikit-learn calls it.
+ERRORS = {"mae": "mean_absolute_error", "rmse": "root_mean_squared_error"}
 
 
 def score(metric: str) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -55,12 +55,7 @@ def score(metric: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """
     from sklearn import metrics
 
-    functions: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-        "roc_auc": metrics.roc_auc_score,
-        "average_precision": metrics.average_precision_score,
-        "balanced_accuracy": metrics.balanced_accuracy_score,
-        "r2": metrics.r2_score,
-        "mae": lambda outcome, predicted: -float(metrics.mean_absolute_error(outcome, predicted)),
-        "rmse": lambda outcome, predicted: -float(metrics.root_mean_squared_error(outcome, predicted)),
-    }
-    return functions[metric]
+    if metric not in ERRORS:
+        return getattr(metrics, f"{metric}_score")
+    error = getattr(metrics, ERRORS[metric])
+    return lambda outcome, predicted: -float(error(outcome, predicted))

@@ -17,8 +17,6 @@ BUSINESS = {
 }
 # Less time than this for a project that is not in production yet is little.
 LITTLE_TIME = 30
-# From which ratio of hoped-for return to cost on a priority is called medium and high: a rule of thumb.
-MEDIUM, HIGH = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -40,21 +38,18 @@ class Line:
 
 def unanswered(charter: Charter) -> list[Question]:
     """List what the charter leaves open, in the order of the requirements."""
-    found = []
+    value, prediction, doubt = charter.business.value, charter.prediction, _trivial(charter)
+    checks: list[tuple[object, str, str, str]] = []
     for name, (requirement, text) in BUSINESS.items():
         answer: Answer = getattr(charter.business, name)
         gaps = [part for part in ("answer", "measure", "unit", "current", "target") if getattr(answer, part) is None]
-        if gaps:
-            found.append(Question(requirement, text, f"business.{name}: {', '.join(gaps)}"))
-    value, prediction = charter.business.value, charter.prediction
+        checks.append((not gaps, requirement, text, f"business.{name}: {', '.join(gaps)}"))
     has_money = value.per_case or value.cost_matrix or value.cost_per_unit_under is not None
     described = [item for source in charter.sources for item in source.columns.items()]
     dated = [name for name, column in described if TYPES.get(column.type or "") == "date"]
     undecided = [name for name in dated if name not in prediction.immutable]
     when = f"Does {' or '.join(undecided)} say when a case was recorded, so that the model is tested on the future?"
-    critical = any(source.critical for source in charter.sources)
-    doubt = _trivial(charter)
-    checks: list[tuple[object, str, str, str]] = [
+    checks += [
         (has_money, "B2", "What is a right and a wrong prediction worth?", "business.value"),
         (not doubt, "B2", doubt, "business.value"),
         (value.cases_per_month, "B3", "How many cases are decided per month?", "business.value.cases_per_month"),
@@ -63,13 +58,13 @@ def unanswered(charter: Charter) -> list[Question]:
         (prediction.required_score is not None, "P1", "Which score would be good enough?", "prediction.required_score"),
         (charter.fallback, "L1", "What answers when the model cannot?", "fallback"),
         (prediction.time_column or not undecided, "L2", when, "prediction.time_column (or immutable, if not)"),
-        (critical, "L4a", "Which attributes are critical?", "sources: critical"),
+        (any(one.critical for one in charter.sources), "L4a", "Which attributes are critical?", "sources: critical"),
         (charter.deployment.target, "L5", "Where and how will the model run?", "deployment"),
         (any(member.who for member in charter.team.values()), "T4", "Who owns which part?", "team"),
     ]
     for source in charter.sources:
         checks.append((source.owner, "G1", f"Who owns the source {source.name}?", f"sources ({source.name}): owner"))
-    return found + [Question(*rest) for answered, *rest in checks if not answered]
+    return [Question(*rest) for answered, *rest in checks if not answered]
 
 
 def _trivial(charter: Charter) -> str:
@@ -123,16 +118,16 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
     today = today or dt.date.today()
     lines = []
     for source in charter.sources:
-        waited = (today - source.requested_on).days if source.requested_on else None
-        since = f", asked for {waited} days ago" if waited is not None and not source.is_open else ""
-        chase = f" Chase {source.owner or 'whoever owns it'}."
+        waited = f", asked for {(today - source.requested_on).days} days ago" if source.requested_on else ""
+        state = "simulated" if source.is_open and not source.is_real else source.access
+        where = f"{source.name}: {state}{'' if source.is_open else waited}"
+        chase = f"Chase {source.owner or 'whoever owns it'}."
         if not source.is_real:
-            state = "simulated" if source.access == "granted" else source.access
-            lines.append(Line("warn", f"{source.name}: {state}{since}; you can start on the stand-in.{chase}"))
+            lines.append(Line("warn", f"{where}; you can start on the stand-in. {chase}"))
         elif source.is_open:
-            lines.append(Line("pass", f"{source.name}: {source.access}."))
+            lines.append(Line("pass", f"{where}."))
         else:
-            lines.append(Line("fail", f"{source.name}: {source.access}{since}, and there is no stand-in.{chase}"))
+            lines.append(Line("fail", f"{where}, and there is no stand-in. {chase}"))
     skills = ", ".join(charter.feasibility.skills)
     return [*lines, time_left(charter, today), Line("pass" if skills else "skip", f"Skills: {skills or 'not stated'}.")]
 
@@ -154,37 +149,6 @@ def time_left(charter: Charter, today: dt.date | None = None) -> Line:
     return Line("warn" if days < LITTLE_TIME or waiting else "pass", left)
 
 
-def priority(charter: Charter) -> list[str]:
-    """Show the arithmetic behind the priority: the return hoped for against what it costs.
-
-    Returns
-    -------
-    list of str
-        One step a line; or what is missing for it.
-    """
-    value, hoped = charter.business.value, charter.business.hoped_per_month
-    unit, months = value.currency, value.horizon_months
-    stated = {
-        f"return_on_investment (current, target, unit: {unit} per month)": hoped,
-        "build_cost": value.build_cost,
-        "horizon_months": months,
-    }
-    lacking = [name for name, given in stated.items() if given is None]
-    if hoped is None or value.build_cost is None or months is None:
-        return [f"Cannot be computed: state {', '.join(lacking)}."]
-    running = (value.run_cost_per_month or 0) * months
-    cost = value.build_cost + running
-    lines = [
-        f"hoped for: {hoped:,.0f} {unit} a month more x {months:g} months = {hoped * months:,.0f} {unit}",
-        f"costs: {value.build_cost:,.0f} to build + {running:,.0f} to run = {cost:,.0f} {unit}",
-    ]
-    if cost <= 0:
-        return [*lines, "No cost stated, so there is no ratio."]
-    ratio = hoped * months / cost
-    word = "high" if ratio >= HIGH else "medium" if ratio >= MEDIUM else "low: it costs more than it is hoped to bring"
-    return [*lines, f"ratio {ratio:.1f}: priority {word} (from {HIGH:g} high, from {MEDIUM:g} medium: a rule of thumb)"]
-
-
 def lessons(charter: Charter) -> list[str]:
     """Read what other projects learnt (G3), from the `lessons.yaml` files that the charter names."""
     found: list[str] = []
@@ -192,12 +156,12 @@ def lessons(charter: Charter) -> list[str]:
         path = charter.folder / name
         try:
             content = read_yaml(path.read_text(encoding="utf-8"), path) or []  # an empty file has no lessons yet
-            entries = (content.get("lessons", content) if isinstance(content, dict) else content) or []
+            content = content if isinstance(content, dict) else {"lessons": content}
+            entries = content["lessons"] or []
             if not isinstance(entries, list):
-                raise ValueError("no `lessons:` with a list below it")
-        except (OSError, ValueError) as error:
+                raise ValueError("no list of lessons")
+        except (OSError, ValueError, KeyError) as error:
             problem, fix = "The lessons of another project cannot be read.", "correct it, or project.lessons"
             raise UserError(problem, where=path, found=error, fix=fix) from None
-        project = content.get("project", name) if isinstance(content, dict) else name
-        found += [f"{project}: {entry}" for entry in entries]
+        found += [f"{content.get('project', name)}: {entry}" for entry in entries]
     return found

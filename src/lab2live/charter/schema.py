@@ -38,7 +38,7 @@ Trigger = Literal[
 ]
 Access = Literal["granted", "requested", "refused", "simulated", "public"]
 
-# What a business target may be driven by: figures that the PoC measures, as `measures` of `verdict.json` names them.
+# The figures of the PoC that every page shows under one name; what a business target may be driven by.
 MEASURES = (
     *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
     *("recall", "precision", "threshold"),
@@ -48,13 +48,6 @@ RENAMED_FIELDS = {
     "business.value.review_cost_per_case": "business.value.review.cost_per_case",
     "prediction.labelers": "prediction.annotators",
 }
-
-
-def _filled(value: Any) -> Any:
-    """Leave out what is not filled in; lists are kept as they are, and blocks inside do the same for themselves."""
-    if not isinstance(value, dict):
-        return value
-    return {key: item for key, item in value.items() if item is not None and item != ""}
 
 
 class Block(BaseModel):
@@ -74,11 +67,15 @@ class Block(BaseModel):
             return {cls.WORD: value}
         if not isinstance(value, dict):
             return {} if value is None else value
-        # a field nobody knows is kept, and refused: it is a typo, filled in or not
-        unknown = {key: item for key, item in value.items() if key not in cls.model_fields}
-        mappings = {name for name, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
-        kept = {key: _filled(item) if key in mappings else item for key, item in _filled(value).items()}
-        return kept | unknown
+        kept: dict[Any, Any] = {}
+        for key, item in value.items():
+            field = cls.model_fields.get(key)
+            if field and isinstance(item, dict) and get_origin(field.annotation) is dict:
+                kept[key] = {name: one for name, one in item.items() if one not in (None, "")}
+            # a field nobody knows is kept, and refused: it is a typo, filled in or not
+            elif field is None or item not in (None, ""):
+                kept[key] = item
+        return kept
 
 
 class Project(Block):
@@ -273,9 +270,7 @@ class Source(Block):
     @model_validator(mode="after")
     def _reachable(self) -> Source:
         if self.uri is None and self.stand_in is None and not self.columns:
-            raise ValueError(
-                "a source needs a `uri`, or a `stand_in` while you wait for access, or `columns` to simulate it from"
-            )
+            raise ValueError("a source needs a `uri`, a `stand_in` until you have access, or `columns` to simulate it")
         if self.aggregate and self.key is None:
             raise ValueError("`aggregate` needs a `key`: one row per key comes out of it")
         return self
@@ -332,13 +327,8 @@ class Deployment(Block):
     latency_ms: float | None = Field(None, gt=0)
     memory_mb: float | None = Field(None, gt=0)
     requests_per_second: float | None = Field(None, gt=0)
-    python: str | None = None
+    python: str | None = Field(None, coerce_numbers_to_str=True)
     trusted_types: list[str] = []
-
-    @field_validator("python", mode="before")
-    @classmethod
-    def _version_is_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) else value
 
 
 class PlannedFault(Block):
@@ -452,11 +442,12 @@ class Charter(Block):
         for gate_id, own in self.gates.items():
             where = f"{self.file}, field `gates.{gate_id}`"
             if gate_id in gates.CATALOGUE:
-                gate = gates.CATALOGUE[gate_id]
-                warn = gate.warn if own.warn is None else own.warn
-                gates.check_order(where, gate.better, warn, gate.fail if own.fail is None else own.fail)
+                try:
+                    gates.CATALOGUE[gate_id].overridden(own)
+                except UserError as error:
+                    raise UserError(error.problem, **{**error.details, "where": where}) from None
             elif not gate_id.startswith(gates.OWN):
-                raise gates.unknown(gate_id, gates.CATALOGUE, where)
+                raise unknown_gate(gate_id, gates.CATALOGUE, where)
         for finding in self.accepted:
             if finding.check in gates.RENAMED:
                 raise ValueError(f"`accepted`: the check `{finding.check}` is now `{gates.RENAMED[finding.check]}`")
@@ -467,14 +458,13 @@ class Charter(Block):
             raise ValueError(f"two sources share a name: {', '.join(names)}")
         if len(names) > 1 and self.join is None:
             raise ValueError("several sources need a `join` block: {base: <source>, on: <key>, how: left}")
-        if self.join and self.join.base not in names:
-            raise ValueError(f"join.base names `{self.join.base}`, the sources are {', '.join(names)}")
-        named = [("simulate", name) for name in self.simulate.sample]
-        named += [("simulate", fault.source) for fault in self.simulate.faults]
+        named = [("join.base", self.join.base)] if self.join else []
+        named += [("simulate", name) for name in (*self.simulate.sample, *(one.source for one in self.simulate.faults))]
         named += [("accepted", finding.source) for finding in self.accepted if finding.source]
         for field, name in named:
             if name not in names:
-                raise ValueError(f"`{field}` names the source `{name}`{nearest(name, names)}")
+                hint = did_you_mean(name, names)
+                raise ValueError(f"`{field}` names `{name}`, the sources are {', '.join(names)}{hint}")
         return self
 
     @property
@@ -491,9 +481,8 @@ class Charter(Block):
     @property
     def join_keys(self) -> list[str]:
         """The columns on which the sources are joined; empty when there is one source."""
-        if self.join is None:
-            return []
-        return [self.join.on] if isinstance(self.join.on, str) else list(self.join.on)
+        on = self.join.on if self.join else []
+        return [on] if isinstance(on, str) else on
 
     @property
     def identifiers(self) -> list[str]:
@@ -509,10 +498,8 @@ class Charter(Block):
     @property
     def is_personal(self) -> bool:
         """Whether the cases may be real people: nobody has said that they are not."""
-        return any(
-            source.is_real and source.personal_data is not False and not source.address.startswith(DEMO_SCHEME)
-            for source in self.sources
-        )
+        real = [source for source in self.sources if source.is_real and not source.address.startswith(DEMO_SCHEME)]
+        return any(source.personal_data is not False for source in real)
 
     @property
     def stand_ins(self) -> list[str]:
@@ -540,12 +527,8 @@ class Charter(Block):
         """
         for name in re.findall(r"\$\{(\w+)\}", address):
             if name not in os.environ:
-                raise UserError(
-                    "An address in the charter needs an environment variable that is not set.",
-                    where=address,
-                    expected=f"the environment variable {name}",
-                    fix=f"set it before you start, e.g. export {name}=...",
-                )
+                problem = f"An address in the charter needs the environment variable {name}, which is not set."
+                raise UserError(problem, where=address, fix=f"set it before you start, e.g. export {name}=...")
             placeholder, value = "${" + name + "}", os.environ[name]
             # a password stands in its variable as it is, with whatever would end it in an address
             address = address.replace(f":{placeholder}@", f":{urllib.parse.quote(value, safe='')}@")
@@ -565,3 +548,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the closest known name, or nothing where all of them are listed beside."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def unknown_gate(name: str, known: Iterable[str], where: object) -> UserError:
+    """Say of an id that no gate has it: what it is called now, or which one is meant."""
+    if name in gates.RENAMED:
+        new = gates.RENAMED[name]
+        fix = f"write `{new}`" if new else "leave it out: this gate is gone"
+        return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
+    fix = f"`docs/gates.md` lists the gates; own ones stand in gates.py{did_you_mean(name, known)}"
+    return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)

@@ -60,7 +60,6 @@ def read_yaml(text: str, where: object = "the text") -> Any:
             "This is not valid YAML.",
             where=f"{where}{line}",
             found=getattr(error, "problem", None) or str(error).partition("\n")[0],
-            expected="`field: value` lines, nested by spaces, each field once",
             fix='look at that line and the one above: indentation, a missing colon, or a text that needs "quotes"',
         ) from None
 

@@ -23,7 +23,7 @@ from lab2live.charter.schema import PUBLIC_SCHEME, Charter
 from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.errors import UserError
 from lab2live.pipeline import decision
-from lab2live.reporting.formatting import SYMBOLS, gate_view, is_broken
+from lab2live.reporting.formatting import SYMBOLS, gate_view, is_broken, short
 
 app = typer.Typer(
     help="Carry a machine-learning project from the lab to live.",
@@ -55,6 +55,8 @@ def charter(
     project: ProjectOption = None,
 ) -> None:
     """Should you start? Open questions, feasibility, priority, and lessons of other projects."""
+    from lab2live.poc import feasibility
+
     found = charters.find(project)
     if columns:
         return print_columns(found)
@@ -74,9 +76,11 @@ def charter(
     console.print("\n[bold]Feasibility[/]")
     for line in review.feasibility(found):
         console.print(f"  {SYMBOLS[line.status]} {escape(line.text)}", style=STYLES[line.status])
+    steps, sentence = feasibility.priority(found, feasibility.lines(found, None), None)
     console.print("\n[bold]Priority[/]")
-    for text in review.priority(found):
-        console.print(f"  {escape(text)}")
+    for step in steps.to_dict("records"):
+        console.print("  " + escape(", ".join(f"{name} {short(cell)}" for name, cell in step.items())))
+    console.print(f"  {escape(sentence)}")
     lessons = review.lessons(found)
     if lessons:
         console.print("\n[bold]Lessons of other projects[/]")
@@ -101,7 +105,7 @@ def print_columns(found: Charter) -> None:
 @app.command()
 def init(project: ProjectOption = None) -> None:
     """Look at the table once, and fill in what depends on its columns, where nobody has edited it."""
-    from lab2live.pipeline import init as first_look
+    from lab2live.eda.starter import first_look
 
     written = first_look.fill(charters.find(project).folder)
     console.print(f"Filled in: {escape(', '.join(written))}" if written else "There is nothing to fill in.")
@@ -182,7 +186,7 @@ def show_verdict(
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of runs: the others are held against the first.", metavar="RUN RUN...")
+        list[Path], typer.Argument(help="Folders of runs: the others are held against the first.", metavar="RUN...")
     ],
     out: Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")] = Path("compare.html"),
 ) -> None:

@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import Columns
+from lab2live.data.feature_types import prepare
 
 # From this many rows on, more threads earn their keep.
 THREADS_FROM = 100_000
 
 FEWEST_KNOWN = 20
+
+# First step of a pipeline around a candidate of the project's own, see `originals`.
+ORIGINALS = "originals"
 
 # Of boosting, where nobody has looked for better ones.
 SETTINGS: Mapping[str, Any] = {
@@ -94,15 +99,41 @@ def additive(data: Dataset, seed: int) -> Any:
     return boosting(data, seed, {"interaction_cst": "no_interactions", "max_leaf_nodes": 5})
 
 
+def own(charter: Charter, data: Dataset, estimator: Any) -> Any:
+    """Put a candidate of the project's own behind the typed original columns: a pipeline as all others are."""
+    from sklearn.pipeline import Pipeline
+
+    from lab2live.data import originals
+
+    return Pipeline([(ORIGINALS, originals.Originals(originals.types(charter, data))), ("model", estimator)])
+
+
+def is_own(model: Any) -> bool:
+    """Say whether a pipeline is the project's own, which takes original columns instead of prepared ones."""
+    steps = getattr(model, "steps", None)
+    return bool(steps and steps[0][0] == ORIGINALS)
+
+
+def inputs_of(model: Any, data: Dataset) -> pd.DataFrame:
+    """Give the rows of a data set as a model takes them."""
+    return data.raw if is_own(model) else data.inputs
+
+
+def taken(model: Any, featured: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Give any rows with the user's features as a model takes them: prepared, or for an own one as they are."""
+    return featured if is_own(model) else prepare(featured, columns)
+
+
 def fit(model: Any, data: Dataset, rows: np.ndarray) -> Any:
     """Fit a pipeline on some rows of a data set and give it back.
 
     A number that is hardly ever known in these rows is taken for always the same: there is nothing to learn from it,
-    and boosting breaks on a column that is empty in one part of its calibration.
+    and boosting breaks on a column that is empty in one part of its calibration. Own candidates see it as it is.
     """
-    inputs = data.inputs.iloc[rows]
-    known = inputs[data.columns.numbers].notna().sum()
-    inputs = inputs.assign(**dict.fromkeys(known.index[known < FEWEST_KNOWN], 0.0))
+    inputs = inputs_of(model, data).iloc[rows]
+    if not is_own(model):
+        known = inputs[data.columns.numbers].notna().sum()
+        inputs = inputs.assign(**dict.fromkeys(known.index[known < FEWEST_KNOWN], 0.0))
     with quiet_threads(len(rows)):
         return model.fit(inputs, data.outcome[rows])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset as cases
+from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import Columns
 from lab2live.data.feature_types import prepare
@@ -27,8 +28,9 @@ from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import NOTHING, Flips, search
 from lab2live.explainability.flips.space import joined, recompute, space
 from lab2live.explainability.why import reasons, telling
+from lab2live.explainability.why.contributions import Background
 from lab2live.explainability.why.families import Family, families
-from lab2live.explainability.why.reasons import Background, Reasoner
+from lab2live.explainability.why.reasons import Reasoner
 from lab2live.explainability.why.telling import Scale
 from lab2live.files import plain
 from lab2live.pipeline import hooks
@@ -117,7 +119,7 @@ class Explainer:
 
     @cached_property
     def families(self) -> tuple[Family, ...]:
-        return families(self.columns.kinds, self.derived)
+        return families(reasons.names(self.model, self.columns), self.derived)
 
     @cached_property
     def predict(self) -> Predict:
@@ -142,11 +144,15 @@ class Explainer:
 
     def inputs(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Give what the model sees of rows of the joined table."""
-        return prepare(self.add_features(rows), self.columns)
+        return models.taken(self.model, self.add_features(rows), self.columns)
+
+    def most(self, wanted: int) -> int:
+        """Say how many rows a page explains: fewer where each one takes long."""
+        return min(wanted, self.reasoner.most or wanted)
 
     def importance(self, rows: pd.DataFrame) -> dict[str, float]:
         """Give the mean size of the reasons of every column of the model over some rows of the joined table."""
-        found = self.reasoner.explain(self.inputs(rows))
+        found = self.reasoner.explain(self.inputs(rows.iloc[: self.most(len(rows))]))
         return {str(name): float(size) for name, size in found.points.abs().mean().items()}
 
     def explain(self, case: Mapping[str, Any]) -> Explained:
@@ -162,7 +168,8 @@ class Explainer:
         inputs = prepare(featured, self.columns)
         answer = self.predict(row)[0]
         own = {str(name): row[name].iloc[0] for name in row}
-        found = self.reasoner.explain(inputs).of_families(self.families)
+        taken = models.taken(self.model, featured, self.columns)
+        found = self.reasoner.explain(taken).of_families(self.families)
         told = telling.case(found, 0, self.families, featured.iloc[0].to_dict(), self.units, self.scale, self.classes)
         single = bool(self.sure.single(np.asarray(answer)[None])[0])
         return Explained(
@@ -183,7 +190,7 @@ class Explainer:
                 "kinds": dict(self.columns.kinds),
                 "levels": {k: list(v) for k, v in self.columns.levels.items()},
             },
-            "background": asdict(self.background),
+            "background": plain(self.background),
             "space": self.space.to_dict(),
             "sure": self.sure.to_dict(),
             "familiar": self.familiar.to_dict(),
@@ -201,7 +208,7 @@ class Explainer:
             model,
             Columns(kept["columns"]["kinds"], levels),
             add_features,
-            Background(tuple(kept["background"]["centre"]), kept["background"]["rows"]),
+            Background(**{**kept["background"], "centre": tuple(kept["background"]["centre"])}),
             Space.from_dict(kept["space"]),
             Sure.from_dict(kept["sure"]),
             Familiar.from_dict(kept["familiar"]),
@@ -237,7 +244,7 @@ def learn(charter: Charter, table: pd.DataFrame, data: Dataset, split: Split, pi
         picked.model,
         data.columns,
         add_features,
-        reasons.background(picked.model, inputs),
+        reasons.background(picked.model, models.inputs_of(picked.model, data).iloc[split.train]),
         room,
         telling_sure.sure(decides, data.outcome[split.train], picked.out_of_fold),
         # that time goes on is no news: every case to come lies beyond what was learnt from

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,9 @@ from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
 from lab2live.handoff import export
+from lab2live.handoff.deploying import locked
 from lab2live.pipeline import hooks
+from lab2live.pipeline.evidence import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
 EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
-VERSION = 3
+VERSION = 4
 
 
 def write(
@@ -47,6 +49,7 @@ def write(
     card: str,
     more: Mapping[str, bytes] | None = None,
     needs: Mapping[str, Any] | None = None,
+    trusted: Sequence[str] = (),
 ) -> None:
     """Write a bundle; what an earlier one left in the folder is removed.
 
@@ -67,15 +70,37 @@ def write(
         it is deployed.
     needs
         What has to be installed for what, see `deploying.locked.Needs.manifest`.
+    trusted
+        Types that somebody has reviewed and named, as in the charter's `deployment.trusted_types`. The manifest lists
+        those that the model is made of, and it is loaded with exactly these.
+
+    Raises
+    ------
+    UserError
+        If the model is made of any other type.
     """
+    from lab2live.poc.comparison import chosen
+
     contents = {
         f"model.{model_format}": model,
         CONTRACT: _json(contract),
         CARD: card.encode(),
         **(more or {}),
     }
+    types = {
+        one for name, content in contents.items() if name.endswith(".skops") for one in chosen.trusted(content, trusted)
+    }
     if code is not None:
-        contents |= {f"code/{path.name}": path.read_bytes() for path in sorted(code.glob("*.py"))}
+        own = sorted(one for one in types if one.startswith(f"{code.name}."))
+        if own:
+            raise UserError(
+                "The model is made of types of the project's own package, which no bundle can import.",
+                where=code,
+                found=", ".join(own),
+                expected="types of installed packages",
+                fix="build it from scikit-learn's types, or put these types into a package of requirements-own.in",
+            )
+        contents |= {f"code/{path.name}": path.read_bytes() for path in locked.travelling(code)}
     if folder.exists():
         for old in sorted(folder.rglob("*"), reverse=True):
             old.rmdir() if old.is_dir() else old.unlink()
@@ -84,6 +109,7 @@ def write(
     manifest = {
         "version": VERSION,
         "format": model_format,
+        "trusted_types": sorted(types),
         **({} if needs is None else {"needs": files.plain(needs)}),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
@@ -128,6 +154,8 @@ class Bundle:
         An `OnnxModel` or `SkopsModel`; `None` where only the rest could be saved, see `salvage`.
     contents
         Every file but the model, name -> checked content.
+    trusted
+        The types that its skops files may hold.
     """
 
     folder: Path
@@ -138,6 +166,12 @@ class Bundle:
     features: ModuleType | None
     rules: ModuleType | None
     contents: Mapping[str, bytes]
+    trusted: Sequence[str] = ()
+
+    @property
+    def own(self) -> bool:
+        """Whether the model takes original columns, as one of the project's own does, instead of prepared ones."""
+        return self.model is not None and bool(self.model.own)
 
     @property
     def asked(self) -> Any:
@@ -154,9 +188,13 @@ class Bundle:
 
     def predict(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer for rows as the sources deliver them, joined: one number per row, see `models.predict`."""
+        return self.asked.predict(self.taken(self.featured(raw)))
+
+    def taken(self, featured: pd.DataFrame) -> pd.DataFrame:
+        """Give rows with the project's own columns as the model takes them."""
         from lab2live.data.feature_types import prepare
 
-        return self.asked.predict(prepare(self.featured(raw), self.columns))
+        return featured if self.own else prepare(featured, self.columns)
 
     def rule(self, raw: pd.DataFrame) -> np.ndarray:
         """Answer by the business rule that travelled along."""
@@ -174,7 +212,7 @@ class Bundle:
         """
         from lab2live.explainability.explainer import Explainer
 
-        model = export.load_skops(self._explaining(EXPLAINED_MODEL)).model
+        model = export.load_skops(self._explaining(EXPLAINED_MODEL), self.trusted).model
         return Explainer.from_dict(self.explained, model, self.featured)
 
     @cached_property
@@ -222,7 +260,7 @@ def load(folder: Path) -> Bundle:
             expected=manifest["files"][name],
             fix="take the bundle again from the run that made it; do not edit it",
         )
-    return _loaded(folder, contents, manifest["format"])
+    return _loaded(folder, contents, manifest, whole=True)
 
 
 def salvage(folder: Path) -> Bundle | None:
@@ -233,7 +271,7 @@ def salvage(folder: Path) -> Bundle | None:
     try:
         manifest = files.read_json(folder / MANIFEST)
         contents, _ = _intact(folder, {"files": dict(manifest["files"])})
-        return _loaded(folder, contents, None) if CONTRACT in contents else None
+        return _loaded(folder, contents, manifest, whole=False) if CONTRACT in contents else None
     except Exception:  # whatever stands there instead of a manifest, or of what it names
         return None
 
@@ -256,19 +294,20 @@ def _intact(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, bytes]
     return contents, changed
 
 
-def _loaded(folder: Path, contents: Mapping[str, bytes], model_format: str | None) -> Bundle:
+def _loaded(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any], *, whole: bool) -> Bundle:
     contract = json.loads(contents[CONTRACT])
     columns = Columns(
         {entry["name"]: entry["kind"] for entry in contract["inputs"]},
         {entry["name"]: tuple(entry["categories"]) for entry in contract["inputs"] if entry["kind"] == "category"},
     )
     model: export.OnnxModel | export.SkopsModel | None = None
-    if model_format is not None:
-        content = contents[f"model.{model_format}"]
-        model = export.load_onnx(content, columns) if model_format == "onnx" else export.load_skops(content)
+    trusted = manifest["trusted_types"]
+    if whole:
+        content, is_onnx = contents[f"model.{manifest['format']}"], manifest["format"] == "onnx"
+        model = export.load_onnx(content, columns) if is_onnx else export.load_skops(content, trusted)
     kept = {name: content for name, content in contents.items() if not name.startswith("model.")}
     features, rules = (_module(folder, contents, name) for name in ("features", "rules"))
-    return Bundle(folder, contract, columns, model, features, rules, kept)
+    return Bundle(folder, contract, columns, model, features, rules, kept, trusted)
 
 
 def is_intact(folder: Path) -> bool:
@@ -287,11 +326,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
         not isinstance(manifest, dict)
         or manifest.get("version") != VERSION
         or not isinstance(manifest.get("files"), dict)
+        or not isinstance(manifest.get("trusted_types"), list)
     ):
         raise UserError(
             "This is not the manifest of a bundle that can be read here.",
             where=path,
-            expected=f"version {VERSION}, with `format` and `files`",
+            expected=f"version {VERSION}, with `format`, `trusted_types` and `files`",
             fix="take the bundle again from the run that made it, or use the lab2live that made it",
         )
     inside = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
@@ -374,11 +414,12 @@ def ask_in_fresh_process(folder: Path, raw: pd.DataFrame) -> np.ndarray:
         return loaded
 
 
-def reload_sentence(parity: export.Parity) -> str:
-    """Say whether the bundle gives the answers that were tested."""
+def reloaded(parity: export.Parity) -> Evidence:
+    """Say whether the bundle gives the predictions that were tested."""
+    said = f"All {parity.rows:,} predictions are those of the tested model."
     if parity.disagreeing:
-        return f"{parity.disagreeing:,} of {parity.rows:,} answers differ from those of the tested model."
-    return f"All {parity.rows:,} answers are those of the tested model."
+        said = f"{parity.disagreeing:,} of {parity.rows:,} predictions differ from those of the tested model."
+    return Evidence(parity.disagreeing, said)
 
 
 def code_of(charter: Charter) -> Path | None:

@@ -73,9 +73,15 @@ def model_card(
     lines += [f"- {trigger}: {answer}" for trigger, answer in charter.answerers.items()]
     open_ones = [trigger for trigger in TRIGGERS if trigger not in charter.fallback]
     lines += [f"- {trigger}: not settled in the charter: {otherwise(trigger)}" for trigger in open_ones]
-    lines += ["", "## What this card belongs to", "", f"- lab2live {__version__}"]
+    lines += ["", "## What this card belongs to", "", f"- lab2live {__version__}", f"- {trusted(charter)}"]
     lines += [f"- {as_text(name)}: SHA-256 {as_code(digest)}" for name, digest in (hashes or {}).items()]
     return "\n".join(lines) + "\n"
+
+
+def trusted(charter: Charter) -> str:
+    """Say which types of a model somebody has declared safe to load, beside those of scikit-learn and LightGBM."""
+    named = ", ".join(as_code(name) for name in charter.deployment.trusted_types)
+    return f"Types trusted by name (`deployment.trusted_types`): {named or 'none beside scikit-learn and LightGBM'}"
 
 
 def nested(card: str) -> str:

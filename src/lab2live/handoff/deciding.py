@@ -110,7 +110,7 @@ class Deciding:
     def needs_tables(self) -> bool:
         """Whether the model sees what only the joined table holds: the project's features, or what nobody is asked."""
         asked = {field["name"] for field in self.fields}
-        return self.bundle.features is not None or not set(self.bundle.columns.kinds) <= asked
+        return self.bundle.own or self.bundle.features is not None or not set(self.bundle.columns.kinds) <= asked
 
     @cached_property
     def space(self) -> Space:
@@ -198,22 +198,25 @@ class Deciding:
         carried = {name: pd.Series(list(rows[name]), dtype=object) for name in self.unasked if name in rows}
         return joined(self.space, self.unasked, found.assign(**carried))
 
-    def _inputs(self, read: Mapping[str, np.ndarray], table: pd.DataFrame | None, rows: np.ndarray) -> Any:
-        """Give what the model takes of some rows: prepared, see `columns.prepare`."""
+    def _inputs(self, read: Mapping[str, np.ndarray], table: pd.DataFrame | None, rows: np.ndarray) -> tuple[Any, Any]:
+        """Give some rows as the model takes them, and prepared, see `feature_types.prepare`."""
         columns = self.bundle.columns
         if table is not None:
             from lab2live.data.feature_types import prepare
 
-            return prepare(self.bundle.featured(table.iloc[rows]), columns)
+            featured = self.bundle.featured(table.iloc[rows])
+            inputs = prepare(featured, columns)
+            return (featured if self.bundle.own else inputs), inputs
         given = {name: values[rows] for name, values in read.items()}
         for one in self.derived:
             given[one.column] = one.compute({name: _as_numbers(given[name]) for name in one.sources})
-        return {
+        prepared = {
             name: told_apart(given[name], no_value(given[name]), columns.levels[name])
             if kind == "category"
             else rounded(_as_numbers(given[name]))
             for name, kind in columns.kinds.items()
         }
+        return prepared, prepared
 
     def _asked(self, read: Mapping[str, np.ndarray], table: pd.DataFrame | None, reason: np.ndarray) -> np.ndarray:
         """Ask the model about the cases that keep the contract, and note where its answer is not to be followed."""
@@ -226,8 +229,8 @@ class Deciding:
                 continue
             attempts += 1
             try:
-                inputs = self._inputs(read, table, good)
-                answers[good] = self.bundle.asked.answer(inputs)
+                taken, inputs = self._inputs(read, table, good)
+                answers[good] = self.bundle.asked.answer(taken)
             except Exception:  # the user's features, or the model: whatever it is, somebody has to answer
                 if len(good) == 1 or attempts > MOST_ATTEMPTS:
                     reason[good] = "model_error"

@@ -27,6 +27,7 @@ from lab2live.handoff import bundle as bundles
 from lab2live.handoff.deciding import Deciding
 from lab2live.handoff.fallback import NOT_SETTLED, NOTHING_SETTLED, TRIGGERS
 from lab2live.handoff.form import written
+from lab2live.pipeline.evidence import Evidence
 
 # Seconds that a service may take to start.
 PATIENCE = 60.0
@@ -254,8 +255,13 @@ def table(done: Sequence[Exercise]) -> pd.DataFrame:
     )
 
 
-def failed(done: Sequence[Exercise]) -> tuple[int | None, str]:
-    """Count the settled triggers that ended otherwise than the charter wants, as `run.show` takes them."""
+def failed(done: Sequence[Exercise]) -> Evidence:
+    """Count the settled triggers that ended otherwise than the charter wants."""
+    shown = table(done)
+    return Evidence(*_failed(done), shown, data={"drill": shown.to_dict("records")})
+
+
+def _failed(done: Sequence[Exercise]) -> tuple[int | None, str]:
     settled = [one for one in done if one.wanted != NOT_SETTLED]
     if not settled:
         return None, f"{NOTHING_SETTLED}: who answered is shown, and nothing was there to hold it against."

@@ -12,6 +12,7 @@ import pandas as pd
 from lab2live.charter.schema import Charter, Trigger
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.deciding import MODEL, settled
+from lab2live.pipeline.evidence import Evidence
 
 TRIGGERS: dict[str, str] = {
     "invalid_input": "the input breaks the contract",
@@ -93,11 +94,13 @@ def table(plans: Sequence[Plan]) -> pd.DataFrame:
     return pd.DataFrame([{"when": plan.when, "who answers": plan.answer, "tried": plan.note} for plan in plans])
 
 
-def unsettled(charter: Charter, plans: Sequence[Plan]) -> tuple[int | None, str]:
+def unsettled(charter: Charter, plans: Sequence[Plan]) -> Evidence:
     """Count the triggers for which nothing is settled, or what is settled does not work."""
+    shown = table(plans)
+    kept = {"fallback": shown.to_dict("records")}
     if not charter.fallback:
-        return None, f"{NOTHING_SETTLED}."
+        return Evidence(None, f"{NOTHING_SETTLED}.", shown, data=kept)
     broken = [plan for plan in plans if plan.works is False or plan.answer == NOT_SETTLED]
-    if not broken:
-        return 0, f"Settled for all {len(plans)} moments, and the rule answers every case it was tried on."
-    return len(broken), "; ".join(f"{plan.trigger}: {plan.answer}, {plan.note}" for plan in broken)
+    said = "; ".join(f"{plan.trigger}: {plan.answer}, {plan.note}" for plan in broken)
+    said = said or f"Settled for all {len(plans)} triggers, and the rule answers every case it was tried on."
+    return Evidence(len(broken), said, shown, data=kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data.intervals import redraw, wilson
 from lab2live.handoff.deciding import MODEL
 from lab2live.handoff.fallback import TRIGGERS
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.worth.returns import Range, range_of
 from lab2live.poc.worth.telling_money import about
 from lab2live.poc.worth.value import Policy, missing_volumes, no_money, worth
@@ -92,6 +93,27 @@ class Cost:
     gain: Range | None = None
     break_even: Range | None = None
     lacking: str = ""
+
+
+def referral_rate(decided: pd.DataFrame) -> dict[str, Any]:
+    """Measure the share of cases that a person decides, as `run.measure` takes it, with its 95 % interval.
+
+    Parameters
+    ----------
+    decided
+        What the bundle does with the test set, see `Deciding.decide`.
+    """
+    referred = decided["source"] == "review"
+    low, high = (float(end) for end in wilson(np.array(referred.sum()), np.array(len(referred))))
+    return {"value": float(referred.mean()), "low": low, "high": high, "level": 0.95, "unit": "share"}
+
+
+def reviews_per_month(rate: Mapping[str, Any], charter: Charter) -> dict[str, Any]:
+    """Measure how many cases a month a person decides; `None` where the charter does not say how many come."""
+    cases = charter.business.value.cases_per_month
+    if cases is None:
+        return {"value": None}
+    return {**rate, **{end: rate[end] * cases for end in ("value", "low", "high")}, "unit": "reviews"}
 
 
 def measure(
@@ -250,18 +272,18 @@ def _per_thousand(share: float, low: float, high: float) -> str:
 def sentence(cost: Cost) -> str:
     """Say how often the fallback steps in, and what a person would have to be worth."""
     rate = f"{cost.share:.1%} (95 % interval {cost.low:.1%} to {cost.high:.1%})"
-    says = f"Of {amount(cost.cases, 'held-back case')} the fallback would step in for {rate}."
+    says = f"Of {amount(cost.cases, 'row')} of the test set the fallback would step in for {rate}."
     if cost.reviews is None or cost.if_right is None:
         return says
     worse, better = cost.reviews.middle or 0.0, cost.if_right.middle or 0.0
     if better < 0 < worse:
         needed = worse / (worse - better)
         says += (
-            f" A review pays if persons avoid at least {needed:.0%} of what the model would lose in these cases"
+            f" A review pays if people avoid at least {needed:.0%} of what the model would lose in these cases"
             f" (always right: {_costs(cost.if_right, cost.currency)})."
         )
     elif better >= 0:
-        says += " Even persons who are always right would not earn back what their reviews cost."
+        says += " Even people who are always right would not earn back what their reviews cost."
     return says
 
 
@@ -272,15 +294,22 @@ def _costs(found: Range, currency: str) -> str:
     return f"brings {about(turned, currency, 'a month')}"
 
 
-def verdict(cost: Cost) -> tuple[float | None, str]:
-    """Give the share of the model's gain that the fallback costs, as `run.show` takes it."""
+def verdict(cost: Cost) -> Evidence:
+    """Give the share of the model's gain that the fallback costs."""
+    value, says = _of_gain(cost)
+    drawn = chart(cost, value) if cost.per_month is not None and cost.parts else None
+    shown = table(cost) if cost.parts else None
+    return Evidence(value, f"{sentence(cost)} {says}".strip(), shown, drawn, {"fallback_cost": asdict(cost)})
+
+
+def _of_gain(cost: Cost) -> tuple[float | None, str]:
     if cost.lacking:
         return None, cost.lacking
     assert cost.per_month is not None and cost.gain is not None
     if not cost.parts:
-        return 0.0, f"The fallback steps in for none of {amount(cost.cases, 'held-back case')}."
+        return 0.0, ""
     spent, gain = cost.per_month.middle or 0.0, cost.gain.middle or 0.0
-    assumed = ", if persons decide no better than the model" if cost.if_right is not None else ""
+    assumed = ", if people decide no better than the model" if cost.if_right is not None else ""
     says = f"At the expected rate of {cost.share:.0%} the fallback {_costs(cost.per_month, cost.currency)}{assumed}."
     if spent <= 0:
         return 0.0, f"{says} No rate would take the gain."
@@ -297,11 +326,11 @@ def _break_even(cost: Cost) -> str:
     return f"It would take the whole gain from a rate of {middle:.0%} on ({low:.0%} to {min(high, 1):.0%})."
 
 
-def chart(cost: Cost) -> Figure:
+def chart(cost: Cost, of_gain: float | None) -> Figure:
     """Draw what is left of the gain at every rate of the fallback."""
     assert cost.per_month is not None and cost.gain is not None and cost.gain.middle is not None
     slope = (cost.per_month.middle or 0.0) / cost.share if cost.share else 0.0
     rate = None if cost.break_even is None else cost.break_even.middle
-    little = (verdict(cost)[0] or 0) <= 0.5
+    little = (of_gain or 0) <= 0.5
     title = f"The fallback {'leaves most' if little else 'takes much'} of what the model brings"
     return plots.falling(cost.gain.middle, slope, cost.share, rate, title, f"{cost.currency} a month")

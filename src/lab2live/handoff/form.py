@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data import models
 from lab2live.data.encoding import label
 from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips.moves import Space
 from lab2live.files import plain
 from lab2live.handoff.checking import A_VALUE, LONGEST_TEXT, arrays, check, is_text, is_value
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount
 
 # Cases by which it is told which columns matter most.
@@ -235,42 +237,43 @@ def as_joined(space: Space, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(written, index=found.index)
 
 
-def agreement(
-    form: Mapping[str, Any], explainer: Explainer, rows: pd.DataFrame, tested: np.ndarray
-) -> tuple[int | None, str]:
-    """Ask the model about held-back cases by way of the form, and compare with the answers that were tested.
+def agreement(form: Mapping[str, Any], explainer: Explainer, rows: pd.DataFrame, tested: np.ndarray) -> Evidence:
+    """Ask the model about the test set by way of the form, and compare with the answers that were tested.
 
     They differ where the project's features use something that the form does not ask for.
 
     Parameters
     ----------
     rows
-        Held-back cases of the joined table.
+        Of the joined table: those of the test set.
     tested
         What the tested model says of them, see `models.answer`.
 
     Returns
     -------
-    int or None, str
-        As `run.show` takes them: the number of cases with another answer.
+    Evidence
+        The number of rows with another answer.
     """
     read, problems = check(form["fields"], arrays(rows), len(rows))
     accepted = np.setdiff1d(np.arange(len(rows)), [row for row, *_ in problems])
     if not len(accepted):
-        return None, "No held-back case keeps the contract of the form."
+        return Evidence(None, "No row of the test set keeps the contract of the form.")
     given = explainer.table(as_joined(explainer.space, pd.DataFrame(read, index=rows.index))).iloc[accepted]
     answers, wanted = explainer.predict(given), tested[accepted]
     scale = max(1.0, float(np.abs(wanted).max()))
     other = ~np.isclose(answers, wanted, rtol=0, atol=SAME * scale).reshape(len(accepted), -1).all(axis=1)
     refused = f" {amount(len(rows) - len(accepted), 'case')} would be refused." if len(accepted) < len(rows) else ""
     if not other.any():
-        return 0, f"All {amount(len(accepted), 'held-back case')} get the tested answer by way of the form.{refused}"
+        all_rows = f"All {amount(len(accepted), 'row')} of the test set"
+        return Evidence(0, f"{all_rows} get the tested answer by way of the form.{refused}")
     seen, known = (explainer.inputs(frame) for frame in (given, rows.iloc[accepted]))
+    if models.is_own(explainer.model):
+        seen, known = (explainer.model[0].transform(frame) for frame in (seen, known))
     names = [
         str(name)
         for name in known
         if not np.array_equal(known[name].to_numpy(), seen[name].to_numpy(), equal_nan=known[name].dtype != object)
     ]
     why = f"{', '.join(names)} cannot be made from what it asks for" if names else "from the same inputs"
-    of = f"{other.sum():,} of {amount(len(accepted), 'held-back case')}"
-    return int(other.sum()), f"{of} get another answer by way of the form: {why}.{refused}"
+    of = f"{other.sum():,} of {amount(len(accepted), 'row')} of the test set"
+    return Evidence(int(other.sum()), f"{of} get another answer by way of the form: {why}.{refused}")

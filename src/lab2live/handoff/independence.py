@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.handoff.bundle import Bundle
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount
 
 # Cases that are computed alone, and among others in another order.
@@ -16,7 +17,7 @@ ALONE, TOGETHER = 40, 1000
 SAME = 1e-9
 
 
-def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | None, str]:
+def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> Evidence:
     """Let features and rule of a bundle look at cases alone, in another order and in halves, and compare.
 
     Parameters
@@ -30,8 +31,8 @@ def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | 
 
     Returns
     -------
-    int or None, str
-        As `run.show` takes them: the number of columns (and rules) that depend on other cases.
+    Evidence
+        The number of columns (and rules) that depend on other cases.
     """
     tried: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {}
     if bundle.features is not None:
@@ -39,9 +40,9 @@ def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | 
     if bundle.rules is not None:
         tried["rules.py"] = lambda frame: pd.DataFrame({"score": bundle.rule(frame)}, index=frame.index)
     if not tried:
-        return 0, "No code of the project's own travels in the bundle."
+        return Evidence(0, "No code of the project's own travels in the bundle.")
     if len(rows) < 2:
-        return None, "Fewer than two held-back cases: there is nothing to compare."
+        return Evidence(None, "Fewer than two rows in the test set: there is nothing to compare.")
     found: list[str] = []
     for name, compute in tried.items():
         try:
@@ -50,9 +51,11 @@ def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> tuple[int | 
             found.append(f"{name} fails: {type(error).__name__}")
     asked = amount(min(len(rows), TOGETHER), "case")
     if not found:
-        return 0, f"{' and '.join(tried)} give {asked} the same, whether they come together, alone or in another order."
+        says = f"{' and '.join(tried)} give {asked} the same, whether they come together, alone or in another order."
+        return Evidence(0, says)
     said = ", ".join(found[:5]) + (" and more" if len(found) > 5 else "")
-    return len(found), f"Depends on which other cases it comes with: {said}. Compute each row from itself alone."
+    says = f"Depends on which other cases it comes with: {said}. Compute each row from itself alone."
+    return Evidence(len(found), says)
 
 
 def _dependent(compute: Callable[[pd.DataFrame], pd.DataFrame], rows: pd.DataFrame, seed: int) -> list[str]:

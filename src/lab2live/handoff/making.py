@@ -67,7 +67,8 @@ def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None
     agreed = contract.describe(run.charter, data, split, picked.policy)
     asked_of = explainer.learn(run.charter, made.table, data, split, picked, run.seed)
     described = form.describe(run.charter, made.labelled.iloc[split.train], picked.out_of_fold, asked_of)
-    said = export.sentence(kind, parity)
+    said = export.evidence(kind, parity).message
     card = cards.model_card(run.charter, data, split, picked.name, run.upstream("poc"), agreed, said)
     explaining = bundle.explaining(asked_of, described, run.charter.is_personal)
-    bundle.write(folder, kind, content, agreed, bundle.code_of(run.charter), card, explaining)
+    code, named = bundle.code_of(run.charter), run.charter.deployment.trusted_types
+    bundle.write(folder, kind, content, agreed, code, card, explaining, trusted=named)

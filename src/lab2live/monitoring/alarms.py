@@ -22,6 +22,7 @@ from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.clean import Levels, Reference, Signs
 from lab2live.monitoring.performing import Measured
 from lab2live.monitoring.window import Window
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount
 
 # Parts into which the held-back cases are cut, windows drawn from each, cases of a window at most, and windows by which
@@ -39,8 +40,8 @@ def verdict(
     core: Bundle,
     held_back: pd.DataFrame,
     seed: int,
-) -> tuple[float | None, str]:
-    """Measure how often clean windows raise an alert, as a multiple of what is stated; as `run.show` takes it.
+) -> Evidence:
+    """Measure how often clean windows raise an alert, as a multiple of what is stated.
 
     The held-back cases are cut into parts. Windows of one part are held against all cases outside of them, by levels
     that were learnt from the other parts alone.
@@ -55,13 +56,14 @@ def verdict(
     return measure(base, seen, splits.groups(charter, data, split.test), seed)
 
 
-def measure(base: Baseline, seen: Window, groups: np.ndarray | None, seed: int) -> tuple[float | None, str]:
+def measure(base: Baseline, seen: Window, groups: np.ndarray | None, seed: int) -> Evidence:
     """Measure on a window from which the baseline was learnt; see `verdict`."""
     if seen.rows < 2 * clean.FEWEST_REFERENCE:
-        return None, f"Only {amount(seen.rows, 'case')} were held back; it takes {2 * clean.FEWEST_REFERENCE}."
+        least = 2 * clean.FEWEST_REFERENCE
+        return Evidence(None, f"The test set has only {amount(seen.rows, 'row')}; it takes {least}.")
     names = np.arange(seen.rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     if names.max() + 1 < FEWEST_GROUPS:
-        return None, f"Only {names.max() + 1} groups were held back; it takes {FEWEST_GROUPS}."
+        return Evidence(None, f"The test set has only {names.max() + 1} groups; it takes {FEWEST_GROUPS}.")
     random = np.random.default_rng(seed)
     part = (random.permutation(names.max() + 1) % PARTS)[names]
     size = min(SIZE, int(np.bincount(part).min()) // 2)
@@ -71,11 +73,11 @@ def measure(base: Baseline, seen: Window, groups: np.ndarray | None, seed: int) 
     hits, windows, stated = int(fired[0].sum()), fired.shape[1], sum(RATES.values())
     low, high = (float(end) for end in wilson(np.array(hits), np.array(windows)))
     message = (
-        f"Of {windows:,} windows of {size} held-back cases in which nothing has changed, {hits / windows:.1%} raised "
+        f"Of {windows:,} windows of {size} rows in which nothing has changed, {hits / windows:.1%} raised "
         f"an alert ({low:.1%} to {high:.1%}), {fired[1].mean():.1%} a page. Stated are at most {stated:.0%}, and "
         f"{RATES['page']:.0%} for a page."
     )
-    return hits / windows / stated, message
+    return Evidence(hits / windows / stated, message)
 
 
 def _alarms(

@@ -28,7 +28,7 @@ def run(
     metrics
         See `served.read`.
     home
-        The project whose notebook is executed; `None` for the one beside this package.
+        The project whose notebook is executed; `None` for the one that is worked in, else the shipped one.
     on_cell
         Called when a cell starts with the number of cells done and of all cells.
 
@@ -39,7 +39,7 @@ def run(
     """
     from lab2live.handoff.batch import check_kind, check_text
 
-    notebook = (notebooks.SHIPPED if home is None else home / "notebooks") / NOTEBOOK
+    notebook = notebooks.beside(NOTEBOOK, home)
     check_kind(batch)
     for place in (bundle, batch):
         if not place.exists():

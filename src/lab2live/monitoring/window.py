@@ -11,7 +11,7 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import EPOCH, label
-from lab2live.data.feature_types import as_numbers, prepare
+from lab2live.data.feature_types import as_numbers
 from lab2live.handoff import form
 from lab2live.handoff.checking import check
 from lab2live.handoff.deciding import Deciding
@@ -129,7 +129,7 @@ def _all_said(
         carried = {name: pd.Series(list(rows[name]), dtype=object) for name in decides.unasked if name in rows}
         table = joined(decides.space, decides.unasked, given.assign(**carried))[answered]
         bundle = decides.bundle
-        found[answered] = bundle.asked.answer(prepare(bundle.featured(table), bundle.columns))
+        found[answered] = bundle.asked.answer(bundle.taken(bundle.featured(table)))
     return found
 
 

@@ -12,7 +12,7 @@ from IPython.display import display
 from lab2live import files
 from lab2live.charter import gates, loading
 from lab2live.charter.gates import Gate, GateResult
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import Charter, unknown_gate
 from lab2live.errors import UserError
 from lab2live.pipeline import hooks, store
 from lab2live.pipeline.evidence import Evidence
@@ -77,7 +77,7 @@ class RunContext:
         own = hooks.own_gates(self.charter) if gate_id.startswith(gates.OWN) else {}
         known = {**gates.CATALOGUE, **own}
         if gate_id not in known:
-            raise gates.unknown(gate_id, known, where=f"run.show of the stage `{self.name}`")
+            raise unknown_gate(gate_id, known, where=f"run.show of the stage `{self.name}`")
         return known[gate_id]
 
     def keep(self, **evidence: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lab2live import files
 from lab2live.charter import gates
 from lab2live.charter.gates import Gate, GateResult
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import MEASURES, Charter
 from lab2live.charter.yaml import write_yaml
 from lab2live.errors import UserError
 from lab2live.reporting.formatting import is_broken
@@ -18,11 +18,6 @@ Decision = Literal["go", "conditional", "no-go"]
 
 FILE = "verdict.json"
 LESSONS = "lessons.yaml"
-# The figures that every page shows under one name; `null` where a run has not measured one.
-MEASURES = (
-    *("net_benefit_per_month", "referral_rate", "reviews_per_month", "contacts_per_month"),
-    *("recall", "precision", "threshold"),
-)
 
 
 def decide(
@@ -136,13 +131,14 @@ def compose(
         for finding in result.get("findings", ())
         if finding.get("accepted")
     ]
+    money = charter.business.value.model_dump(mode="json")  # a charter that says otherwise later makes the run stale
     facts = {"demo": charter.is_demo, "stand_ins": charter.stand_ins, "problems": problems, "accepted": accepted}
     return {
         "decision": decision,
         "reasons": reasons,
         "gates": [gate.as_dict() for gate in found],
         "measures": {**dict.fromkeys(MEASURES), **measures},
-        "run": {**run, **facts},
+        "run": {**run, **facts, "money": money},
     }
 
 
@@ -156,12 +152,17 @@ def lessons(verdict: Mapping[str, Any], learnt: Sequence[str] = ()) -> str:
     learnt
         What else the stages found worth telling, whatever was decided.
     """
-    learnt = [
-        f"{gate['requirement']} {gate['title']}: {gate['message']}"
+    said = {
+        gate["id"]: f"{gate['requirement']} {gate['title']}: {gate['message']}"
         for gate in verdict["gates"]
         if gate["status"] in ("fail", "warn")
-    ] + list(learnt)
-    content = {"project": verdict["run"]["project"], "decision": verdict["decision"], "lessons": learnt}
+    }
+    content = {
+        "project": verdict["run"]["project"],
+        "decision": verdict["decision"],
+        "lessons": [*said.values(), *learnt],
+        "gates": list(said),  # which the first lessons are about, in their order
+    }
     return write_yaml(content)
 
 

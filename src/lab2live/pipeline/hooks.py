@@ -116,10 +116,15 @@ def dataset(charter: Charter, table: pd.DataFrame) -> Dataset:
 def candidates(charter: Charter, seed: int) -> dict[str, Any]:
     """Give the project's own candidates for the model comparison: name -> unfitted scikit-learn estimator.
 
+    Each is fitted on a frame with the original columns and the user's features: numbers as float64 or int64, text as
+    object with None, booleans as bool or object, dates as datetime64. In a classification the target it is fitted on
+    are the codes that the built-in models get, too: 0 and 1 for two classes, 1 being the positive one, else 0, 1, 2...
+    in the sorted order of the labels; a regression gets floats. Pages and answers show the labels of the charter.
+
     Raises
     ------
     UserError
-        If `candidates(seed)` fails, or gives something that cannot be cloned, fitted and asked.
+        If `candidates(seed)` fails, or gives no dict. A single estimator that cannot be used is left out later.
     """
     models = module(charter, "models")
     if models is None:
@@ -127,25 +132,7 @@ def candidates(charter: Charter, seed: int) -> dict[str, Any]:
     found = _call(charter, models, "candidates", seed)
     if not isinstance(found, Mapping):
         raise _own(models, "`candidates` has to give a dict.", type(found).__name__, "{name: estimator}")
-    return {str(name): _estimator(models, str(name), estimator) for name, estimator in found.items()}
-
-
-def _estimator(models: ModuleType, name: str, estimator: Any) -> Any:
-    from sklearn.base import clone
-
-    lacking = [each for each in ("fit", "predict") if not callable(getattr(estimator, each, None))]
-    if isinstance(estimator, type) or lacking:
-        found = f"{name}: {estimator!r}"[:200]
-        raise _own(models, "A candidate is no scikit-learn estimator.", found, "an instance with `fit` and `predict`")
-    try:
-        return clone(estimator)
-    except Exception as error:  # the user's class again
-        raise _own(
-            models,
-            f"The candidate `{name}` cannot be cloned, so it cannot be cross-validated.",
-            f"{type(error).__name__}: {error}",
-            "an estimator whose `__init__` keeps every parameter unchanged under its own name",
-        ) from error
+    return {str(name): estimator for name, estimator in found.items()}
 
 
 def own_gates(charter: Charter) -> dict[str, Gate]:

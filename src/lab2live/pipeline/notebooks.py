@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab2live import files
-from lab2live.charter.loading import PACKAGE_FOLDER
+from lab2live.charter.loading import FILE, PACKAGE_FOLDER
 from lab2live.errors import UserError
 
 KERNEL = "python3"
@@ -30,6 +30,16 @@ DIED = {
     "message": "The kernel died while this cell ran: often too little memory.",
     "source": "",
 }
+
+
+def beside(name: str, home: Path | None = None) -> Path:
+    """Find a notebook that is no stage: that of the project which is named or worked in, else the one shipped."""
+    named = home or os.environ.get("LAB2LIVE_PROJECT")
+    here = Path(named or Path.cwd()).resolve()
+    folders = [here.parent if here.suffix in (".yaml", ".yml") else here]
+    folders += [] if named else here.parents
+    own = (folder / "notebooks" / name for folder in folders if (folder / FILE).is_file())
+    return next((path for path in own if path.is_file()), SHIPPED / name)
 
 
 @dataclass(frozen=True)

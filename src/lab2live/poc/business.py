@@ -6,6 +6,7 @@ import pandas as pd
 
 from lab2live.charter.review import BUSINESS
 from lab2live.charter.schema import Answer, Charter
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import minus
 
 
@@ -27,22 +28,23 @@ def promises(charter: Charter) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def completeness(answer: Answer) -> tuple[float | None, str]:
+def completeness(answer: Answer) -> Evidence:
     """Count how much of a promise is stated.
 
-    Returns
-    -------
-    value, message
-        The number of parts stated out of answer, measure, current and target; 0 if the target is where things stand
-        already; `None` if nothing is stated at all: an open question is no evidence against the project.
+    The value is the number of parts stated out of answer, measure, current and target; 0 if the target is where things
+    stand already; `None` if nothing is stated at all: an open question is no evidence against the project.
     """
     parts = {"answer": answer.answer, "measure": answer.measure, "current": answer.current, "target": answer.target}
     gaps = [name for name, value in parts.items() if value is None]
     if len(gaps) == len(parts):
-        return None, "An open question: the charter does not answer it."
+        return Evidence(None, "An open question: the charter does not answer it.")
     if answer.current is not None and answer.current == answer.target:
-        return 0, f"The target is where things stand already ({minus(f'{answer.target:g}')}): nothing would be gained."
+        return Evidence(
+            0, f"The target is where things stand already ({minus(f'{answer.target:g}')}): nothing would be gained."
+        )
     if gaps:
-        return len(parts) - len(gaps), f"Not stated yet: {', '.join(gaps)}."
+        return Evidence(len(parts) - len(gaps), f"Not stated yet: {', '.join(gaps)}.")
     unit = f" {answer.unit}" if answer.unit else ""
-    return len(parts), f"{answer.measure}: from {minus(f'{answer.current:g}')} to {minus(f'{answer.target:g}')}{unit}."
+    return Evidence(
+        len(parts), f"{answer.measure}: from {minus(f'{answer.current:g}')} to {minus(f'{answer.target:g}')}{unit}."
+    )

@@ -14,6 +14,7 @@ from lab2live.data.dataset import Dataset, Problem
 from lab2live.data.encoding import label
 from lab2live.data.feature_types import as_numbers
 from lab2live.data.intervals import Score
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import agree, amount, minus
 
 Worth = Callable[[np.ndarray, np.ndarray], float]
@@ -65,8 +66,12 @@ class Fairness:
     problem: str = ""
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: how far the worst served group surely lies behind, and a sentence."""
+    def evidence(self) -> Evidence:
+        """Say how far the worst served group surely lies behind."""
+        behind, message = self._judged()
+        return Evidence(behind, message, self.table() if self.groups else None, data={"fairness": self})
+
+    def _judged(self) -> tuple[float | None, str]:
         if self.problem:
             return None, self.problem
         judged = [group for group in self.groups if np.isfinite(group.behind)]

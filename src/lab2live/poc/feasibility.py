@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from lab2live.charter import review
-from lab2live.charter.review import HIGH, MEDIUM
 from lab2live.charter.schema import Charter
+from lab2live.pipeline.evidence import Evidence
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
@@ -21,6 +21,8 @@ SEVERITY: dict[Status, int] = {"pass": 0, "skip": 0, "warn": 1, "fail": 2}
 # Gates of the data stage that speak for each line, the most telling one first: of several that decide it is quoted.
 DATA = ("eda.target", "eda.sources", "eda.access", "eda.missing_critical")
 SIGNAL = ("eda.signal", "eda.leakage")
+# From which ratio of return to cost, times confidence, a priority is called medium and high: a rule of thumb.
+MEDIUM, HIGH = 1.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -91,17 +93,19 @@ def _time(charter: Charter, today: dt.date) -> Line:
     return Line("time", left.status, left.text)
 
 
-def verdict(found: Sequence[Line]) -> tuple[float | None, str]:
-    """Give what the gate takes: 0, 1 or 2 for nothing, a doubt, or something in the way; `None` if nothing is known."""
+def evidence(found: Sequence[Line]) -> Evidence:
+    """Give 0, 1 or 2 for nothing, a doubt, or something in the way; `None` if nothing is known."""
     known = [line for line in found if line.status != "skip"]
-    if not known:
-        return None, "Nothing is known of data, signal, skills, infrastructure and time."
-    worst = max(SEVERITY[line.status] for line in known)
+    worst = max((SEVERITY[line.status] for line in known), default=None)
     against = [f"{line.what}: {line.text}" for line in known if SEVERITY[line.status] == worst]
-    if not worst:
-        unknown = [line.what for line in found if line.status == "skip"]
-        return 0, "Nothing known stands in the way." + (f" Not known: {', '.join(unknown)}." if unknown else "")
-    return worst, "; ".join(against).removesuffix(".") + "."
+    unknown = [line.what for line in found if line.status == "skip"]
+    if worst is None:
+        message = "Nothing is known of data, signal, skills, infrastructure and time."
+    elif worst == 0:
+        message = "Nothing known stands in the way." + (f" Not known: {', '.join(unknown)}." if unknown else "")
+    else:
+        message = "; ".join(against).removesuffix(".") + "."
+    return Evidence(worst, message, table(found), data={"feasibility": found})
 
 
 def table(found: Sequence[Line]) -> pd.DataFrame:
@@ -129,10 +133,13 @@ def priority(charter: Charter, found: Sequence[Line], measured: float | None) ->
     """
     value, hoped = charter.business.value, charter.business.hoped_per_month
     sure = sum(CONFIDENCE[line.status] for line in found) / max(1, len(found))
-    if value.build_cost is None or not value.horizon_months or (hoped is None and measured is None):
-        needs = "build_cost, horizon_months and per_case with cases_per_month, or return_on_investment in money a month"
-        return pd.DataFrame(), f"No priority can be computed: the charter has to state {needs}."
     months, unit = value.horizon_months, value.currency
+    gain_stated = f"per_case with cases_per_month, or return_on_investment in money a month (unit: {unit} per month)"
+    stated = {"build_cost": value.build_cost, "horizon_months": months}
+    stated[gain_stated] = hoped if measured is None else measured
+    lacking = [name for name, given in stated.items() if given is None]
+    if lacking or value.build_cost is None or months is None:
+        return pd.DataFrame(), f"No priority can be computed: the charter has to state {', '.join(lacking)}."
     cost = value.build_cost + (value.run_cost_per_month or 0) * months
     if cost <= 0:
         return pd.DataFrame(), "No priority can be computed: the charter says that it costs nothing."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab2live.charter.gates import CATALOGUE
-from lab2live.portfolio.reading import Project, gate_of
+from lab2live.portfolio.reading import Project
 
 # How the same gate stands in a project that a lesson may help, the most urgent first.
 MEETS = {"fail": "failed", "warn": "warned", "skip": "open"}
@@ -43,11 +43,8 @@ def lessons(projects: Sequence[Project]) -> list[Lesson]:
     """
     found = []
     for stopped in (project for project in projects if project.state == "stopped"):
-        for line in stopped.lessons:
-            gate = gate_of(line)
+        for gate, text in stopped.lessons:
             if gate is not None:
-                rule = CATALOGUE[gate]
-                text = line.removeprefix(f"{rule.requirement} {rule.question}").strip()
                 meets = {project.name: _stands(project, gate) for project in projects}
                 applies = {name: word for name, word in meets.items() if word}
                 found.append((_ended_it(stopped, gate), Lesson(gate, stopped.name, text, applies)))
@@ -57,7 +54,7 @@ def lessons(projects: Sequence[Project]) -> list[Lesson]:
 def remarks(projects: Sequence[Project]) -> dict[str, int]:
     """Count what stopped projects wrote down besides their gates: it has to be read by somebody."""
     counts = {
-        project.name: sum(gate_of(line) is None for line in project.lessons)
+        project.name: sum(gate is None for gate, _ in project.lessons)
         for project in projects
         if project.state == "stopped"
     }

@@ -22,6 +22,10 @@ from lab2live.portfolio.chances import Worth
 
 State = Literal["live", "stopped", "not started", "unreadable"]
 
+# Signs of money that stand for one currency only -> its ISO 4217 code.
+CODES = {"€": "EUR", "£": "GBP"}
+STALE, SMOKE = "the charter's money changed after this run", "smoke run"
+
 TITLES = {"eda": "data", "poc": "proof of concept", "explainability": "trust", "handoff": "handoff"}
 
 
@@ -71,7 +75,7 @@ class Project:
     gates
         Of the newest run: id -> status.
     lessons
-        The lines of its `lessons.yaml`.
+        The lines of its `lessons.yaml`: the gate each is about, or `None` for a free remark, and the text.
     """
 
     name: str
@@ -91,12 +95,13 @@ class Project:
     priority: float | None = None
     priority_basis: str = ""
     gates: Mapping[str, str] | None = None
-    lessons: tuple[str, ...] = ()
+    lessons: tuple[tuple[str | None, str], ...] = ()
 
     @property
     def counts(self) -> bool:
         """Whether its money and its chance go into the sums."""
-        return self.state == "live" and self.worth is not None and self.chance is not None
+        measured = self.worth is not None and self.chance is not None
+        return self.state == "live" and measured and not {STALE, SMOKE} & set(self.marks)
 
 
 def folders(place: Path) -> tuple[Path | None, Path | None]:
@@ -106,6 +111,16 @@ def folders(place: Path) -> tuple[Path | None, Path | None]:
         own = above[1] if len(above) > 1 and (above[1] / charters.FILE).is_file() else None
         return own, place
     return place, store.newest_in(place)
+
+
+def identity(place: Path) -> tuple[Path | None, str, str]:
+    """Say which project's folder a place belongs to, what its run calls the project, and when that run began."""
+    home, run = folders(place)
+    try:
+        facts = {} if run is None else verdict.read(run)["run"]
+    except UserError:
+        facts = {}
+    return home and home.resolve(), str(facts.get("project", place.resolve())), str(facts.get("started", ""))
 
 
 def read(place: Path, today: dt.date) -> Project:
@@ -165,7 +180,7 @@ def _from_charter(charter: Charter | None, today: dt.date) -> dict[str, Any]:
     steps, sentence = feasibility.priority(charter, feasibility.lines(charter, None, today), None)
     hoped = float(steps["priority"].iloc[-1]) if len(steps) else None
     return {
-        "currency": charter.business.value.currency,
+        "currency": code(charter.business.value.currency),
         "months": charter.business.value.horizon_months,
         "waits": tuple(waits),
         "blockers": tuple(blockers),
@@ -187,7 +202,9 @@ def _from_run(run: Path, charter: Charter | None) -> dict[str, Any]:
     stand_ins = [str(name) for name in facts["stand_ins"]]
     marks = ["demo"] if facts["demo"] else []
     marks += [f"on stand-in data: {', '.join(stand_ins)}"] if stand_ins else []
-    marks += ["smoke run"] if facts["smoke"] else []
+    marks += [SMOKE] if facts["smoke"] else []
+    if charter is not None and facts.get("money") not in (None, charter.business.value.model_dump(mode="json")):
+        marks.append(STALE)
     known: dict[str, Any] = {
         "name": str(facts["project"]),
         "state": "stopped" if decision == "no-go" else "live",
@@ -205,6 +222,9 @@ def _from_run(run: Path, charter: Charter | None) -> dict[str, Any]:
         chance, basis = 0.0, "stopped: nothing more comes of it"
     elif stand_ins and chance is not None:
         chance, basis = None, "measured on stand-in data, which says nothing about the real ones"
+    left_out = [mark for mark in (SMOKE, STALE) if mark in marks]
+    if left_out and chance is not None and known["state"] == "live":
+        basis = f"{basis}; left out of the sums: {' and '.join(left_out)}"
     if "problem" in found:
         known["problems"].append(found.pop("problem"))
     return {**known, **found, "chance": chance, "basis": basis}
@@ -239,20 +259,27 @@ def _measured(run: Path) -> dict[str, Any]:
     # the rule of succession (Laplace 1814): 400 resamples of 400 do not make a certainty
     chance = (positive * drawn + 1) / (drawn + 2)
     basis = f"share of {drawn:,} resamples of the proof of concept in which more than nothing is left"
-    money = {"currency": str(returns["currency"]), "months": returns["horizon"], "worth": Worth(*ends)}
+    money = {"currency": code(str(returns["currency"])), "months": returns["horizon"], "worth": Worth(*ends)}
     return {**found, **money, "chance": chance, "basis": basis}
 
 
-def _lessons(run: Path) -> tuple[str, ...]:
+def code(currency: str) -> str:
+    """Write a currency by its code, so that EUR, eur and € are one.
+
+    Examples
+    --------
+    >>> code("eur"), code("€"), code("points")
+    ('EUR', 'EUR', 'points')
+    """
+    named = CODES.get(currency.strip(), currency.strip())
+    return named.upper() if len(named) == 3 and named.isalpha() else named
+
+
+def _lessons(run: Path) -> tuple[tuple[str | None, str], ...]:
     try:
         content = read_yaml((run / verdict.LESSONS).read_text(encoding="utf-8"))
-        return tuple(str(entry) for entry in content["lessons"])
-    except (OSError, ValueError, KeyError, TypeError, UserError):
+        texts, named = [str(entry) for entry in content["lessons"]], list(content.get("gates", ()))
+        named += [None] * len(texts)  # what follows the lessons of gates are free remarks
+        return tuple((gate if gate in CATALOGUE else None, text) for gate, text in zip(named, texts, strict=False))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return ()  # nothing was written down to learn from
-
-
-def gate_of(lesson: str) -> str | None:
-    """Say which gate a line of `lessons.yaml` is about; `None` for a free remark."""
-    return next(
-        (rule.id for rule in CATALOGUE.values() if lesson.startswith(f"{rule.requirement} {rule.title}:")), None
-    )

@@ -30,6 +30,7 @@ def run(places: Sequence[Path], out: Path, on_cell: Callable[[int, int], None]) 
     UserError
         For folders that are not there, or if the notebook breaks.
     """
-    notebook = notebooks.SHIPPED / NOTEBOOK
-    given = {"projects": [str(place.resolve()) for place in sheet.distinct(places)]}
+    notebook = notebooks.beside(NOTEBOOK)
+    sheet.distinct(places)  # what is wrong with them is said before anything is executed
+    given = {"projects": [str(place.resolve()) for place in places]}
     return notebooks.run_apart(notebook, "Portfolio", sheet.FILE, out, given, on_cell)

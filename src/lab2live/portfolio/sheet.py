@@ -124,25 +124,32 @@ def begin(projects: Sequence[str] | None, out: str | None, seed: int = 0, today:
     day = dt.date.fromisoformat(today) if today else example.TODAY if made_up else dt.date.today()
     with tempfile.TemporaryDirectory(prefix="lab2live-") as folder:
         places = example.write(Path(folder)) if projects is None else [Path(each) for each in projects]
-        found = [reading.read(place, day) for place in distinct(places)]
+        kept = distinct(places)
+        found = [reading.read(place, day) for place in kept]
+    older = [str(place) for place in places if place not in kept]
     report.mark(MADE_UP if made_up else "")
     display(report.style())
     if made_up:
         display(report.banner("Made up", "These projects do not exist: nothing here is for any decision.", kind="demo"))
     elif any("demo" in one.marks for one in found):
         display(report.banner("Demo", "Some numbers are about a simulated company; they are marked.", kind="demo"))
+    if older:
+        text = f"The newest run of each project counts. Left out: {', '.join(older)}."
+        display(report.banner("Named more than once", text))
     return Sheet(found, Path(out) if out else None, seed, made_up)
 
 
 def distinct(places: Sequence[Path]) -> list[Path]:
-    """Drop what is named twice, be it by its project and by its newest run: it would count twice.
+    """Keep the newest run of every project: one that is named twice, by its folder or by its runs, would count twice.
+
+    A run that lies outside of a project's folder belongs to the project that its verdict names.
 
     Raises
     ------
     UserError
         If one of them is not a folder, or there is none.
     """
-    kept: dict[Path, Path] = {}
+    found: list[tuple[Path, Path | None, str, str]] = []
     for place in places:
         if not place.is_dir():
             raise UserError(
@@ -151,11 +158,16 @@ def distinct(places: Sequence[Path]) -> list[Path]:
                 expected="the folder of a project or of a run",
                 fix="check the path",
             )
-        home, run = reading.folders(place)
-        kept.setdefault((run or home or place).resolve(), place)
-    if not kept:
+        found.append((place, *reading.identity(place)))
+    if not found:
         raise UserError("No project was named.", fix="lab2live portfolio DIR...")
-    return list(kept.values())
+    homes = {name: home for _, home, name, _ in found if home is not None}
+    newest: dict[Path | str, tuple[str, Path]] = {}
+    for place, home, name, started in found:
+        project = home or homes.get(name) or name
+        if project not in newest or started > newest[project][0]:
+            newest[project] = (started, place)
+    return [place for _, place in newest.values()]
 
 
 def _together(currency: str, projects: Sequence[Project], seed: int) -> Together:

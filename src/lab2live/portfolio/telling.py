@@ -50,7 +50,7 @@ def percent(chance: float) -> str:
 
 def money(worth: Worth, currency: str) -> str:
     """An amount with its interval, rounded to what the interval supports."""
-    return about(Range(worth.low, worth.middle, worth.high), currency).removeprefix("about ")
+    return about(Range(worth.low, worth.middle, worth.high), currency)
 
 
 def overview(projects: Sequence[Project]) -> list[dict[str, Any]]:
@@ -127,10 +127,10 @@ def likely(projects: Sequence[Project], counts: Mapping[float, Any]) -> str:
     span = f"{percent(least)} to {percent(most)}, depending on how much luck they share"
     if percent(least) == percent(most):
         span = f"{percent(least)}, whether they share much luck or none"
-    left_out = [one.name for one in projects if one.chance is None]
+    left_out = [one.name for one in projects if one.chance is None or (one.state == "live" and not one.counts)]
     tail = ""
     if left_out:
-        tail = f" {', '.join(left_out)}: without a number, so left out; with them the chance can only be higher."
+        tail = f" {', '.join(left_out)}: without a number that counts, so left out; with them it can only be higher."
     if len(counted) == 1:
         return f"That {counted[0]} succeeds: {percent(least)}.{tail}"
     return f"That at least one of {len(counted)} projects succeeds: {span}.{tail}"

@@ -115,7 +115,7 @@ def table(
     columns, records = _records(rows)
     if not records:
         return say(f"{caption}: {empty}" if caption and empty else empty)
-    numeric = [is_numeric([record[i] for record in records]) for i in range(len(columns))]
+    numeric = [is_numeric(values) for values in zip(*records, strict=True)]
     cells = [[plain(value, digits) for value in record] for record in records]
     return _table(columns, cells, numeric, caption)
 
@@ -191,33 +191,25 @@ def href(path: str) -> str:
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> Html:
     caption = f"{caption} ({_mark})" if caption and _mark else caption or _mark
     html = _fill("table", columns=columns, cells=cells, right=right, caption=caption)
-    return Html(html, _text_table(columns, cells, right, caption))
+    grid = [[" ".join(cell.split()) for cell in row] for row in (columns, *cells)]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in grid
+    ]
+    return Html(html, "\n".join([*([caption] if caption else []), *lines]))
 
 
 def _fill(piece: str, **content: Any) -> Markup:
     return Markup(getattr(TEMPLATES.get_template("pieces.html.j2").module, piece)(**content))
 
 
-def _text_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], caption: str) -> str:
-    grid = [[" ".join(cell.split()) for cell in row] for row in (columns, *cells)]
-    widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
-    lines = [
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in grid
-    ]
-    return "\n".join([*([caption] if caption else []), *lines])
-
-
-def _records(rows: Any) -> tuple[list[str], list[list[object]]]:
+def _records(rows: Any) -> tuple[list[str], list[tuple[object, ...]]]:
     """Column names and rows, of a data frame or of mappings (whose keys may differ)."""
-    if hasattr(rows, "itertuples"):
-        counts_only = rows.index.names == [None] and type(rows.index).__name__ == "RangeIndex"
-        levels = 0 if counts_only else rows.index.nlevels
-        names = [name if name is not None else "" for name in rows.index.names][:levels]
-        columns = [str(name) for name in [*names, *rows.columns]]
-        # By position, since column names may repeat and an index may bear the name of a column.
-        series = [rows.index.get_level_values(i) for i in range(levels)]
-        series += [rows.iloc[:, i] for i in range(rows.shape[1])]
-        return columns, [list(record) for record in zip(*series, strict=True)]
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    return [str(key) for key in keys], [[row.get(key) for key in keys] for row in rows]
+    import pandas as pd  # here, as pages are made without it
+
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), dtype=object)
+    if frame.index.names != [None] or not isinstance(frame.index, pd.RangeIndex):
+        names = ["" if name is None else name for name in frame.index.names]
+        frame = frame.reset_index(names=names, allow_duplicates=True)
+    return [str(name) for name in frame.columns], list(frame.itertuples(index=False, name=None))

@@ -29,13 +29,13 @@ class GateView:
     symbol: str
     status: str
     id: str
+    stage: str
     requirement: str
     title: str
     question: str
     must_pass: bool
     measured: str
     message: str
-    evidence: str
 
 
 def gate_view(gate: Any) -> GateView:
@@ -48,7 +48,7 @@ def gate_view(gate: Any) -> GateView:
     """
     get = gate.get if isinstance(gate, Mapping) else lambda name: getattr(gate, name, None)
     return GateView(
-        **{name: get(name) or "" for name in ("status", "id", "requirement", "question", "message", "evidence")},
+        **{name: get(name) or "" for name in ("status", "id", "stage", "requirement", "question", "message")},
         symbol=SYMBOLS.get(get("status") or "", "?"),
         title=get("title") or get("id") or "",
         must_pass=bool(get("must_pass")),
@@ -70,8 +70,10 @@ def _measured(value: Any, limit: Any, unit: str, better: str | None) -> str:
         text = write(value, digits)
         if not isinstance(value, Real) or math.isinf(value):
             break
-        rounded = float(text.replace(",", "").replace("−", "-")) / scale
-        if all((rounded > edge, rounded < edge) == (value > edge, value < edge) for edge in edges):
+        rounded = float(text.replace(",", "").replace("−", "-"))
+        # 100 times 0.954 is a little less than 95.4
+        shown = [(edge, round(edge * scale, 9)) for edge in edges]
+        if all((rounded > there, rounded < there) == (value > edge, value < edge) for edge, there in shown):
             break
     if unit == "p-value":
         text = f"p = {text}"
@@ -97,9 +99,11 @@ class DecisionView:
 
 
 _DECISIONS = {
-    "go": ("✔", "Go", "Every gate that must pass has passed, and nothing else raised a warning."),
-    "conditional": ("▲", "Conditional", "No blocking issues, but these points need an answer before it goes live."),
-    "no-go": ("✖", "No-go", "Do not put this into production. What was learnt is kept below."),
+    "go": DecisionView("✔", "Go", "Every gate that must pass has passed, and nothing else raised a warning.", "go"),
+    "conditional": DecisionView(
+        "▲", "Conditional", "No blocking issues, but these points need an answer before it goes live.", "conditional"
+    ),
+    "no-go": DecisionView("✖", "No-go", "Do not put this into production. What was learnt is kept below.", "no-go"),
 }
 
 
@@ -110,11 +114,11 @@ def is_broken(verdict: Mapping[str, Any]) -> bool:
 
 def decision_view(verdict: Mapping[str, Any]) -> DecisionView:
     """View the decision in the content of `verdict.json`; an error that stopped the run comes before it."""
-    symbol, word, sentence = _DECISIONS[verdict["decision"]]
-    if is_broken(verdict):
-        so_far = f"Not everything was judged. Of what was, the decision would be: {word.lower()}."
-        return DecisionView("✖", "Stopped by an error", so_far, "broken")
-    return DecisionView(symbol, word, sentence, verdict["decision"])
+    decision = _DECISIONS[verdict["decision"]]
+    if not is_broken(verdict):
+        return decision
+    so_far = f"Not everything was judged. Of what was, the decision would be: {decision.word.lower()}."
+    return DecisionView("✖", "Stopped by an error", so_far, "broken")
 
 
 def plain(value: object, digits: int = 3) -> str:
@@ -148,9 +152,7 @@ def _text(value: object, digits: int) -> str:
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return f"{int(value):,}"
-    if isinstance(value, (Real, Decimal)):
-        return _real(float(value), digits)
-    return str(value)
+    return _real(float(value), digits) if isinstance(value, (Real, Decimal)) else str(value)
 
 
 def short(value: object, digits: int = 3) -> str:
@@ -273,12 +275,10 @@ def is_missing(value: object) -> bool:
 
 
 def _real(value: float, digits: int) -> str:
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
     rounded = float(f"{value:.{digits}g}")
     if rounded == 0:
         return "0"
     magnitude = math.log10(abs(rounded))  # infinite where rounding the largest numbers overflows
     if not -5 <= magnitude < 15:
-        return f"{value:.{digits}g}"
+        return f"{value:.{digits}g}".replace("inf", "∞")
     return f"{value:,.{max(digits - 1 - math.floor(magnitude), 0)}f}"

@@ -7,7 +7,7 @@ allow-list cleans whatever notebooks put out, and a content security policy in e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,17 @@ def write_index(run_dir: Path) -> Path:
         The page.
     """
     verdict = files.read_json(run_dir / "verdict.json")
+    inside = {path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*")}
     run, decision, gates = verdict["run"], decision_view(verdict), [gate_view(gate) for gate in verdict["gates"]]
     return _write(
         run_dir / "index.html",
         "index.html.j2",
-        exists=_exists_in(run_dir),
+        exists=lambda path: str(path).partition("#")[0] in inside,
         title=f"{decision.word}: {run['project']}",
         decision=decision,
         reasons=verdict["reasons"],
         run=run,
+        pages={stage["stage"]: stage["html"] for stage in run["stages"]},
         groups=[(name, found) for name in WORST_FIRST if (found := [gate for gate in gates if gate.status == name])],
     )
 
@@ -174,20 +176,6 @@ def _prepare_outputs(cells: Iterable[Any]) -> None:
 
 def _can_be_shown(data: Any) -> bool:
     return any(kind in data for kind in SHOWN) and not any("jupyter.widget" in kind for kind in data)
-
-
-def _exists_in(run_dir: Path) -> Callable[[object], bool]:
-    """Whether a link of the verdict leads to something inside the run."""
-    root = run_dir.resolve()
-
-    def exists(path: object) -> bool:
-        try:
-            target = (root / str(path).partition("#")[0]).resolve()
-            return root in target.parents and target.exists()
-        except (OSError, ValueError):
-            return False
-
-    return exists
 
 
 TEMPLATES.globals.update(banner=banner, SYMBOLS=SYMBOLS)

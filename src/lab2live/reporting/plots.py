@@ -10,33 +10,33 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from lab2live.reporting import style
 from lab2live.reporting.formatting import plain
-from lab2live.reporting.style import LOOK, Picture, alt, clean, finish, heading, png, show, shown, stamp
+from lab2live.reporting.style import LOOK, Picture, alt, clean, finish, heading, names_of, png, show, shown, stamp
 
-# Of the width of a chart, for a value written beside its dot.
-VALUE_ROOM = 0.2
+as_percent = partial(shown, percent=True)
 LINES = ((style.VERMILION, "-", 2.6), (style.BLUE, (0, (5, 2)), 2.0))
 
 __all__ = ["Picture", "alt", "bars", "contributions", "falling", "heading", "histogram"]
 __all__ += ["intervals", "png", "profit_curve", "show", "stamp", "tornado"]
 
 
+@rc_context(LOOK)
 def bars(
     labels: Sequence[str],
     values: Sequence[float],
     title: str,
     xlabel: str,
     limit: float | None = None,
-    limit_label: str = "",
+    limit_label: str = "limit",
     percent: bool = False,
 ) -> Figure:
     """Horizontal bars in the given order, each labelled with its value, and a limit line if there is one.
@@ -52,23 +52,18 @@ def bars(
     percent
         Values are shares: show 0.25 as 25 %.
     """
-    names, heights = style.names_of(labels), np.asarray(values, dtype=float)
-    with rc_context(LOOK):
-        figure, axes = style.rows_canvas(names, title, xlabel)
-        axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=style.BLUE)
-        low, high = style.set_range(axes, [*heights, 0.0 if limit is None else limit, 0.0], room=0.3)
-        room = VALUE_ROOM * (high - low)
-        for row, value in enumerate(heights):
-            # nothing is written across the line
-            end = limit if limit is not None and 0 <= value <= limit < value + room else value
-            style.value_label(axes, row, end, shown(value, percent), left=end < 0)
-        mark = "" if limit is None else _mark(axes, limit, limit_label or "limit", shown(limit, percent))
-        if percent:
-            axes.xaxis.set_major_formatter(lambda value, _: shown(value, percent=True))
-        facts = [f"{name} {shown(value, percent)}" for name, value in zip(names, heights, strict=True)]
-        return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
+    names, heights, write = names_of(labels), np.asarray(values, dtype=float), partial(shown, percent=percent)
+    figure, axes = style.rows_canvas(names, title, xlabel)
+    drawn = axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=style.BLUE)
+    axes.bar_label(drawn, [write(value) for value in heights], padding=5, bbox=style.BOX)
+    mark = style.mark_line(axes, limit, limit_label, write)
+    if percent:
+        axes.xaxis.set_major_formatter(lambda value, _: write(value))
+    facts = [f"{name} {write(value)}" for name, value in zip(names, heights, strict=True)]
+    return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
 
 
+@rc_context(LOOK)
 def intervals(
     labels: Sequence[str],
     centre: Sequence[float],
@@ -78,7 +73,7 @@ def intervals(
     xlabel: str,
     chosen: str | None = None,
     reference: float | None = None,
-    reference_label: str = "",
+    reference_label: str = "reference",
     write: Callable[[float], str] = plain,
 ) -> Figure:
     """A dot with its interval per row (the ladder of models); the chosen row stands out. Values stand to the right.
@@ -98,33 +93,25 @@ def intervals(
     write
         How a value is written.
     """
-    names = style.names_of(labels)
-    middle, left, right = (np.asarray(part, dtype=float) for part in (centre, low, high))
-    with rc_context(LOOK):
-        marked = [f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names, strict=True)]
-        figure, axes = style.rows_canvas(marked, title, xlabel)
-        # a value takes up to so much room, and nothing is written across the line
-        reach = [*middle, *left, *right, *([] if reference is None else [reference])]
-        lowest, highest = style.set_range(axes, reach, room=0.1)
-        span = (highest - lowest) * VALUE_ROOM
-        style.set_range(axes, [lowest, highest + span], room=0.1)
-        axes.locator_params(axis="x", nbins=5)
-        for row, label in enumerate(labels):
-            bold = label == chosen
-            colour, width = (style.VERMILION, 4.0) if bold else (style.BLUE, 2.2)
-            axes.plot([left[row], right[row]], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
-            axes.plot(middle[row], row, "D" if bold else "o", color=colour, markersize=9 if bold else 7)
-            if np.isfinite(middle[row]):
-                end = float(np.nanmax([middle[row], right[row]]))
-                if reference is not None and end - span / 4 < reference < end + span:
-                    end = reference
-                style.value_label(axes, row, end, write(float(middle[row])), left=False, gap=9, bold=bold)
-        mark = "" if reference is None else _mark(axes, reference, reference_label or "reference", write(reference))
-        told = zip(marked, *([write(float(value)) for value in part] for part in (middle, left, right)), strict=True)
-        facts = [f"{name} {estimate} ({low} to {high})" for name, estimate, low, high in told]
-        return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
+    names = [
+        f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names_of(labels), strict=True)
+    ]
+    figure, axes = style.rows_canvas(names, title, xlabel)
+    axes.locator_params(axis="x", nbins=5)
+    facts = []
+    for row, (name, *ends) in enumerate(zip(names, centre, low, high, strict=True)):
+        bold = labels[row] == chosen
+        colour, width, dot, weight = (style.VERMILION, 4.0, "D", "bold") if bold else (style.BLUE, 2.2, "o", "normal")
+        axes.plot(ends[1:], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
+        axes.plot(ends[0], row, dot, color=colour, markersize=9 if bold else 7)
+        middle, left, right = (write(float(end)) for end in ends)
+        style.value_label(axes, row, float(np.nanmax([ends[0], ends[2]])), middle, weight=weight)
+        facts.append(f"{name} {middle} ({left} to {right})")
+    mark = style.mark_line(axes, reference, reference_label, write)
+    return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
 
 
+@rc_context(LOOK)
 def contributions(
     names: Sequence[str],
     values: Sequence[float],
@@ -153,35 +140,29 @@ def contributions(
         A remark on how to read it, below what is measured.
     """
     first, final = said or (shown(base), shown(total))
-    steps = [float(value) for value in values]
-    labels = style.names_of(names)
-    rest = total - base - sum(steps)
+    labels, steps = names_of(names), np.nan_to_num(np.asarray(values, dtype=float), posinf=0, neginf=0)
+    rest = total - base - steps.sum()
     if abs(rest) > 1e-6 * max(1.0, abs(total), abs(base)):
-        labels, steps = [*labels, "all others"], [*steps, rest]
-    ends = base + np.cumsum(steps) if steps else np.array([])
-    starts = ends - np.asarray(steps)
-    with rc_context(LOOK):
-        figure, axes = style.rows_canvas(["average", *labels, "this prediction"], title, xlabel)
-        low, high = style.set_range(axes, [base, total, *ends], room=0.3)
-        if steps and low >= 0:  # a bar that ends at the far left has its label there, too
-            axes.set_xlim(left=low - 0.2 * (high - low))
-        last = len(steps) + 1
-        for row, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True), start=1):
-            axes.barh(row, step, left=start, height=0.6, color=style.VERMILION if step > 0 else style.BLUE)
-            axes.plot([start, start], [row - 1.3, row - 0.3], color=style.QUIET, linewidth=0.8)
-            style.value_label(axes, row, end, style.signed(step), left=step < 0)
-        axes.plot([total, total], [last - 0.7, last], color=style.QUIET, linewidth=0.8)
-        axes.plot([base, total], [0, last], "D", color=style.INK, markersize=8, linestyle="none")
-        for row, place, text in ((0, base, first), (last, total, final)):
-            # words are longer than numbers: they go where there is room
-            style.value_label(axes, row, place, text, left=said is not None and place > (low + high) / 2, gap=9)
-        if note:
-            axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
-        facts = [f"{name} {style.signed(step)}" for name, step in zip(labels, steps, strict=True)]
-        words = f"From the average {first}: {'; '.join(facts)}; this prediction {final}."
-        return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
+        labels, steps = [*labels, "all others"], np.append(steps, rest)
+    ends, last = base + np.cumsum(steps), len(steps) + 1
+    figure, axes = style.rows_canvas(["average", *labels, "this prediction"], title, xlabel)
+    axes.use_sticky_edges = False  # a bar that ends at the far left has its label there, too
+    colours = [style.VERMILION if step > 0 else style.BLUE for step in steps]
+    drawn = axes.barh(range(1, last), steps, left=ends - steps, height=0.6, color=colours)
+    written = [style.signed(step) for step in steps]
+    axes.bar_label(drawn, written, padding=5)
+    axes.vlines([base, *ends], range(last), range(1, last + 1), color=style.QUIET, linewidth=0.8, zorder=0)
+    axes.plot([base, total], [0, last], "D", color=style.INK, markersize=8, linestyle="none")
+    for row, place, text in ((0, base, first), (last, total, final)):
+        style.value_label(axes, row, place, text, left=place > sum(axes.get_xlim()) / 2)  # where there is room
+    if note:
+        axes.set_xlabel(f"{clean(xlabel)}\n{textwrap.fill(f'({clean(note)})', 38)}")
+    facts = [f"{name} {step}" for name, step in zip(labels, written, strict=True)]
+    words = f"From the average {first}: {'; '.join(facts)}; this prediction {final}."
+    return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
 
 
+@rc_context(LOOK)
 def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Figure:
     """How values are distributed in each group: shares within the group, on common bins, one panel above the other.
 
@@ -194,30 +175,27 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
     """
     arrays = {name: np.asarray(values, dtype=float).ravel() for name, values in values_by_group.items()}
     groups = {name: values[np.isfinite(values)] for name, values in arrays.items()}
-    everything = np.concatenate(list(groups.values()) or [np.array([])])
-    edges = np.histogram_bin_edges(everything, bins=30) if everything.size else np.linspace(0.0, 1.0, 31)
-    names = style.names_of(list(groups))
-    with rc_context(LOOK):
-        figure = style.canvas(1.2 + 1.25 * max(len(groups), 1))
-        panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
-        facts = []
-        for index, (axes, name, values) in enumerate(zip(panels, names, groups.values(), strict=False)):
-            shares = np.histogram(values, bins=edges)[0] / max(values.size, 1)
-            colour = style.GROUPS[index % len(style.GROUPS)]
-            axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
-            axes.grid(axis="y")
-            axes.tick_params(axis="x", length=0)
-            axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-            axes.locator_params(axis="y", nbins=3)
-            axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=style.INK)
-            middle = plain(float(np.median(values))) if values.size else "–"
-            facts.append(f"{name}: {values.size:,} values, median {middle}")
-        style.write_title(figure, title)
-        # at the panel, not at the figure: a stamp stands there
-        panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=style.QUIET)
-        return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")
+    edges = np.histogram_bin_edges(np.concatenate([[], *groups.values()]), bins=30)
+    figure = style.canvas(1.2 + 1.25 * max(len(groups), 1))
+    panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
+    facts = []
+    drawn = zip(panels, names_of(list(groups)), groups.values(), style.GROUPS * len(groups), strict=False)
+    for axes, name, values, colour in drawn:
+        axes.hist(values, edges, weights=np.ones(values.size) / max(values.size, 1), color=colour)
+        axes.grid(axis="y")
+        axes.tick_params(axis="x", length=0)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.locator_params(axis="y", nbins=3)
+        axes.set_title(f"{name} ({values.size:,})", loc="left", fontsize=11, color=style.INK)
+        middle = plain(float(np.median(values))) if values.size else "–"
+        facts.append(f"{name}: {values.size:,} values, median {middle}")
+    style.write_title(figure, title)
+    # at the panel, not at the figure: a stamp stands there
+    panels[-1].set_xlabel(clean(xlabel), fontsize=11, color=style.QUIET)
+    return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")
 
 
+@rc_context(LOOK)
 def profit_curve(
     shares: Sequence[float],
     worths: Mapping[str, Sequence[float]],
@@ -242,24 +220,23 @@ def profit_curve(
         The message of the chart; what is measured, with its unit.
     """
     nobody, *_, everybody = next(iter(worths.values()))
-    with rc_context(LOOK):
-        figure, axes = _shares_canvas(4.6, title, ylabel, "share of cases acted on, highest scores first")
-        for (name, money), (colour, dashes, width) in zip(worths.items(), LINES, strict=False):
-            axes.plot(shares, money, color=colour, linestyle=dashes, linewidth=width, label=clean(name))
-        axes.plot([0, 1], [nobody, everybody], "o:", color=style.QUIET, linewidth=1.2, label="at random")
-        axes.plot(*chosen, "D", color=style.INK, markersize=9, linestyle="none", label="what the model does", zorder=5)
-        if capacity is not None and capacity < 1:
-            style.mark_line(axes, capacity, f"capacity {shown(capacity, percent=True)}")
-        for place, words, side in (((0, nobody), "nobody", "left"), ((1, everybody), "everybody", "right")):
-            axes.annotate(words, place, (0, -8), textcoords="offset points", ha=side, va="top")
-        figure.legend(loc="outside lower left", ncols=2)
-        best = [f"{name} at most {shown(max(money))}" for name, money in worths.items()]
-        limit = "" if capacity is None else f" Capacity ends at {shown(capacity, percent=True)}."
-        ends = f"nobody {shown(nobody)}, everybody {shown(everybody)}; {'; '.join(best)}"
-        policy = f"what the model does: {shown(chosen[0], percent=True)}, {shown(chosen[1])}"
-        return finish(figure, f"{title}. {ylabel} against the share of cases acted on: {ends}; {policy}.{limit}")
+    figure, axes = _shares_canvas(4.6, title, ylabel, "share of cases acted on, highest scores first")
+    for (name, money), (colour, dashes, width) in zip(worths.items(), LINES, strict=False):
+        axes.plot(shares, money, color=colour, linestyle=dashes, linewidth=width, label=clean(name))
+    axes.plot([0, 1], [nobody, everybody], "o:", color=style.QUIET, linewidth=1.2, label="at random")
+    axes.plot(*chosen, "D", color=style.INK, markersize=9, linestyle="none", label="what the model does", zorder=5)
+    style.mark_line(axes, capacity if capacity is not None and capacity < 1 else None, "capacity", as_percent)
+    limit = "" if capacity is None else f" Capacity ends at {as_percent(capacity)}."
+    for place, words, side in (((0, nobody), "nobody", "left"), ((1, everybody), "everybody", "right")):
+        axes.annotate(words, place, (0, -8), textcoords="offset points", ha=side, va="top")
+    figure.legend(loc="outside lower left", ncols=2)
+    best = [f"{name} at most {shown(max(money))}" for name, money in worths.items()]
+    ends = f"nobody {shown(nobody)}, everybody {shown(everybody)}; {'; '.join(best)}"
+    policy = f"what the model does: {as_percent(chosen[0])}, {shown(chosen[1])}"
+    return finish(figure, f"{title}. {ylabel} against the share of cases acted on: {ends}; {policy}.{limit}")
 
 
+@rc_context(LOOK)
 def tornado(
     labels: Sequence[str], at_low: Sequence[float], at_high: Sequence[float], base: float, title: str, xlabel: str
 ) -> Figure:
@@ -276,30 +253,33 @@ def tornado(
     title, xlabel
         The message of the chart; what is measured, with its unit.
     """
-    rows = style.names_of(labels)
-    with rc_context(LOOK):
-        figure, axes = style.rows_canvas(rows, title, xlabel)
-        for row, (low, high) in enumerate(zip(at_low, at_high, strict=True)):
-            both = ((low, style.BLUE, ""), (high, style.ORANGE, "///"))
-            # the longer one first, where both point the same way
-            for end, colour, hatch in sorted(both, key=lambda bar: -abs(bar[0] - base)):
-                axes.barh(row, end - base, left=base, height=0.62, color=colour, hatch=hatch, edgecolor="white")
-        low, high = style.set_range(axes, [base, *at_low, *at_high], room=0.1)
-        if 0 < low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
-            low, high = style.set_range(axes, [0.0, high], room=0.1)
-        if low <= 0 <= high:
-            axes.axvline(0, color=style.INK, linewidth=1.4)
-        style.mark_line(axes, base, f"as assumed {shown(base)}")
-        axes.xaxis.set_major_formatter(lambda money, _: shown(money))
-        axes.locator_params(axis="x", nbins=4)
-        less = Patch(facecolor=style.BLUE, label="30 % less")
-        more = Patch(facecolor=style.ORANGE, hatch="///", edgecolor="white", label="30 % more")
-        figure.legend(handles=[less, more], loc="outside lower left", ncols=2)
-        facts = [f"{name} {shown(low)} to {shown(high)}" for name, low, high in zip(rows, at_low, at_high, strict=True)]
-        told = f"as assumed {shown(base)}; 30 % less to 30 % more: {'; '.join(facts)}"
-        return finish(figure, f"{title}. {xlabel}, {told}.")
+    rows = names_of(labels)
+    figure, axes = style.rows_canvas(rows, title, xlabel)
+    axes.use_sticky_edges = False
+    for row, (low, high) in enumerate(zip(at_low, at_high, strict=True)):
+        both = ((low, style.BLUE, "", "30 % less"), (high, style.ORANGE, "///", "30 % more"))
+        # the longer one first, where both point the same way
+        for end, colour, hatch, word in sorted(both, key=lambda bar: -abs(bar[0] - base)):
+            look: dict[str, Any] = {
+                "color": colour,
+                "hatch": hatch,
+                "edgecolor": "white",
+                "label": word if row == 0 else None,
+            }
+            axes.barh(row, end - base, left=base, height=0.62, **look)
+    low, high = axes.get_xlim()
+    if low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
+        axes.axvline(0, color=style.INK, linewidth=1.4)
+    style.mark_line(axes, base, "as assumed", shown)
+    axes.xaxis.set_major_formatter(lambda money, _: shown(money))
+    axes.locator_params(axis="x", nbins=4)
+    figure.legend(loc="outside lower left", ncols=2)
+    facts = [f"{name} {shown(low)} to {shown(high)}" for name, low, high in zip(rows, at_low, at_high, strict=True)]
+    told = f"as assumed {shown(base)}; 30 % less to 30 % more: {'; '.join(facts)}"
+    return finish(figure, f"{title}. {xlabel}, {told}.")
 
 
+@rc_context(LOOK)
 def falling(gain: float, slope: float, expected: float, rate: float | None, title: str, ylabel: str) -> Figure:
     """What is left of a gain at every rate of the fallback.
 
@@ -316,26 +296,19 @@ def falling(gain: float, slope: float, expected: float, rate: float | None, titl
     title, ylabel
         The message of the chart; what is measured, with its unit.
     """
-    with rc_context(LOOK):
-        figure, axes = _shares_canvas(3.8, title, ylabel, "share of cases that the fallback answers")
-        axes.plot([0, 1], [gain, gain - slope], color=style.BLUE, linewidth=2.4)
-        axes.axhline(0, color=style.INK, linewidth=1.4)
-        left = gain - slope * expected
-        axes.plot(expected, left, "D", color=style.VERMILION, markersize=9, zorder=5)
-        said = f"expected: {shown(expected, percent=True)}"
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # nothing is written across the line
-        axes.annotate(said, (expected, left), (10, 8), textcoords="offset points", weight="bold", bbox=box)
-        if rate is not None and rate <= 1:
-            style.mark_line(axes, rate, f"nothing left from {shown(round(rate, 3), percent=True)}")
-        never = "some is always left" if rate is None or rate > 1 else f"nothing is left from {rate:.0%} on"
-        told = f"{shown(gain)} without it, {shown(left)} at the expected {shown(expected, percent=True)}; {never}"
-        return finish(figure, f"{title}. {ylabel} against the share of cases that the fallback answers: {told}.")
-
-
-def _mark(axes: Axes, at: float, label: str, written: str) -> str:
-    """Draw the line at a limit or reference, and give it in words."""
-    style.mark_line(axes, at, f"{label} {written}")
-    return f" {label}: {written}."
+    over = "share of cases that the fallback answers"
+    figure, axes = _shares_canvas(3.8, title, ylabel, over)
+    axes.plot([0, 1], [gain, gain - slope], color=style.BLUE, linewidth=2.4)
+    axes.axhline(0, color=style.INK, linewidth=1.4)
+    left = gain - slope * expected
+    axes.plot(expected, left, "D", color=style.VERMILION, markersize=9, zorder=5)
+    said, points = f"expected: {as_percent(expected)}", "offset points"
+    axes.annotate(said, (expected, left), (10, 8), textcoords=points, weight="bold", bbox=style.BOX)
+    rate = rate if rate is not None and rate <= 1 else None
+    style.mark_line(axes, rate, "nothing left from", as_percent)
+    never = "some is always left" if rate is None else f"nothing is left from {rate:.0%} on"
+    told = f"{shown(gain)} without it, {shown(left)} at the expected {as_percent(expected)}; {never}"
+    return finish(figure, f"{title}. {ylabel} against the {over}: {told}.")
 
 
 def _shares_canvas(height: float, title: str, ylabel: str, xlabel: str) -> tuple[Figure, Axes]:
@@ -345,7 +318,7 @@ def _shares_canvas(height: float, title: str, ylabel: str, xlabel: str) -> tuple
     axes.grid(axis="y")
     axes.set_xlim(-0.04, 1.04)
     axes.margins(y=0.15)
-    axes.xaxis.set_major_formatter(lambda share, _: shown(share, percent=True))
+    axes.xaxis.set_major_formatter(lambda share, _: as_percent(share))
     axes.yaxis.set_major_formatter(lambda money, _: shown(money))
     axes.set_xlabel(xlabel)
     axes.set_title(clean(ylabel), loc="left", fontsize=11, color=style.QUIET, pad=20)

@@ -6,7 +6,7 @@ import io
 import textwrap
 import warnings
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from lab2live.reporting.formatting import number, short
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
 INK, QUIET = "#1c2127", "#5b636e"
 GROUPS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+
+BOX = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # behind a text that may lie on a line
 
 WIDTH = 5.6  # inches: with 11 points of text still legible when shrunk to the width of a phone
 PALETTE = 64  # colours
@@ -85,6 +87,7 @@ def rows_canvas(names: Sequence[str], title: str, xlabel: str) -> tuple[Figure, 
     axes = figure.subplots()
     axes.set_yticks(range(len(lines)), lines)
     axes.set_ylim(max(len(lines), 1) - 0.4, -0.6)
+    axes.margins(x=0.2)  # room for a value beside the end of its bar
     axes.grid(axis="x")
     axes.set_xlabel(clean(xlabel))
     if not names:
@@ -99,31 +102,25 @@ def write_title(figure: Figure, title: str) -> None:
     figure.suptitle(textwrap.fill(clean(title), 46), x=0.01, ha="left", fontsize=13, weight="bold", color=INK)
 
 
-def set_range(axes: Axes, reach: Sequence[float], room: float) -> tuple[float, float]:
-    """Let the x axis hold what is finite of some values, with room for the labels at its ends; return their ends."""
-    finite = [value for value in reach if np.isfinite(value)] or [0.0, 1.0]
-    low, high = min(finite), max(finite)
-    span = (high - low) or abs(high) or 1.0
-    axes.set_xlim(low - (room * span if low < 0 or room < 0.16 else 0), high + room * span)
-    return low, high
+def value_label(axes: Axes, row: int, x: float, text: str, left: bool = False, weight: str = "normal") -> None:
+    """A value in words beside its dot, where there is one."""
+    if np.isfinite(x):
+        side, gap = ("right", -9) if left else ("left", 9)
+        axes.annotate(
+            text, (x, row), (gap, 0), textcoords="offset points", va="center", ha=side, weight=weight, bbox=BOX
+        )
 
 
-def value_label(axes: Axes, row: int, x: float, text: str, left: bool, gap: float = 5, bold: bool = False) -> None:
-    """A value in words beside the end of its bar, outside of it."""
-    place = (x if np.isfinite(x) else 0.0, row)
-    side, weight = "right" if left else "left", "bold" if bold else "normal"
-    axes.annotate(
-        text, place, (-gap if left else gap, 0), textcoords="offset points", va="center", ha=side, weight=weight
-    )
-
-
-def mark_line(axes: Axes, x: float, text: str) -> None:
-    """A dashed line over all rows, named above it."""
+def mark_line(axes: Axes, x: float | None, label: str, write: Callable[[float], str]) -> str:
+    """A dashed line over all rows, named above it, and the same in words; nothing where there is no `x`."""
+    if x is None:
+        return ""
     axes.axvline(x, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
     low, high = axes.get_xlim()
-    side = "right" if (x - low) > 0.6 * (high - low) else "left"
-    top = ("data", "axes fraction")
-    axes.annotate(clean(text), (x, 1), (0, 4), xycoords=top, textcoords="offset points", ha=side, va="bottom")
+    side, top = "right" if (x - low) > 0.6 * (high - low) else "left", ("data", "axes fraction")
+    text = clean(f"{label} {write(x)}")
+    axes.annotate(text, (x, 1), (0, 4), xycoords=top, textcoords="offset points", ha=side, va="bottom")
+    return f" {label}: {write(x)}."
 
 
 def finish(figure: Figure, words: str) -> Figure:
@@ -134,12 +131,12 @@ def finish(figure: Figure, words: str) -> Figure:
     return figure
 
 
+@rc_context(LOOK)
 def stamp(figure: Figure, words: str) -> Figure:
     """Write a line below a finished figure that goes wherever the picture goes."""
-    with rc_context(LOOK):
-        figure.set_figheight(figure.get_figheight() + 0.25)
-        figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
-        return finish(figure, f"{alt(figure)} ({words})")
+    figure.set_figheight(figure.get_figheight() + 0.25)
+    figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
+    return finish(figure, f"{alt(figure)} ({words})")
 
 
 @contextmanager

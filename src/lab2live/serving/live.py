@@ -114,6 +114,10 @@ class Disturbed:
     model: Any
     fault: str
 
+    @property
+    def own(self) -> bool:
+        return bool(self.model.own)
+
     def answer(self, inputs: Any) -> np.ndarray:
         """Fail, or answer late."""
         if self.fault == "fails":

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lab2live.data.dataset import Problem
 from lab2live.data.intervals import CONFIDENCE, wilson
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount, number
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ class Calibration:
     uncertainty: float
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: how far the error surely lies beyond chance, and a sentence."""
+    def evidence(self) -> Evidence:
+        """Say how far the error surely lies beyond chance."""
         if self.error is None:
-            return None, f"There are fewer than {FEWEST_IN_BIN} cases to hold answers against."
+            return Evidence(None, f"There are fewer than {FEWEST_IN_BIN} cases to hold answers against.")
         groups = f"{amount(len(self.curve), 'group')} of about {int(self.curve['cases'].median()):,} cases"
         if self.problem == "regression":
             off, most, unit = number(self.error, 2), number(self.chance, 2), "of the spread of the outcome"
@@ -65,9 +66,10 @@ class Calibration:
             off, most, unit = f"{100 * self.error:.1f}", f"{100 * self.chance:.1f}", "points of probability"
         beyond = max(0.0, self.error - self.chance)
         says = "no more than chance explains" if beyond == 0 else "more than chance explains"
-        return (
+        return Evidence(
             beyond,
             f"Answers are off by {off} {unit} on average ({groups}); chance alone makes up to {most}: {says}.",
+            data={"calibration_error": self.error},
         )
 
     @property
@@ -199,7 +201,7 @@ def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
     from lab2live.reporting.style import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
 
     percent, curve = found.problem != "regression", found.curve
-    beyond, _ = found.verdict
+    beyond = found.evidence.value
     agree = "agrees with what happened" if not beyond else "is off from what happened"
     title = f"What the model says {agree}"
     with rc_context(LOOK):

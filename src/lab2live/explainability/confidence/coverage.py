@@ -13,6 +13,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import wilson
 from lab2live.explainability.confidence.conformal import Conformal
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.fairness import bands
 from lab2live.reporting.formatting import agree, amount, number
 
@@ -117,11 +118,15 @@ def table(covered: Sequence[Covered], conformal: Conformal) -> pd.DataFrame:
     )
 
 
-def verdict(covered: Sequence[Covered], conformal: Conformal, classes: Sequence[str]) -> tuple[float | None, str]:
-    """Give what the gate takes: how far the worst group surely stays below the promise, and a sentence.
+def evidence(covered: Sequence[Covered], conformal: Conformal, classes: Sequence[str]) -> Evidence:
+    """Give how far the worst group surely stays below the promise."""
+    behind, message = _judged(covered, conformal, classes)
+    kept = {"coverage": covered[0].kept / covered[0].cases}
+    return Evidence(behind, message, table(covered, conformal), data=kept)
 
-    Intervals are Wilson's at a level corrected for the number of groups (Bonferroni): somebody is always last.
-    """
+
+def _judged(covered: Sequence[Covered], conformal: Conformal, classes: Sequence[str]) -> tuple[float | None, str]:
+    """Intervals are Wilson's at a level corrected for the number of groups (Bonferroni): somebody is always last."""
     judged = [one for one in covered if one.cases >= FEWEST]
     if not judged or not all(conformal.cases):
         return None, f"Too few cases: none with {FEWEST} held back, or a class that was never held out to learn from."

@@ -30,7 +30,7 @@ LEVELS, FEWEST_IN_LEVEL = 20, 50
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Scored:
     """Honest answers: none of these cases was learnt from by the model that answers.
 
     Attributes
@@ -79,7 +79,7 @@ class Failure:
     lost: float | None
 
 
-def evidence(data: Dataset, split: Split, picked: Chosen, test: np.ndarray, sides: Sides, seed: int) -> Evidence:
+def scored(data: Dataset, split: Split, picked: Chosen, test: np.ndarray, sides: Sides, seed: int) -> Scored:
     """Put together all honest answers there are: out of fold, and about the test part.
 
     Parameters
@@ -97,10 +97,10 @@ def evidence(data: Dataset, split: Split, picked: Chosen, test: np.ndarray, side
     answers = np.concatenate([picked.out_of_fold, test])
     told = np.flatnonzero(~np.isnan(answers).reshape(len(answers), -1).any(axis=1))
     kept = splits.some(told, MOST, seed)
-    return Evidence(rows[kept], data.outcome[rows[kept]], answers[kept], sides, picked.policy)
+    return Scored(rows[kept], data.outcome[rows[kept]], answers[kept], sides, picked.policy)
 
 
-def worse(seen: Evidence) -> Measured:
+def worse(seen: Scored) -> Measured:
     """Measure by how much every answer is worse than promised, see `errors`."""
     off, expected = errors(seen)
     if seen.sides.problem == "regression":
@@ -110,7 +110,7 @@ def worse(seen: Evidence) -> Measured:
     return Measured(off - expected, expected * (1 - expected), _drawn(said, each), off, expected)
 
 
-def tilted(seen: Evidence) -> Measured:
+def tilted(seen: Scored) -> Measured:
     """Measure how far what happened lies above or below what was said, whether that made the answer worse or not.
 
     What people read of it: how often the outcome came, against its probability (with more than two classes: how often
@@ -126,13 +126,13 @@ def tilted(seen: Evidence) -> Measured:
     return Measured(came - p, p * (1 - p), _drawn(said, each), came, p, both=True)
 
 
-def harder(seen: Evidence) -> Measured:
+def harder(seen: Scored) -> Measured:
     """Measure how wrong every answer is against all others, whatever it promised: which cases are hard to tell."""
     off, _ = errors(seen)
     return _compared(off, np.zeros(len(off), dtype=int), off, np.full(len(off), off.mean()))
 
 
-def errors(seen: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def errors(seen: Scored) -> tuple[np.ndarray, np.ndarray]:
     """Say how wrong each answer is, and how wrong it was to be expected, shape (rows,) each.
 
     In a classification whether the most probable outcome did not come, and how probable that was: whatever is decided,
@@ -187,7 +187,7 @@ def _compared(
     return Measured(values, variance, redraw, happened, expected, both)
 
 
-def failures(charter: Charter, data: Dataset, seen: Evidence, measured: Measured, seed: int) -> tuple[Failure, ...]:
+def failures(charter: Charter, data: Dataset, seen: Scored, measured: Measured, seed: int) -> tuple[Failure, ...]:
     """Find the kinds of cases that stand out, and say how bad it is there.
 
     Parameters
@@ -230,7 +230,7 @@ def failures(charter: Charter, data: Dataset, seen: Evidence, measured: Measured
     return tuple(found)
 
 
-def _lost(charter: Charter, seen: Evidence) -> np.ndarray | None:
+def _lost(charter: Charter, seen: Scored) -> np.ndarray | None:
     """Give the money per case lost against the best decision, above what the answers let expect, shape (rows,)."""
     problem = seen.sides.problem
     if value.no_money(charter, problem):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lab2live.charter.schema import Charter
-from lab2live.explainability.failures.failing import FEWEST, Evidence, Failure
+from lab2live.explainability.failures.failing import FEWEST, Failure, Scored
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import agree, amount, number
 
 WORSE = {"binary": "wrong", "multiclass": "wrong", "regression": "off by"}
@@ -16,7 +17,7 @@ TILTED = {"binary": "came", "multiclass": "came", "regression": "outcome"}
 
 def table(
     found: Sequence[Failure],
-    seen: Evidence,
+    seen: Scored,
     what: dict[str, str] = WORSE,
     against: str = "expected",
     charter: Charter | None = None,
@@ -53,7 +54,7 @@ def table(
 
 
 def sentences(
-    found: Sequence[Failure], seen: Evidence, what: dict[str, str] = WORSE, against: str = "expected"
+    found: Sequence[Failure], seen: Scored, what: dict[str, str] = WORSE, against: str = "expected"
 ) -> list[str]:
     """Say what was confirmed, one sentence for each kind of cases."""
     says = what[seen.sides.problem]
@@ -65,15 +66,22 @@ def sentences(
     ]
 
 
-def verdict(found: Sequence[Failure], seen: Evidence, currency: str) -> tuple[float | None, str]:
-    """Give what the gate takes: the share of cases in kinds that surely fail, and a sentence."""
+def evidence(found: Sequence[Failure], seen: Scored, charter: Charter) -> Evidence:
+    """Give the share of cases in kinds that surely fail."""
+    share, message = _judged(found, seen, charter.business.value.currency)
+    shown = table(found, seen, charter=charter)
+    return Evidence(share, message, shown if len(shown) else None, data={"failures": sentences(found, seen)})
+
+
+def _judged(found: Sequence[Failure], seen: Scored, currency: str) -> tuple[float | None, str]:
     if len(seen.rows) < FEWEST:
-        return None, f"Fewer than {FEWEST} answers: too few to find in one half and to confirm in the other."
+        return (None, f"Fewer than {FEWEST} answers: too few to find in one half and to confirm in the other.")
     sure = [one for one in found if one.slice.confirmed]
     if not sure:
-        return 0.0, (
+        return (
+            0.0,
             "No kind of cases was found in which the model does surely worse than it says "
-            f"({amount(len(seen.rows), 'answer')}, searched in one half, tested in the other)."
+            f"({amount(len(seen.rows), 'answer')}, searched in one half, tested in the other).",
         )
     worst, more = sure[0], len(sure) - 1
     if seen.sides.problem == "regression":
@@ -83,8 +91,8 @@ def verdict(found: Sequence[Failure], seen: Evidence, currency: str) -> tuple[fl
     money = "" if worst.lost is None else f" That loses {number(round(worst.lost, 2))} {currency} more per case."
     also = f" {amount(more, 'more kind')} of cases {agree(more, 'is', 'are')} confirmed." if more else ""
     share = sum(one.cases for one in sure) / (len(seen.rows) / 2)
-    return share, f"Where {worst.slice.text}, the model is {is_so} ({amount(worst.cases, 'case')}).{money}{also}"
+    return (share, f"Where {worst.slice.text}, the model is {is_so} ({amount(worst.cases, 'case')}).{money}{also}")
 
 
-def _said(value: float, seen: Evidence) -> str:
+def _said(value: float, seen: Scored) -> str:
     return number(value) if seen.sides.problem == "regression" else f"{value:.0%}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from lab2live.data.encoding import MISSING, OTHER, Columns, day
 from lab2live.data.intervals import wilson
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount, number
 
 if TYPE_CHECKING:
@@ -239,8 +240,8 @@ def later(seen: Familiar, inputs: pd.DataFrame) -> dict[str, list[bool]]:
     return found
 
 
-def verdict(said: list[list[str]], off: np.ndarray, afterwards: Mapping[str, list[bool]]) -> tuple[float | None, str]:
-    """Give what the gate takes: the share of held-back cases that are surely strange at least, and a sentence.
+def evidence(said: list[list[str]], off: np.ndarray, afterwards: Mapping[str, list[bool]]) -> Evidence:
+    """Give the share of held-back cases that are surely strange at least, and a sentence.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ def verdict(said: list[list[str]], off: np.ndarray, afterwards: Mapping[str, lis
     share, says = _now(said, off)
     flagged = {name: sum(newest) for name, newest in afterwards.items() if newest}
     if share is None or not flagged:
-        return share, says
+        return Evidence(share, says)
     lows = {name: float(wilson(np.array(count), np.array(len(afterwards[name])))[0]) for name, count in flagged.items()}
     worst = max(lows, key=lambda name: lows[name])
     says += f" Of the newest by {worst}, {flagged[worst]:,} of {len(afterwards[worst]):,} would be {LATER} days later."
@@ -263,7 +264,7 @@ def verdict(said: list[list[str]], off: np.ndarray, afterwards: Mapping[str, lis
             f" If {worst} says when a case was recorded, name it as `prediction.time_column`; else let features.py "
             "make an age of it, and leave it out."
         )
-    return max(share, lows[worst]), says
+    return Evidence(max(share, lows[worst]), says)
 
 
 def _now(said: list[list[str]], off: np.ndarray) -> tuple[float | None, str]:

@@ -39,9 +39,11 @@ def predictor(add_features: Callable[[pd.DataFrame], pd.DataFrame], columns: Col
         raise UserError(
             "There is nothing to flip: what was chosen is not one of the models that learn.",
             found="a constant or a rule",
-            expected="the linear, the additive or the boosting model of the ladder",
+            expected="one of the models in the comparison that learn",
             fix="choose a model; a constant says the same of every case, and a rule can be read",
         )
+    if models.is_own(model):
+        return lambda rows: models.answer(model, add_features(rows))
     encode, last = _Encoder(model), model[-1]
 
     def predict(rows: pd.DataFrame) -> np.ndarray:

@@ -16,6 +16,7 @@ from lab2live.data.intervals import wilson
 from lab2live.explainability.flips.moves import Predict, Space
 from lab2live.explainability.flips.search import Change, Flip, Flips, search
 from lab2live.explainability.sides import Sides
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import agree, amount, is_missing, minus, number
 
 # Differences to a real case that are told: it differs in nearly every number a little.
@@ -90,20 +91,19 @@ def search_all(space: Space, predict: Predict, rows: pd.DataFrame) -> list[Flips
     return [search(space, predict, {str(name): row[name] for name in row}) for row in rows.to_dict("records")]
 
 
-def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str]:
+def found_share(space: Space, found: Sequence[Flips]) -> Evidence:
     """Give the share of cases for which a change was found, and say it with a 95 % interval (Wilson 1927).
 
-    Returns
-    -------
-    float or None, str
-        As `run.show` takes them; `None` and why where nothing can flip.
+    `None` and why where nothing can flip.
     """
     if space.sides.nothing:
-        return None, space.sides.nothing
+        return Evidence(None, space.sides.nothing)
     if not space.moves:
-        return None, "No column may change: all are immutable, sensitive, derived or say nothing about a case."
+        return Evidence(
+            None, "No column may change: all are immutable, sensitive, derived or say nothing about a case."
+        )
     if not found:
-        return None, "There is no held-back case to try it on."
+        return Evidence(None, "There is no held-back case to try it on.")
     flipped = [one for one in found if one.smallest is not None]
     low, high = wilson(np.array(len(flipped)), np.array(len(found)))
     says = (
@@ -114,7 +114,7 @@ def found_share(space: Space, found: Sequence[Flips]) -> tuple[float | None, str
         columns = sum(len(one.smallest.changes) for one in flipped if one.smallest is not None) / len(flipped)
         average = number(columns, 2)  # as it is read: 1.02 reads 1
         says += f" The smallest one takes {average} {agree(float(average), 'column', 'columns')} on average."
-    return len(flipped) / len(found), says
+    return Evidence(len(flipped) / len(found), says)
 
 
 def _changes(flip: Flip | None) -> list[tuple[str, Any]] | None:

@@ -12,8 +12,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lab2live.data.encoding import MISSING, OTHER, Columns, day
+from lab2live.explainability.why.contributions import Reasons
 from lab2live.explainability.why.families import Family
-from lab2live.explainability.why.reasons import Reasons
 from lab2live.explainability.why.telling import Scale, shown
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount
@@ -148,7 +148,12 @@ def _effect(
 
 
 def sentence(effect: Effect, scale: Scale) -> str:
-    """Say where an effect rises and where it falls."""
+    """Say how the answer depends on the column."""
+    return ": ".join(filter(None, _told(effect, scale))) + "."
+
+
+def _told(effect: Effect, scale: Scale) -> tuple[str, str]:
+    """Give the headline of an effect, and the numbers behind it."""
     mean = np.array(effect.mean)
     top, bottom = int(mean.argmax()), int(mean.argmin())
 
@@ -156,21 +161,21 @@ def sentence(effect: Effect, scale: Scale) -> str:
         return scale.alone(float(mean[place]))
 
     if np.ptp(mean) == 0:
-        return f"{effect.name} adds the same everywhere."
+        return f"{effect.name} adds the same everywhere", ""
     if effect.kind == "rows":
         names = [label.rpartition(" (")[0] for label in effect.labels]
-        return f"{effect.name}: {names[top]} adds most ({said(top)}), {names[bottom]} least ({said(bottom)})."
+        return effect.name, f"{names[top]} adds most ({said(top)}), {names[bottom]} least ({said(bottom)})"
     ends = f"{said(0)} at {effect.labels[0]}, {said(len(mean) - 1)} at {effect.labels[-1]}"
     shape = _shape(mean)
     if shape in ("rises", "falls"):
-        return f"The answer {shape} with {effect.source}: {ends}."
+        return f"The answer {shape} with {effect.source}", ends
     if shape == "peak":
-        return f"The answer rises with {effect.source} up to {effect.labels[top]} ({said(top)}), then falls: {ends}."
+        return f"The answer rises with {effect.source} up to {effect.labels[top]} ({said(top)}), then falls", ends
     if shape == "valley":
         at = f"{effect.labels[bottom]} ({said(bottom)})"
-        return f"The answer falls with {effect.source} up to {at}, then rises: {ends}."
+        return f"The answer falls with {effect.source} up to {at}, then rises", ends
     extremes = f"highest at {effect.labels[top]} ({said(top)}), lowest at {effect.labels[bottom]} ({said(bottom)})"
-    return f"{effect.source} has no single direction: {extremes}."
+    return f"{effect.source} has no single direction", extremes
 
 
 def _shape(mean: np.ndarray) -> str:
@@ -200,7 +205,7 @@ def chart(effect: Effect, scale: Scale, unit: str = "", meaning: str = "") -> Fi
     meaning
         The class that the answer is about; empty for a regression.
     """
-    title = sentence(effect, scale).split(":")[0].rstrip(".") if effect.kind == "curve" else f"What {effect.name} adds"
+    title = _told(effect, scale)[0] if effect.kind == "curve" else f"What {effect.name} adds"
     ylabel = f"added to {f'the chance of {meaning}' if meaning else 'the answer'}, {scale.measured}"
     if effect.kind == "rows":
         return plots.intervals(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lab2live.explainability.why.reasons import Reasons
+from lab2live.explainability.why.contributions import Reasons
 from lab2live.explainability.why.telling import Scale
 from lab2live.reporting import plots
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,129 +12,32 @@ import pandas as pd
 from lab2live.data import models
 from lab2live.data.encoding import Columns
 from lab2live.errors import UserError
-from lab2live.explainability.why import points as to_points
-from lab2live.explainability.why.families import Family
+from lab2live.explainability.why import own
+from lab2live.explainability.why.contributions import Background, Reasons
 from lab2live.explainability.why.trees import Trees, trees
+from lab2live.pipeline.evidence import Evidence
+from lab2live.reporting import formatting
 
 CERTAIN = 1e-9
 
 
-@dataclass(frozen=True)
-class Background:
-    """What stands for "knowing nothing" of a case: small enough to travel with the model.
-
-    Attributes
-    ----------
-    centre
-        The mean of the encoded training part, from which a linear model's reasons are measured. Empty for a tree
-        model: that one carries its own, in how many training cases went through each node.
-    rows
-        Number of cases behind it.
-    """
-
-    centre: tuple[float, ...]
-    rows: int
-
-
-@dataclass(frozen=True)
-class Reasons:
-    """What every column adds to every answer.
-
-    An *output* is the probability of the positive class, or of one of several classes, or the number that a regression
-    predicts. The margin is where a model adds up: log-odds for classes, the target's unit for a regression.
-
-    Attributes
-    ----------
-    columns
-        What the reasons are told of: the columns of the model, or families of them.
-    each
-        In margin space, shape (rows, columns, outputs). One-hot columns are already summed into the column they come
-        from.
-    base
-        Margins of a case about which nothing is known, shape (outputs,).
-    margins, answers
-        What the model itself says, shape (rows, outputs): taken from its own predictions, never from the sum.
-    output
-        Which output is explained, shape (rows,): the class that the model predicts where there are several.
-    """
-
-    columns: tuple[str, ...]
-    each: np.ndarray
-    base: np.ndarray
-    margins: np.ndarray
-    answers: np.ndarray
-    output: np.ndarray
-    probabilities: bool
-
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """The reasons of the explained output in margin space: a row per case, a column per column."""
-        return pd.DataFrame(self.each[self._rows, :, self.output], columns=list(self.columns))
-
-    @cached_property
-    def points(self) -> pd.DataFrame:
-        """The reasons in the scale of the answer: shares of probability, see `points`, or the target's unit."""
-        if not self.probabilities:
-            return self.contributions
-        if self.each.shape[2] == 1:
-            slope = to_points.secant(self.base, self.margins[:, 0])
-            return self.contributions * slope[:, None]
-        weights = to_points.path(self.base, self.margins, self.output)
-        return pd.DataFrame(np.einsum("rco,ro->rc", self.each, weights), columns=list(self.columns))
-
-    @property
-    def start(self) -> np.ndarray:
-        """What the model says of a case about which nothing is known, in the scale of the answer, shape (rows,)."""
-        if not self.probabilities:
-            return self.base[self.output]
-        if len(self.base) == 1:
-            return to_points.probability(self.base)[self.output]
-        return to_points.probabilities(self.base)[self.output]
-
-    @property
-    def answer(self) -> np.ndarray:
-        """What the model says of the explained output, shape (rows,)."""
-        said: np.ndarray = self.answers[self._rows, self.output]
-        return said
-
-    @property
-    def additivity_error(self) -> float:
-        """The largest gap between the sum of the reasons and the model's own margin, over all outputs.
-
-        Relative to the largest margin where that is above 1: a target in millions has larger rounding errors.
-        """
-        gaps = np.abs(self.base + self.each.sum(axis=1) - self.margins)
-        return float(gaps.max() / max(1.0, np.abs(self.margins).max()))
-
-    @property
-    def points_error(self) -> float:
-        """The largest gap between start plus points and the model's own answer, relative as above."""
-        gaps = np.abs(self.start + self.points.to_numpy().sum(axis=1) - self.answer)
-        return float(gaps.max() / max(1.0, np.abs(self.answer).max()))
-
-    @property
-    def usual(self) -> int:
-        """The output that is explained most often."""
-        return int(np.bincount(self.output).argmax())
-
-    @property
-    def _rows(self) -> np.ndarray:
-        return np.arange(len(self.output))
-
-    def toward(self, output: int) -> Reasons:
-        """Give the reasons for and against one output in all cases, e.g. one class whatever was predicted."""
-        return replace(self, output=np.full(len(self.output), output))
-
-    def of_families(self, families: Sequence[Family]) -> Reasons:
-        """Add the reasons of columns that belong together; the sum over all of them stays the same."""
-        place = {name: number for number, name in enumerate(self.columns)}
-        summed = [self.each[:, [place[name] for name in family.members]].sum(axis=1) for family in families]
-        return replace(self, columns=tuple(family.name for family in families), each=np.stack(summed, axis=1))
-
-
-@dataclass(frozen=True)
-class Reasoner:
+class Reasoner(Protocol):
     """A model made ready to be explained, once: for many rows in a notebook, or for one after the other in a service.
+
+    `most` is how many rows a page explains at most, where each one takes long; else `None`.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def most(self) -> int | None: ...
+    def explain(self, inputs: pd.DataFrame) -> Reasons:
+        """Explain the predictions for some rows, see `explain`."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A built-in model, made ready to be explained.
 
     Attributes
     ----------
@@ -157,6 +58,8 @@ class Reasoner:
     members: np.ndarray
     centre: np.ndarray
     trees: Trees | None
+
+    most = None
 
     def explain(self, inputs: pd.DataFrame) -> Reasons:
         """Explain the answers to some rows, see `explain`."""
@@ -189,8 +92,10 @@ def background(model: Any, inputs: pd.DataFrame) -> Background:
     model
         A fitted pipeline of `models`.
     inputs
-        Its training cases, see `columns.prepare`.
+        Its training cases, see `models.inputs_of`.
     """
+    if models.is_own(model):
+        return own.background(model, inputs)
     if model is None or not hasattr(_calibration(model[-1])[2], "coef_"):
         return Background((), len(inputs))
     mean = np.asarray(model[:-1].transform(inputs), dtype=float).mean(axis=0)
@@ -205,22 +110,30 @@ def reasoner(model: Any, columns: Columns, background: Background) -> Reasoner:
     UserError
         If there is no model: a constant and a rule have no reasons beside themselves.
     """
+    if models.is_own(model):
+        ready = own.Exact if background.sample is None else own.Sampled
+        return ready(model, names(model, columns), background)
     inner = None if model is None else _calibration(model[-1])[2]
     if not hasattr(inner, "coef_") and not hasattr(inner, "_predictors"):
         raise UserError(
             "There are no reasons to give: what was chosen is not one of the models that learn.",
             found="a constant or a rule" if model is None else type(inner).__name__,
-            expected="the linear, the additive or the boosting model of the ladder",
+            expected="one of the models in the comparison that learn",
             fix="choose a model that learns: a constant says the same of every case, and a rule explains itself",
         )
     owner = _owners(model[:-1])
     members = np.array([owner == name for name in columns.kinds], dtype=float).T
     taken_apart = None if hasattr(inner, "coef_") else trees(inner)
-    return Reasoner(model, tuple(columns.kinds), members, np.array(background.centre), taken_apart)
+    return BuiltIn(model, tuple(columns.kinds), members, np.array(background.centre), taken_apart)
+
+
+def names(model: Any, columns: Columns) -> tuple[str, ...]:
+    """Give the columns of which reasons are told: those that the model takes."""
+    return tuple(model[0].types) if models.is_own(model) else tuple(columns.kinds)
 
 
 def explain(model: Any, columns: Columns, inputs: pd.DataFrame, background: Background) -> Reasons:
-    """Explain answers by exact additive contributions, without sampling.
+    """Explain answers by additive contributions: exact ones, or sampled ones of an own candidate, see `own`.
 
     Parameters
     ----------
@@ -229,7 +142,7 @@ def explain(model: Any, columns: Columns, inputs: pd.DataFrame, background: Back
     columns
         The part each column plays.
     inputs
-        The cases to explain, see `columns.prepare`; one or more rows.
+        The cases to explain, see `models.inputs_of`; one or more rows.
     background
         See `background`.
 
@@ -286,6 +199,23 @@ def _said(last: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
         slope, intercept, inner = _calibration(last)
         margins[certain] = slope * inner.decision_function(matrix[certain]) + intercept
     return margins[:, None], positive[:, None], True
+
+
+def additivity(found: Reasons) -> Evidence:
+    """Say whether the contributions add up to the predictions, and whether they are exact or estimated."""
+    error = rounded_up(max(found.additivity_error, found.points_error))
+    says = f"The largest gap among {len(found.answers):,} answers is below {error:.0e}."
+    data = {"additivity_error": found.additivity_error, "contributions": found.how}
+    if found.sampling_error is None:
+        return Evidence(error, f"{says} The contributions are exact.", data=data)
+    off = formatting.number(found.sampling_error * (100 if found.probabilities else 1), 2)
+    unit = " points" if found.probabilities else ""
+    return Evidence(
+        error,
+        f"{says} The contributions are estimated by sampling: they add up by construction, and the standard error of "
+        f"each is {off}{unit} on average.",
+        data={**data, "sampling_error": found.sampling_error},
+    )
 
 
 def rounded_up(error: float) -> float:

@@ -17,8 +17,9 @@ from lab2live.data import models, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import Columns
 from lab2live.explainability.why import reasons
+from lab2live.explainability.why.contributions import Background, Reasons
 from lab2live.explainability.why.families import families
-from lab2live.explainability.why.reasons import Background, Reasons
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount, ordinal
 
@@ -30,6 +31,8 @@ Explain = Callable[[Any, Columns, pd.DataFrame, Background], Reasons]
 # Cases that a refit learns from, and cases that are explained with it: both checks are about differences that a few
 # thousand cases show, and have to be done in seconds. A wide table gets fewer, as each column costs the same again.
 MOST_LEARNT, MOST_EXPLAINED = 5_000, 500
+# Of an own candidate, whose contributions may have to be sampled.
+FEWEST_EXPLAINED = 100
 MOST_CELLS = 300_000
 FEWEST_LEARNT = 500
 # Refits of each check, and shuffled copies of a column in each: one shuffle may look like the truth by chance.
@@ -78,6 +81,12 @@ class Probes:
     weak: tuple[str, ...]
     message: str
 
+    @property
+    def evidence(self) -> Evidence:
+        """Give the weight of pure chance, with what it is held against."""
+        kept = {"probe_share": self.share, "no_heavier_than_chance": self.weak}
+        return Evidence(self.share, self.message, figure=None if self.share is None else chart(self), data=kept)
+
 
 def randomised(
     data: Dataset, model: Any, train: np.ndarray, rows: np.ndarray, seed: int, explain: Explain = reasons.explain
@@ -107,8 +116,9 @@ def randomised(
     why = _too_few(data, learn)
     if why:
         return Randomised(None, None, why)
-    inputs = data.inputs.iloc[rows]
-    background = reasons.background(model, data.inputs.iloc[learn])
+    taken = models.inputs_of(model, data)
+    inputs = taken.iloc[rows]
+    background = reasons.background(model, taken.iloc[learn])
     real = explain(model, data.columns, inputs, background).each
     size = float((real**2).sum())
     if size == 0:
@@ -119,7 +129,7 @@ def randomised(
         outcome = data.outcome.copy()
         outcome[learn] = random.permutation(outcome[learn])
         refit = models.fit(clone(model), replace(data, outcome=outcome), learn)
-        background = reasons.background(refit, data.inputs.iloc[learn])
+        background = reasons.background(refit, taken.iloc[learn])
         other = explain(refit, data.columns, inputs, background).each
         kept.append(float((real * other).sum()) / size)
         sizes.append(float(np.sqrt((other**2).sum() / size)))
@@ -143,6 +153,9 @@ def probes(
 ) -> Probes:
     """Add shuffled copies of a number and of a category, fit again and weigh all columns.
 
+    A candidate of the project's own chooses its columns itself and would not look at more of them: there the number
+    and the category are shuffled in their place, each fit without what they say.
+
     A shuffled copy has the values of a real column and nothing to do with the outcome. What a model makes of it is what
     it makes of chance: a real column that weighs no more need not be believed. The number and the category are those
     with the most different values, as those leave chance the most room; of all their shuffles the heaviest one counts.
@@ -154,25 +167,32 @@ def probes(
     derived
         As in the charter: such columns are weighed together with their sources.
     """
+    from sklearn.base import clone
+
     learn, rows = drawn(data, train, seed), splits.some(rows, MOST_EXPLAINED, seed)
     nothing = pd.DataFrame({"column": [], "weight": [], "chance": []})
     why = _too_few(data, learn)
     if why:
         return Probes(None, nothing, (), why)
-    copies = _copies(data, learn)
-    columns = _with_copies(data.columns, copies)
+    if models.is_own(model):
+        copies = {name: name for name in _copies(data, learn).values()}
+        columns, again, rows = data.columns, model, rows[:FEWEST_EXPLAINED]
+    else:
+        copies = _copies(data, learn)
+        columns = _with_copies(data.columns, copies)
+        again = _with_columns(model, columns)
     everyone = np.concatenate([learn, rows])
-    both = data.inputs.iloc[everyone].reset_index(drop=True)
+    both = models.inputs_of(model, data).iloc[everyone].reset_index(drop=True)
     first, last = np.arange(len(learn)), np.arange(len(learn), len(both))
-    together = families(columns.kinds, derived or {})
+    together = families(reasons.names(model, columns), {} if models.is_own(model) else derived or {})
     random = np.random.default_rng(seed)
     draws = []
     for _ in range(DRAWS):
         inputs = both.copy()
         for name, source in copies.items():
             inputs[name] = random.permutation(both[source].to_numpy())
-        fake = replace(data, inputs=inputs, outcome=data.outcome[everyone], columns=columns)
-        refit = models.fit(_with_columns(model, columns), fake, first)
+        fake = replace(data, raw=inputs, inputs=inputs, outcome=data.outcome[everyone], columns=columns)
+        refit = models.fit(clone(again), fake, first)
         background = reasons.background(refit, inputs.iloc[first])
         draws.append(_weights(explain(refit, columns, inputs.iloc[last], background).of_families(together)))
     weights = pd.concat(draws, axis=1)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
+from lab2live.explainability.why.contributions import Reasons
 from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.points import tally
-from lab2live.explainability.why.reasons import Reasons
 from lab2live.reporting import formatting, plots
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ import numpy as np
 
 from lab2live import files
 from lab2live.errors import UserError
-from lab2live.handoff.deploying.wheel import PYTHONS
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import short
+from lab2live.wheel import PYTHONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +40,6 @@ MOST_CASES = 500
 # Who ask at the same time, and for how many seconds.
 CONNECTIONS, SECONDS = 4, 2.0
 WHERE = "Measured on the machine of this run, which also did the asking."
-
-# Value and sentence of a gate, as `run.show` takes them.
-Judged = tuple[float | None, str]
 
 
 @dataclass(frozen=True)
@@ -207,15 +205,15 @@ def _peak_memory(process: int) -> float | None:
     return round(int(peak) / 1024, 1)
 
 
-def judged(charter: Charter, measured: Capacity) -> dict[str, Judged]:
-    """Hold what was measured against the charter: gate -> value and sentence, for those on measured times."""
+def judged(charter: Charter, measured: Capacity) -> dict[str, Evidence]:
+    """Hold what was measured against the charter: gate -> evidence, for those on measured times."""
     asked = charter.deployment
     return {
         "handoff.latency": _within(
             measured.p95_ms,
             asked.latency_ms,
             "latency_ms",
-            "95 of 100 answers came within {} ms; the charter allows {}.",
+            "The p95 latency is {} ms; the charter allows {}.",
         ),
         "handoff.memory": _within(
             measured.memory_mb, asked.memory_mb, "memory_mb", "The service held at most {} MB; the charter allows {}."
@@ -230,26 +228,26 @@ def judged(charter: Charter, measured: Capacity) -> dict[str, Judged]:
     }
 
 
-def _within(measured: float | None, limit: float | None, field: str, sentence: str, *, most: bool = True) -> Judged:
+def _within(measured: float | None, limit: float | None, field: str, sentence: str, *, most: bool = True) -> Evidence:
     """Give what was measured as a share of what is allowed, or the other way round where more is better."""
     if limit is None:
-        return None, f"The charter sets no limit: `deployment.{field}` is not given."
+        return Evidence(None, f"The charter sets no limit: `deployment.{field}` is not given.")
     if measured is None:
-        return None, "This system does not say how much memory a process holds."
+        return Evidence(None, "This system does not say how much memory a process holds.")
     value = measured / limit if most else limit / measured if measured else math.inf
-    return value, f"{sentence.format(short(measured), short(limit))} {WHERE}"
+    return Evidence(value, f"{sentence.format(short(measured), short(limit))} {WHERE}")
 
 
-def python_fits(charter: Charter) -> Judged:
+def python_fits(charter: Charter) -> Evidence:
     """Say whether the bundle runs on the Python that the charter names: 0 if it does, else 1."""
     wanted = charter.deployment.python
     if wanted is None:
-        return None, "The charter does not say on which Python: `deployment.python` is not given."
+        return Evidence(None, "The charter does not say on which Python: `deployment.python` is not given.")
     runs = f"The bundle runs on Python {', '.join(PYTHONS[:-1])} and {PYTHONS[-1]}"
     minor = ".".join(wanted.strip().split(".")[:2])
     if minor in PYTHONS:
-        return 0.0, f"{runs}; the charter asks for {minor}."
-    return 1.0, f"{runs}; the charter asks for {wanted[:20]!r}, which is none of them."
+        return Evidence(0, f"{runs}; the charter asks for {minor}.")
+    return Evidence(1, f"{runs}; the charter asks for {wanted[:20]!r}, which is none of them.")
 
 
 def table(measured: Capacity) -> pd.DataFrame:
@@ -258,12 +256,12 @@ def table(measured: Capacity) -> pd.DataFrame:
 
     memory = "not known" if measured.memory_mb is None else f"{short(measured.memory_mb)} MB"
     lines = {
-        "first answer after the start": f"{short(measured.start_seconds)} s",
-        "half of the answers within": f"{short(measured.p50_ms)} ms",
-        "95 of 100 answers within": f"{short(measured.p95_ms)} ms",
-        f"answers per second to {CONNECTIONS} who ask at once": short(measured.requests_per_second),
-        "memory at most": memory,
-        "taking up another bundle": f"{short(measured.reload_seconds)} s",
-        "going back to the one before": f"{short(measured.rollback_seconds)} s",
+        "cold start": f"{short(measured.start_seconds)} s",
+        "p50 latency": f"{short(measured.p50_ms)} ms",
+        "p95 latency": f"{short(measured.p95_ms)} ms",
+        f"requests per second at a concurrency of {CONNECTIONS}": short(measured.requests_per_second),
+        "peak memory": memory,
+        "loading another bundle": f"{short(measured.reload_seconds)} s",
+        "rolling back": f"{short(measured.rollback_seconds)} s",
     }
     return pd.DataFrame({"what": list(lines), "measured": list(lines.values())})

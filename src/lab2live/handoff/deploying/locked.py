@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab2live.errors import UserError
-from lab2live.handoff.deploying.wheel import PACKAGE, PYTHONS
+from lab2live.wheel import PACKAGE, PYTHONS
 
 LOCK, OWN_LOCK = "requirements.lock", "requirements-own.lock"
 # What lab2live itself imports for a task; tests hold these against what is really loaded. The rest follows from there.
@@ -20,10 +20,13 @@ PREDICT = (
     *("numpy", "scipy", "onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop", "prometheus-client"),
     *("pydantic", "rich", "ruamel-yaml", "typer"),
 )
-TABLES = ("pandas", "matplotlib", "markupsafe", "ipython")
+TABLES = ("pandas", "matplotlib", "jinja2", "markupsafe", "ipython")
 SKLEARN = (*TABLES, "scikit-learn", "skops")
 EXPLAIN = (*PREDICT, *SKLEARN, "shap", "pyarrow")
-MONITOR = (*EXPLAIN, "papermill", "ipykernel", "nbconvert", "jinja2")
+MONITOR = (*EXPLAIN, "papermill", "ipykernel", "nbconvert")
+# What of a project's own package no bundle needs: models are exported, gates and checks look at a run.
+STAYS = ("models.py", "gates.py", "checks.py")
+ORIGINALS = "lab2live.data.originals.Originals"
 TASKS = {
     "predict": "`lab2live serve`: /predict and /predict/batch",
     "explain": "/explain and the page for people, `lab2live score`",
@@ -126,7 +129,7 @@ def closure(packages: Iterable[Package], roots: Collection[str]) -> tuple[Packag
     return tuple(one for one in packages if one.name in wanted)
 
 
-def needs(lock: str, model_format: str, code: Path | None) -> Needs:
+def needs(lock: str, model_format: str, code: Path | None, types: Collection[str] = ()) -> Needs:
     """Say what has to be installed for each task.
 
     Parameters
@@ -137,6 +140,8 @@ def needs(lock: str, model_format: str, code: Path | None) -> Needs:
         `onnx` or `skops`.
     code
         The folder of the project's own package, which travels along; `None` where there is none.
+    types
+        What the model is made of, see `Bundle.trusted`.
 
     Raises
     ------
@@ -151,7 +156,12 @@ def needs(lock: str, model_format: str, code: Path | None) -> Needs:
         own = _distributions(code)
         unlocked = own - known
         roots = {task: names | set(TABLES) | own & known for task, names in roots.items()}
+    made_of = _installed({one.partition(".")[0] for one in types})
+    unlocked |= made_of - known
+    roots["explain"], roots["monitor"] = roots["explain"] | made_of & known, roots["monitor"] | made_of & known
     if model_format == "skops":
+        roots["predict"] |= set(SKLEARN) | made_of & known
+    elif ORIGINALS in types:  # in ONNX, too, a model of the project's own takes its rows from a table
         roots["predict"] |= set(SKLEARN)
     missing = sorted(set().union(*roots.values()) - known)
     if missing:
@@ -164,17 +174,26 @@ def needs(lock: str, model_format: str, code: Path | None) -> Needs:
     return Needs({task: closure(packages, names) for task, names in roots.items()}, tuple(sorted(unlocked)))
 
 
+def travelling(code: Path) -> list[Path]:
+    """List the modules of a project's own package that its bundle takes along."""
+    return [path for path in sorted(code.glob("*.py")) if path.name not in STAYS]
+
+
 def _distributions(code: Path) -> set[str]:
     """Find the packages that the modules of a folder import, under the names by which they are installed."""
     imported: set[str] = set()
-    for path in sorted(code.glob("*.py")):
+    for path in travelling(code):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
-    outside = imported - set(sys.stdlib_module_names) - {"lab2live", code.name}
+    return _installed(imported - {code.name})
+
+
+def _installed(modules: Collection[str]) -> set[str]:
     installed = metadata.packages_distributions()
+    outside = set(modules) - set(sys.stdlib_module_names) - {"lab2live"}
     return {_normal(name) for module in outside for name in installed.get(module, [module])}
 
 

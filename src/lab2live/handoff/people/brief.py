@@ -12,19 +12,9 @@ from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.icons import dots
 from lab2live.handoff.people.printing import printed
 from lab2live.handoff.people.worked_case import Worked
-from lab2live.reporting.formatting import amount, short
+from lab2live.reporting.formatting import DecisionView, amount, decision_view, gate_view, short
 
 FILE = "brief.html"
-# What a decision is called, and what it means, while it is not final.
-STANDS = {
-    "go": ("✔", "Go", "Nothing that was looked at speaks against it."),
-    "conditional": (
-        "▲",
-        "Go on conditions",
-        "Nothing forbids it, but these points need an answer before it goes live.",
-    ),
-    "no-go": ("✖", "No-go", "A question that has to be answered with yes was answered with no."),
-}
 # Reasons and things to settle that are named.
 MOST = 6
 
@@ -52,7 +42,6 @@ def page(found: Findings, counted: Counts | None, case: Worked | None) -> str:
     """
     charter = found.charter
     decision, reasons = found.decision()
-    symbol, word, sentence = STANDS[decision]
     numbers = [] if counted is None else [*counted.main, *([case.like] if case else [])]
     return printed(
         "handoff/people/brief.html.j2",
@@ -61,7 +50,7 @@ def page(found: Findings, counted: Counts | None, case: Worked | None) -> str:
         question=charter.project.description or "The charter does not say what is asked.",
         notes=notes(found),
         decision=decision,
-        answer={"symbol": symbol, "word": word, "sentence": sentence},
+        answer=stands(decision),
         reasons=reasons[:MOST],
         more_reasons=max(0, len(reasons) - MOST),
         signers=signers(found),
@@ -76,6 +65,11 @@ def page(found: Findings, counted: Counts | None, case: Worked | None) -> str:
         rests_on=money.rests_on(charter.business.value),
         tasks=tasks(found, decision),
     )
+
+
+def stands(decision: str) -> DecisionView:
+    """View the decision as it stands while the run has not ended, like every other page."""
+    return decision_view({"decision": decision, "run": {"stages": ()}})
 
 
 def notes(found: Findings) -> list[tuple[str, str]]:
@@ -121,12 +115,16 @@ def tasks(found: Findings, decision: str) -> list[Task]:
     charter = found.charter
     deadline = charter.feasibility.deadline
     until = deadline.isoformat() if deadline else "no date is stated: agree on one"
-    listed = [Task("Decide: go, go on conditions, or no-go; and sign the sheet", signers(found), until)]
+    listed = [Task("Decide: go, conditional go, or no-go; and sign the sheet", signers(found), until)]
     objecting = [gate for gate in found.gates.values() if gate.status in ("fail", "warn")]
     objecting += [gate for gate in found.gates.values() if gate.must_pass and gate.status == "skip"]
     objecting.sort(key=lambda gate: (gate.status != "fail", not gate.must_pass))
     before = "before it goes live"
-    listed += [Task(f"Settle: {g.question}", roles.settles(charter, g.requirement), before) for g in objecting[:MOST]]
+    for gate in objecting[:MOST]:
+        view = gate_view(gate)
+        measured = f" Measured: {view.measured}." if view.measured else ""
+        what = f"Settle: {view.title}. {view.question}{measured}"
+        listed.append(Task(what, roles.settles(charter, gate.requirement), before))
     if len(objecting) > MOST:
         more = f"Settle {amount(len(objecting) - MOST, 'more point')}, see the decision of the run (index.html)"
         listed.append(Task(more, roles.named(charter, "product_manager"), before))

@@ -11,6 +11,7 @@ import pandas as pd
 from lab2live.charter.gates import CATALOGUE
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.rubric import BANDS, ITEMS, RESEARCH, SECTIONS, Item
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import short, status
 
 How = Literal["automated", "manual", "missing"]
@@ -99,12 +100,13 @@ def band(value: float) -> str:
     return next((words for above, words in BANDS if value > above), RESEARCH)
 
 
-def verdict(scored: Score) -> tuple[float, str]:
-    """Give what the gate takes: the score, and what it stands for."""
+def verdict(scored: Score) -> Evidence:
+    """Give the score, and what it stands for."""
     sums = ", ".join(f"{name} {short(points)}" for name, points in scored.sections.items())
     done = sum(one.how == "automated" for one in scored.items)
     missing = sum(one.how == "missing" for one in scored.items)
-    return scored.value, (
+    said = (
         f"{short(scored.value)} of 7, the least of {sums}: {band(scored.value)}. "
         f"{done} of {len(scored.items)} tests are automated, {missing} are missing."
     )
+    return Evidence(scored.value, said, table(scored), data={"ml_test_score": scored.as_dict()})

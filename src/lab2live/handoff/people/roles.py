@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import agree, amount
 
 # Role of the charter's `team` -> what it owns.
@@ -140,35 +141,39 @@ def steps_table(charter: Charter) -> pd.DataFrame:
     rows = [
         {
             "step": step.what,
-            "does it": people([step.does]),
-            "is asked": people(step.asked),
-            "is told": people(step.told),
+            "responsible": people([step.does]),
+            "consulted": people(step.asked),
+            "informed": people(step.told),
         }
         for step in STEPS
         if step.does in wanted
     ]
     owners = sorted({source.owner for source in charter.sources if source.owner})
     if len(rows) > 1 and owners:  # those who own a source have a say in what becomes of it
-        rows[1]["is asked"] = ", ".join(filter(None, [rows[1]["is asked"], *owners]))
+        rows[1]["consulted"] = ", ".join(filter(None, [rows[1]["consulted"], *owners]))
     signing = ", ".join(who or f"{title(role)} (nobody)" for role, who in signers(charter)) or "nobody"
-    decision = {"step": "Decide: go, go on conditions, or no-go", "does it": signing}
-    return pd.DataFrame([*rows, {**decision, "is asked": "everybody above", "is told": "everybody above"}])
+    decision = {"step": "Decide: go, conditional go, or no-go", "responsible": signing}
+    return pd.DataFrame([*rows, {**decision, "consulted": "everybody above", "informed": "everybody above"}])
 
 
-def gaps(charter: Charter) -> tuple[int | None, str]:
-    """Judge the roles, as `run.show` takes it: 0 all are filled, 1 somebody is missing, 2 nobody takes it over.
+def gaps(charter: Charter) -> Evidence:
+    """Judge the roles: 0 all are filled, 1 somebody is missing, 2 nobody takes the model over.
 
     `None` where the charter names nobody at all: then it is an open question, and no gap among others.
     """
     if not any(person(charter, role) for role in charter.team):
-        return None, "The charter names nobody (team): who owns which part is an open question."
+        said = "The charter names nobody (team): who owns which part is an open question."
+        return Evidence(None, said, team_table(charter))
     without, unowned = missing(charter), [source.name for source in charter.sources if not source.owner]
     asked = f" Nobody is named who owns {agree(len(unowned), 'the source', 'the sources')} {', '.join(unowned)}."
     more = asked if unowned else ""
     if not person(charter, "mlops_engineer"):
         others = [name for name in without if name != title("mlops_engineer")]
         also = f" Also missing: {', '.join(others)}." if others else ""
-        return 2, f"Nobody takes the model over: name an MLOps engineer or an engineer (team).{also}{more}"
+        said = f"Nobody takes the model over: name an MLOps engineer or an engineer (team).{also}{more}"
+        return Evidence(2, said, team_table(charter))
     if without:
-        return 1, f"{amount(len(without), 'part has', 'parts have')} nobody: {', '.join(without)}.{more}"
-    return int(bool(unowned)), f"All {len(needed(charter))} roles that are needed have somebody.{more}"
+        said = f"{amount(len(without), 'part has', 'parts have')} nobody: {', '.join(without)}.{more}"
+        return Evidence(1, said, team_table(charter))
+    said = f"All {len(needed(charter))} roles that are needed have somebody.{more}"
+    return Evidence(int(bool(unowned)), said, team_table(charter))

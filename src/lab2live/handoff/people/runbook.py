@@ -256,7 +256,7 @@ def _retraining(charter: Charter) -> list[str]:
         "lab2live sign-off RUN",
         "```",
         "",
-        "The same questions are asked again, with the same limits. Exit code 0 is a go or a go on conditions, 2 a "
+        "The same questions are asked again, with the same limits. Exit code 0 is a go or a conditional go, 2 a "
         "no-go: then the old bundle stays. After the signatures put `artefacts/bundle` of the new run into `BUNDLE` "
         f"and reload. Who does it: {as_text(roles.named(charter, 'data_scientist'))}; who takes it over: "
         f"{as_text(roles.named(charter, 'mlops_engineer'))}.",

@@ -11,7 +11,7 @@ from typing import Any
 from lab2live import files
 from lab2live.errors import UserError
 from lab2live.handoff.people import roles
-from lab2live.handoff.people.brief import STANDS, notes
+from lab2live.handoff.people.brief import notes, stands
 from lab2live.handoff.people.findings import Findings
 from lab2live.handoff.people.printing import printed
 from lab2live.pipeline.store import read_result
@@ -50,6 +50,7 @@ def sheet(found: Findings, folder: Path) -> dict[str, Any]:
         "project": found.charter.project.name,
         "decision_so_far": decision,
         "notes": [f"{title}: {text}" for title, text in notes(found)],
+        "trusted_types": found.charter.deployment.trusted_types,
         "files": {name: digest for name, digest in hashed.items() if digest},
         "gates": own,
         "gates_sha256": answered(found.results["handoff"]["gates"], own),
@@ -65,17 +66,18 @@ def page(described: Mapping[str, Any]) -> str:
     lines = [{"what": BOUND[name], "file": name, "hash": digest} for name, digest in described["files"].items()]
     lines.append({"what": GATES, "file": "results/handoff.json: gates", "hash": described["gates_sha256"]})
     missing = [text for name, text in BOUND.items() if name not in described["files"]]
-    symbol, word, _ = STANDS[described["decision_so_far"]]
+    view = stands(described["decision_so_far"])
     signing = [{**one, "title": roles.title(one["role"])} for one in described["signers"]]
     return printed(
         "handoff/people/sign_off.html.j2",
         title=f"To sign: {described['project']}",
         project=described["project"],
         decision=described["decision_so_far"],
-        stands=f"{symbol} {word}",
+        stands=f"{view.symbol} {view.word}",
         notes=described["notes"],
         lines=lines,
         missing=missing,
+        trusted=described["trusted_types"],
         signers=signing,
     )
 

@@ -239,7 +239,7 @@ class Path:
 
     def inputs(self, source: pd.DataFrame) -> pd.DataFrame:
         """Bring rows as the silos deliver them into the form that the model takes."""
-        return feature_types.prepare(hooks.add_features(self.charter, source), self.roles)
+        return models.taken(self.model, hooks.add_features(self.charter, source), self.roles)
 
     def answers(self, inputs: pd.DataFrame) -> np.ndarray:
         """Ask the model; an answer that is no number is an error."""

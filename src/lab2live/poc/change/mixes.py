@@ -66,11 +66,11 @@ def reweighted(
     inputs, known = data.inputs.iloc[rows], data.outcome[rows]
     if columns is None:
         some = splits.some(split.train, TRIED, seed)
-        learnt, outcome = data.inputs.iloc[some], data.outcome[some]
+        learnt, outcome = models.inputs_of(model, data).iloc[some], data.outcome[some]
         columns = list(
             importance(lambda rows: models.answer(model, rows), learnt, list(data.columns.kinds), outcome, score, seed)
         )
-    answers = models.answer(model, inputs)
+    answers = models.answer(model, models.inputs_of(model, data).iloc[rows])
     drawn = redraw(seed, len(known), RESAMPLES, splits.groups(charter, data, rows), known)
     start, before, found = float(score(known, answers)), scores(score, known, answers, drawn), []
     for name in [name for name in columns if name in inputs][:MOST_COLUMNS]:

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
-from lab2live.data import dataset, splits
+from lab2live.data import dataset, models, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import Score, redraw, scores
 from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
 from lab2live.errors import UserError
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.change import disturbances
 from lab2live.poc.change.disturbances import Disturbance, Path
 from lab2live.reporting import plots
@@ -123,8 +124,14 @@ class Robustness:
         """Give what belongs into the results."""
         return asdict(self)
 
-    def verdict(self, lead: float) -> tuple[float | None, str]:
-        """Give what the gate takes: the share of the lead (score minus baseline's) that one plausible trial takes."""
+    def evidence(self, lead: float) -> Evidence:
+        """Give the share of the lead (score minus baseline's) that one plausible trial takes."""
+        share, message = self._judged(lead)
+        return Evidence(
+            share, message, self.table(), self.figure() if self.trials else None, {"robustness": self.as_dict()}
+        )
+
+    def _judged(self, lead: float) -> tuple[float | None, str]:
         plausible = [trial for trial in self.trials if trial.plausible]
         if not plausible:
             return None, "No column changes an answer of the model: there is nothing to disturb."
@@ -254,7 +261,7 @@ def robustness(
     weaknesses = [Weakness(levels, turning(levels, money)) for levels in (tuple(trials) for _, trials in together)]
     weaknesses.sort(key=lambda weakness: -weakness.loss)
     unused = tuple(name for name in kinds if name not in used)
-    notes = [] if inputs.equals(data.inputs.iloc[rows]) else [NOT_BY_ROW]
+    notes = [] if inputs.equals(models.inputs_of(model, data).iloc[rows]) else [NOT_BY_ROW]
     if len(rows) < len(split.test):
         notes.append(f"Disturbed were {len(rows):,} of {len(split.test):,} held-back cases, drawn at random.")
     return Robustness(start, money, tuple(weaknesses), tuple(tried), tuple(spared), unused, " ".join(notes))

@@ -13,6 +13,7 @@ from lab2live.data import splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
 from lab2live.eda.signal import quick
+from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class TrainLive:
     problem: str = ""
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
-        """Give what the gate takes: the AUC where it is no accident, else no more than guessing; and it in words."""
-        return (None, self.problem) if self.auc is None else (self._value, self.sentence())
+    def evidence(self) -> Evidence:
+        """Give the AUC where it is no accident, else no more than guessing; and it in words."""
+        return Evidence(None if self.auc is None else self._value, self.sentence(), data={"shift": self})
 
     @property
     def _value(self) -> float:

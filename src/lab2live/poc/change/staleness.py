@@ -89,7 +89,9 @@ def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], sc
             known, rows = data.outcome[parts[later]], parts[later]
             drawn = redraw(seed + later, len(known), RESAMPLES, splits.groups(charter, data, rows), known)
             weights = np.vstack([np.ones(len(rows), dtype=int), drawn])
-            found[cut, later] = scores(score, known, models.answer(model, data.inputs.iloc[rows]), weights)
+            found[cut, later] = scores(
+                score, known, models.answer(model, models.inputs_of(model, data).iloc[rows]), weights
+            )
     ages = []
     for age in range(OLDEST):
         cuts = range(PERIODS // 2, PERIODS - age)

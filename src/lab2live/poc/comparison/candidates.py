@@ -82,7 +82,7 @@ def ask(candidate: Candidate, data: Dataset, learn: np.ndarray, rows: np.ndarray
         assert candidate.answer is not None
         return candidate.answer(data, learn, rows), None
     model = models.fit(candidate.make(), data, learn)
-    return models.answer(model, data.inputs.iloc[rows]), model
+    return models.answer(model, models.inputs_of(model, data).iloc[rows]), model
 
 
 def _constant(data: Dataset, learn: np.ndarray, rows: np.ndarray) -> np.ndarray:

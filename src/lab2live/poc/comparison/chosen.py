@@ -13,7 +13,11 @@ from lab2live.data import models
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
 from lab2live.pipeline.context import RunContext
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison import ladder
+from lab2live.poc.comparison.trust import load
+from lab2live.poc.comparison.trust import trusted as trusted
+from lab2live.poc.comparison.trust import trusted_types as trusted_types
 from lab2live.poc.worth import value
 from lab2live.reporting.formatting import amount
 
@@ -21,15 +25,6 @@ MODEL_FILE = "model.skops"
 ANSWERS_FILE = "answers.npy"
 # Answers that differ by less are the same: sums of floats depend on the order in which threads add them.
 SAME = 1e-9
-
-# What a saved model may consist of. Reviewed once and fixed: a file that asks for anything else is not loaded.
-TRUSTED = (
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.model_selection._split.StratifiedKFold",
-)
 
 
 @dataclass(frozen=True)
@@ -78,13 +73,11 @@ def save(stage: RunContext, climb: ladder.Climb) -> None:
 
 def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     """Give the chosen model: from this run if it is up to date, else by climbing the ladder again."""
-    import skops.io
-
     result = stage.upstream("poc")
     model, answers = stage.path(MODEL_FILE), stage.path(ANSWERS_FILE)
     from_run = result is not None and model.is_file() and answers.is_file()
     if result is not None and from_run:
-        name, fitted = result["ladder"]["chosen"], skops.io.loads(model.read_bytes(), trusted=list(TRUSTED))
+        name, fitted = result["ladder"]["chosen"], load(model.read_bytes(), stage.charter)
         out_of_fold = np.load(answers, allow_pickle=False)
     else:
         climb = ladder.climb(stage.charter, data, split, seed=stage.seed)
@@ -94,20 +87,19 @@ def fitted(stage: RunContext, data: Dataset, split: Split) -> Chosen:
     return Chosen(name, fitted, out_of_fold, policy, from_run)
 
 
-def trained_again(picked: Chosen, data: Dataset, split: Split) -> tuple[int | None, str]:
+def trained_again(picked: Chosen, data: Dataset, split: Split) -> Evidence:
     """Train the chosen model once more from the same cases, and compare what both say of the held-back ones.
 
-    Returns
-    -------
-    int or None, str
-        As `run.show` takes them: how many of the answers differ.
+    The value is how many of the answers differ.
     """
     from sklearn.base import clone
 
-    inputs = data.inputs.iloc[split.test]
+    inputs = models.inputs_of(picked.model, data).iloc[split.test]
     again = models.answer(models.fit(clone(picked.model), data, split.train), inputs)
     same = np.isclose(again, models.answer(picked.model, inputs), rtol=SAME, atol=SAME).reshape(len(inputs), -1)
     other, cases = int((~same.all(axis=1)).sum()), amount(len(inputs), "held-back case")
     if other:
-        return other, f"Trained again from the same cases, the model says something else of {other:,} of {cases}."
-    return 0, f"Trained again from the same cases, the model says the same of all {cases}."
+        return Evidence(
+            other, f"Trained again from the same cases, the model says something else of {other:,} of {cases}."
+        )
+    return Evidence(0, f"Trained again from the same cases, the model says the same of all {cases}.")

@@ -16,6 +16,7 @@ from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import CONFIDENCE, bootstrap, corrected_error, interval
 from lab2live.data.splits import Split
 from lab2live.errors import UserError
+from lab2live.poc.comparison import own
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.comparison.candidates import Candidate, ask, candidates
 from lab2live.poc.comparison.tuning import Tuning, tune
@@ -37,7 +38,7 @@ class Rung:
     Attributes
     ----------
     name
-        `constant`, `rule`, `linear`, `additive` or `boosting`.
+        `constant`, `rule`, `linear`, `additive`, `boosting`, or that of a candidate of the project's own.
     learns
         Whether it is a model; the others are what a model has to beat.
     mean, low, high
@@ -148,6 +149,8 @@ class Climb:
         Measured times, which differ from run to run.
     seconds
         That tuning took.
+    problems
+        Why candidates of the project's own were left out.
     """
 
     ladder: Ladder
@@ -158,6 +161,7 @@ class Climb:
     tuning: Tuning
     costs: tuple[Cost, ...]
     seconds: float
+    problems: tuple[UserError, ...] = ()
 
 
 def climb(
@@ -171,6 +175,8 @@ def climb(
     seed: int = 0,
 ) -> Climb:
     """Compare all candidates on the same splits, choose one, fit it, and open the test part once.
+
+    Candidates of the project's own (models.py) come last, as the most complex ones; one that fails is left out.
 
     Parameters
     ----------
@@ -193,6 +199,7 @@ def climb(
     score = scorer(charter, data, metric)
     tuning, seconds = tune(charter, data, split.train, budget, seed)
     found, no_rule = candidates(charter, data, tuning.settings, seed)
+    mine, problems = own.candidates(charter, data, seed, [candidate.name for candidate in found])
     rows = compared(split.train, seed)
     some = len(rows) < len(split.train)
     parts = list(splits.folds(charter, data, rows, folds, 1 if some else repeats, seed))
@@ -203,21 +210,26 @@ def climb(
     costs = []
     place = np.zeros(len(data.outcome), dtype=int)
     place[split.train] = np.arange(len(split.train))
-    for candidate in found:
+    for candidate in [*found, *mine]:
         name = candidate.name
-        scores[name] = []
-        start = time.perf_counter()
-        answers[name], model = ask(candidate, data, split.train, split.test)
-        costs.append(_cost(candidate, data, split, model, time.perf_counter() - start))
-        held_out[name] = np.full((len(split.train), *answers[name].shape[1:]), np.nan)
-        for learn, validate in parts:
-            said, _ = ask(candidate, data, learn, validate)
-            scores[name].append(float(score(data.outcome[validate], said)))
-            own = held_out[name][place[validate]]
-            first = np.isnan(own).reshape(len(own), -1).all(axis=1)
-            held_out[name][place[validate][first]] = said[first]
+        try:
+            said, model, cost, each = _tried(charter, candidate, data, split, parts)
+            scored = [float(score(data.outcome[validate], here)) for validate, here in each]
+        except Exception as error:
+            if candidate not in mine:
+                raise
+            problems.append(own.left_out(charter, name, error))
+            continue
+        answers[name], scores[name] = said, scored
+        costs.append(cost)
+        held_out[name] = np.full((len(split.train), *said.shape[1:]), np.nan)
+        for validate, here in each:
+            earlier = held_out[name][place[validate]]
+            first = np.isnan(earlier).reshape(len(earlier), -1).all(axis=1)
+            held_out[name][place[validate][first]] = here[first]
         if model is not None:
             fitted[name] = model
+    found = [candidate for candidate in [*found, *mine] if candidate.name in scores]
     ratio = float(np.mean([len(validate) / len(learn) for learn, validate in parts]))
     groups = splits.groups(charter, data, split.test)
     boot = bootstrap(data.outcome[split.test], answers, score, seed, groups)
@@ -252,7 +264,32 @@ def climb(
     )
     known = data.outcome[split.train], data.outcome[split.test]
     everything = Answers(data.problem, known[0], held_out, known[1], answers, groups, split.in_shares)
-    return Climb(ladder, fitted[chosen.name], fitted, everything, tuple(found), tuning, tuple(costs), seconds)
+    return Climb(
+        ladder, fitted[chosen.name], fitted, everything, tuple(found), tuning, tuple(costs), seconds, tuple(problems)
+    )
+
+
+def _tried(
+    charter: Charter,
+    candidate: Candidate,
+    data: Dataset,
+    split: Split,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, Any, Cost, list[tuple[np.ndarray, np.ndarray]]]:
+    """Fit a candidate on the training set and on each of its parts; hold an own one to what all give."""
+
+    def asked(learn: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, Any]:
+        said, model = ask(candidate, data, learn, rows)
+        if models.is_own(model):
+            own.check(said, model, data, rows)
+        return said, model
+
+    start = time.perf_counter()
+    said, model = asked(split.train, split.test)
+    cost = _cost(candidate, data, split, model, time.perf_counter() - start)
+    if models.is_own(model):
+        own.check_saved(charter, model, data, split.test, said)
+    return said, model, cost, [(validate, asked(learn, validate)[0]) for learn, validate in parts]
 
 
 def compared(train: np.ndarray, seed: int) -> np.ndarray:
@@ -278,7 +315,7 @@ def _cost(candidate: Candidate, data: Dataset, split: Split, model: Any, seconds
     times = []
     for row in split.test[:PROBES]:
         start = time.perf_counter()
-        models.answer(model, data.inputs.iloc[[row]])
+        models.answer(model, models.inputs_of(model, data).iloc[[row]])
         times.append(1_000 * (time.perf_counter() - start))
     return Cost(candidate.name, seconds, float(np.median(times)), candidate.explained)
 

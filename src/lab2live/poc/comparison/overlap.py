@@ -8,6 +8,7 @@ import pandas as pd
 from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split, moments
+from lab2live.pipeline.evidence import Evidence
 
 # Below this share of rows that are the only ones of their kind, equal rows are what such columns give by themselves.
 MOSTLY_UNIQUE = 0.98
@@ -15,18 +16,13 @@ MOSTLY_UNIQUE = 0.98
 FEWEST_COLUMNS = 3
 
 
-def shared(charter: Charter, data: Dataset, split: Split) -> tuple[float | None, str]:
+def shared(charter: Charter, data: Dataset, split: Split) -> Evidence:
     """Count the test cases that the training part knows already.
 
     Where the split goes by time, counted are cases from before the end of the training part; customers who come again
     later are what the model will meet. Else cases of a group that is in both, and cases with an identifier that is in
     both. Always rows that are copies of a training row in every column: equal rows are no copies where the columns are
     so few or so coarse that rows are equal by chance.
-
-    Returns
-    -------
-    cases, message
-        What the gate takes.
     """
     prediction, raw = charter.prediction, data.raw
     found: dict[str, np.ndarray] = {}
@@ -34,10 +30,10 @@ def shared(charter: Charter, data: Dataset, split: Split) -> tuple[float | None,
         if name in raw and prediction.time_column not in raw:
             both = raw[name].map(str, na_action="ignore")
             known = set(both.iloc[split.train].dropna())
-            found[f"whose {name} is in both parts"] = both.iloc[split.test].isin(known).to_numpy()
+            found[f"{name} is in both parts"] = both.iloc[split.test].isin(known).to_numpy()
     if prediction.time_column in raw:
         when = moments(raw[prediction.time_column])
-        found[f"from before the end of the training part by {prediction.time_column}"] = (
+        found[f"before the end of the training part by {prediction.time_column}"] = (
             when[split.test] < when[split.train].max()
         )
     named = {*charter.identifiers, prediction.group_column}
@@ -46,12 +42,16 @@ def shared(charter: Charter, data: Dataset, split: Split) -> tuple[float | None,
     unique = len(np.unique(prints[split.train])) / max(1, len(split.train))
     coarse = told.shape[1] < FEWEST_COLUMNS or unique < MOSTLY_UNIQUE
     if not coarse:
-        found["that are copies of a training row"] = np.isin(prints[split.test], prints[split.train])
+        found["copies of a training row"] = np.isin(prints[split.test], prints[split.train])
     known_already = np.any(list(found.values()), axis=0) if found else np.zeros(len(split.test), dtype=bool)
     number = int(known_already.sum())
     left = " Copies of rows were not looked for: these columns are equal by chance too often." if coarse else ""
     if not number:
-        ways = ", ".join(what.removeprefix("whose ").removeprefix("that are ") for what in found) or "nothing"
-        return 0, f"None of {len(split.test):,} test cases is known to the training part (looked at: {ways}).{left}"
-    counts = "; ".join(f"{int(of.sum()):,} {what}" for what, of in found.items() if of.any())
-    return number, f"{number:,} of {len(split.test):,} test cases are known to the training part: {counts}.{left}"
+        ways = ", ".join(found) or "nothing"
+        return Evidence(
+            0, f"None of {len(split.test):,} test cases is known to the training part (looked at: {ways}).{left}"
+        )
+    counts = "; ".join(f"{what} ({int(of.sum()):,})" for what, of in found.items() if of.any())
+    return Evidence(
+        number, f"{number:,} of {len(split.test):,} test cases are known to the training part: {counts}.{left}"
+    )

@@ -13,6 +13,7 @@ from lab2live.data import splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.intervals import corrected_error
 from lab2live.eda.signal.growth import extended
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison.candidates import Candidate, ask
 from lab2live.poc.comparison.ladder import Ladder, compared
 from lab2live.reporting import plots
@@ -66,17 +67,17 @@ class Reach:
         low, high = minus(f"{self.low:.3f}"), minus(f"{self.high:.3f}")
         return f"With these columns a {label} of {low} to {high} is within reach (a band of 95 %)."
 
-    def verdict(self, required: float | None, metric: str) -> tuple[float | None, str]:
-        """Give what the gate takes: by how much a required score lies above the band (0 if it does not)."""
+    def evidence(self, required: float | None, metric: str) -> Evidence:
+        """Say by how much a required score lies above the band (0 if it does not)."""
         says = self.sentence(metric)
         if required is None:
-            return None, f"{says} The charter states no required score (prediction.required_score)."
-        beyond, needed = max(0.0, required - self.high), minus(f"{required:g}")
-        if not beyond:
-            return 0.0, f"{says} The required {needed} is not beyond it."
-        return beyond, (
-            f"{says} The required {needed} is out of reach: no more tuning will help, only columns that know more."
-        )
+            beyond, more = None, "The charter states no required score (prediction.required_score)."
+        elif required <= self.high:
+            beyond, more = 0.0, f"The required {minus(f'{required:g}')} is not beyond it."
+        else:
+            beyond = required - self.high
+            more = f"The required {minus(f'{required:g}')} is out of reach: only features that know more will help."
+        return Evidence(beyond, f"{says} {more}", figure=self.figure(metric), data={"reach": self})
 
     def figure(self, metric: str) -> Figure:
         """Draw the curve and the band."""

@@ -11,6 +11,7 @@ from lab2live import files
 from lab2live.charter import metrics
 from lab2live.charter.schema import DEMO_SCHEME, Charter
 from lab2live.data.intervals import interval
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison.ladder import Climb, Ladder, Rung, required_score
 from lab2live.poc.comparison.tuning import Tuning
 from lab2live.poc.worth import telling_money
@@ -114,35 +115,38 @@ def _three(score: float) -> str:
     return minus(f"{score:.3f}")
 
 
-def gain_sentence(ladder: Ladder) -> str:
+def beats_baseline(ladder: Ladder) -> Evidence:
     """Say by how much the model beats what needs no learning."""
     chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
     sure = "above 99.9%" if ladder.confidence > 0.999 else f"{ladder.confidence:.1%}"
     gain, low, high = (minus(f"{end:+.3f}") for end in (ladder.gain, ladder.gain_low, ladder.gain_high))
-    return (
+    says = (
         f"{chosen} scores {gain} ({low} to {high}) against '{baseline}'; cross-validated; confidence that this is no "
         f"accident {sure}. {ladder.no_rule}"
-    ).strip()
+    )
+    return Evidence(ladder.confidence, says.strip())
 
 
-def required(charter: Charter, ladder: Ladder) -> tuple[float | None, str]:
+def required(charter: Charter, ladder: Ladder) -> Evidence:
     """Say whether the score is reached that the charter asks for."""
     score, chosen = required_score(charter, ladder.metric), ladder.rung(ladder.chosen)
     if score is None:
-        return None, "The charter states no required score (prediction.required_score)."
+        return Evidence(None, "The charter states no required score (prediction.required_score).")
     shown, low, high = (_three(end) for end in (chosen.test, chosen.test_low, chosen.test_high))
-    return ladder.reached, (
+    return Evidence(
+        ladder.reached,
         f"{minus(f'{score:g}')} is needed; the held-back part shows {shown} ({low} to {high}), and "
-        f"{ladder.reached:.0%} of its resamples reach it."
+        f"{ladder.reached:.0%} of its resamples reach it.",
     )
 
 
-def optimism_sentence(ladder: Ladder) -> str:
+def generalization_gap(ladder: Ladder) -> Evidence:
     """Say how the held-back part compares with the cross-validation."""
     chosen = ladder.rung(ladder.chosen)
-    return (
+    return Evidence(
+        ladder.optimism,
         f"Cross-validated {_three(chosen.mean)}, on the held-back part {_three(chosen.test)}: "
-        f"{abs(ladder.optimism):.1f} standard errors {'lower' if ladder.optimism > 0 else 'higher'}."
+        f"{abs(ladder.optimism):.1f} standard errors {'lower' if ladder.optimism > 0 else 'higher'}.",
     )
 
 

@@ -11,6 +11,7 @@ from lab2live.charter.schema import Charter, Value
 from lab2live.data.dataset import Problem
 from lab2live.data.intervals import redraw, redraw_in_shares
 from lab2live.pipeline import hooks
+from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison import candidates
 from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.alternatives import (
@@ -24,7 +25,7 @@ from lab2live.poc.worth.alternatives import (
     values,
 )
 from lab2live.poc.worth.ranking import rank
-from lab2live.poc.worth.telling_money import decides, headline, name_of, verdict_sentence
+from lab2live.poc.worth.telling_money import decides, headline, name_of, returns_table, verdict_sentence
 from lab2live.poc.worth.value import Policy, capacity_share, learn_policy, missing_volumes, no_money, stakes
 from lab2live.reporting import plots
 
@@ -156,9 +157,11 @@ class Returns:
         return asdict(self)
 
     @property
-    def verdict(self) -> tuple[float | None, str]:
+    def evidence(self) -> Evidence:
         """The probability that the return is positive, for its gate, with what it means; `None` with the reason."""
-        return self.positive, verdict_sentence(self)
+        table = returns_table(self) if self.options else None
+        figure = self.figure() if self.options else None
+        return Evidence(self.positive, verdict_sentence(self), table, figure, {"returns": self.as_dict()})
 
     def figure(self) -> Figure:
         """Draw the profit curve, or what every option is worth where decisions are not to act or not to act."""
