@@ -17,10 +17,10 @@ COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --python-version 
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lab record docs lock clean
+.PHONY: help env demo test test-slow lab record docs lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: .venv/installed  ## create or update .venv from the two locks (PYTHON=python3.12 chooses the Python)
 
@@ -52,13 +52,16 @@ demo: env  ## generate the demo project, run its four notebooks, show the verdic
 	  >/dev/null || exit 1; fi; \
 	$(BIN)/python -m lab2live run --project "$$project" $(NO_GO_IS_A_RESULT)
 
-test: env  ## run every check: style, types, tests, notebooks against their stored outputs
+test: env  ## style, types, layers, tests, notebooks against their stored outputs: 12 minutes on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+test-slow: env  ## what takes longer: executed CI jobs, whole journeys, recording, JupyterLab, fuzzing (CI runs it, too)
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lab: env  ## open JupyterLab on the notebooks, reachable from this machine only
 	$(BIN)/python -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \

@@ -29,15 +29,8 @@ GENERIC_RULES = {
     "regression": {"kind": "mean", "above": 80, "below": 115, "missing": 100},
 }
 # What the demo's features and rule look at.
-DEMO = {
-    "age": "integer",
-    "contract": "category",
-    "tickets": "integer",
-    "longest_wait_hours": "number",
-    "late_payments": "integer",
-    "monthly_bill": "number",
-    "tenure_months": "integer",
-}
+DEMO = dict.fromkeys(("age", "tickets", "late_payments", "tenure_months"), "integer")
+DEMO |= {"contract": "category", "longest_wait_hours": "number", "monthly_bill": "number"}
 # What else than outputs git never sees of a notebook: which Python it ran in, and what papermill and VS Code note.
 NBSTRIPOUT = (
     "--keep-id --drop-tagged-cells=injected-parameters "
@@ -55,7 +48,7 @@ class Lab2Live(Extension):
         for name in [name for name in sys.modules if name.startswith("lab2live_template")]:
             del sys.modules[name]
         checks.check_rooms()
-        starter = library_file("pipeline/starter/__init__.py")
+        starter = library_file("eda/starter/__init__.py")
         environment.globals.update(
             template_root=ROOT.as_posix(),
             canonical=canonical,
@@ -119,8 +112,8 @@ def facts(answers):
         return None
     sys.path.insert(0, str(ROOT / "src"))
     try:
+        from lab2live.eda.starter import first_look
         from lab2live.errors import UserError
-        from lab2live.pipeline import init
     except Exception:  # an old pandas may fail in any way while it is imported
         return None
     finally:
@@ -133,7 +126,7 @@ def facts(answers):
         "sources": [{"name": source_name(path), "uri": path, "key": answers["id_column"] or None}],
     }
     try:
-        return init.look(json.dumps(charter), os.stat(path).st_mtime_ns)
+        return first_look.look(json.dumps(charter), os.stat(path).st_mtime_ns)
     except UserError as error:
         field = re.search(r"(\w+)`$", error.details.get("where", ""))
         name = field[1].replace("uri", "data_path") if field else "data_path"

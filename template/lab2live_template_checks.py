@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("src/lab2live", "notebooks", "requirements.in", "requirements.lock")
 # Options of cookiecutter whose value is the next word.
-TAKES_A_VALUE = [
+TAKES_A_VALUE = (
     "-c",
     "--checkout",
     "--directory",
@@ -20,17 +20,11 @@ TAKES_A_VALUE = [
     "--config-file",
     "--debug-file",
     "--replay-file",
-]
+)
 ONE_LINE = ("project_name", "author", "organisation")
 # What the demo asks, which cannot be answered otherwise.
-DEMO = {
-    "problem_type": "classification",
-    "target": "churned",
-    "positive_class": "yes",
-    "id_column": "customer_id",
-    "time_column": "",
-    "group_column": "",
-}
+DEMO = {"problem_type": "classification", "target": "churned", "positive_class": "yes", "id_column": "customer_id"}
+DEMO |= {"time_column": "", "group_column": ""}
 
 # Folders of the project and files beside its tests: a package of that name would be imported instead, or they of it.
 OWN_NAMES = ["lab2live", "tests", "test", "notebooks", "src", "data", "docs", "runs", "conftest", "setup"]
@@ -62,15 +56,15 @@ def check_spelling(words, answers):
 
 def check_rooms():
     """The template is one folder of a repository, and needs the others."""
-    for room in ROOMS:
-        if not (ROOT / room).exists():
-            refuse(
-                "template",
-                "the template is incomplete.",
-                found=f"no {room} in {ROOT}",
-                expected="the whole repository, of which template/ is one folder",
-                fix="give cookiecutter the repository (or its zip), not a copy of the folder template/ alone",
-            )
+    missing = [room for room in ROOMS if not (ROOT / room).exists()]
+    if missing:
+        refuse(
+            "template",
+            "the template is incomplete.",
+            found=f"no {missing[0]} in {ROOT}",
+            expected="the whole repository, of which template/ is one folder",
+            fix="give cookiecutter the repository (or its zip), not a copy of the folder template/ alone",
+        )
 
 
 def check(answers):

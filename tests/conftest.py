@@ -63,7 +63,12 @@ def environment() -> Callable[[Path], Path]:
         (site / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
         (home / "share").symlink_to(here / "share")  # where nbconvert has its templates
         scripts = home / ("Scripts" if os.name == "nt" else "bin")
-        for name, module in {"lab2live": "lab2live", "pre-commit": "pre_commit", "jupyter": "jupyter_core"}.items():
+        for name, module in {
+            "lab2live": "lab2live",
+            "pre-commit": "pre_commit",
+            "jupyter": "jupyter_core",
+            "papermill": "papermill",
+        }.items():
             script = scripts / name
             script.write_text(f'#!/bin/sh\nexec "{scripts}/python" -m {module} "$@"\n', encoding="utf-8")
             script.chmod(0o755)

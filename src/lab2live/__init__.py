@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "__version__":  # of a checkout it has to be computed from the files
-        globals()[name] = import_module("lab2live.handoff.deploying.wheel").version()
+        globals()[name] = import_module("lab2live.wheel").version()
         return globals()[name]
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ ROOT = Path(ANSWERS["root"])
 sys.dont_write_bytecode = True  # the template's repository stays as it is
 sys.path.insert(0, str(ROOT / "src"))
 
-from lab2live.handoff.deploying import wheel  # noqa: E402
+from lab2live import wheel  # noqa: E402
 
 
 def write(path, text):

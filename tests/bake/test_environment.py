@@ -1,5 +1,6 @@
 """`make env` in a generated project: what it installs, with which tool, and what it says where it cannot."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import git
 from .test_bake import wheel_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -186,3 +188,21 @@ def test_every_tool_resolves_the_locks_of_a_project_with_packages_of_its_own(bak
     version = wheel_of(project).name.split("-")[1]
     said = done.stdout + done.stderr
     assert re.search(rf"lab2live[=-]+{re.escape(version)}", said) and "lightgbm" in said
+
+
+def test_hooks_and_filter_work_where_the_project_is_a_folder_of_a_larger_repository(bake, environment, tmp_path):
+    git("init", "--quiet", cwd=tmp_path)
+    project = bake(tmp_path / "two teams")
+    environment(project)
+    done = subprocess.run(["make", "hooks"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (config,) = (tmp_path / ".git").glob("*.yaml")
+    assert "\nfiles: ^two teams/telecom-churn/ " in config.read_text(encoding="utf-8")
+    assert (tmp_path / ".git/hooks/pre-commit").is_file()
+    notebook = project / "notebooks/99_probe.ipynb"
+    before = notebook.read_text(encoding="utf-8")
+    ran = json.loads(before)
+    ran["cells"][1] |= {"execution_count": 1, "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}]}
+    notebook.write_text(json.dumps(ran), encoding="utf-8")
+    git("add", "--all", cwd=tmp_path)
+    assert git("show", f":{notebook.relative_to(tmp_path).as_posix()}", cwd=tmp_path) == before, "without its outputs"

@@ -18,7 +18,10 @@ from .walking import ROOT, Walk
 
 # What a reader's commands need of this checkout.
 CLONED = ("template", "src", "notebooks", "docs", "cookiecutter.json", "Makefile", "pyproject.toml", "README.md")
-LOCKED = ("requirements.in", "requirements.lock", "environment.yml", "LICENSE", ".gitignore", ".gitattributes")
+LOCKED = (
+    *("requirements.in", "requirements.lock", "requirements-dev.in", "requirements-dev.lock", "environment.yml"),
+    *("LICENSE", ".gitignore", ".gitattributes"),
+)
 
 
 @pytest.fixture(scope="session")

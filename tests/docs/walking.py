@@ -200,13 +200,11 @@ class Walk:
     def _environment(self) -> dict[str, str]:
         """The test's own environment stands for the one that `make env` would create in this folder."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAB2LIVE_", "PYTHONPATH"))}
-        own = self.here / "src"
-        code = {"PYTHONPATH": str(own)} if (own / "lab2live").is_dir() else {}
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         # a home of their own, but the caches of this machine: fonts are not to be looked through again for each page
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         own_folders = {"PATH": path, "HOME": str(self.home), "XDG_CACHE_HOME": cache, "COLUMNS": "80"}
-        return {**kept, **code, **own_folders, "YDATA_PROFILING_NO_ANALYTICS": "1", **self._exported}
+        return {**kept, **own_folders, "YDATA_PROFILING_NO_ANALYTICS": "1", **self._exported}
 
     def _here(self, text: str) -> str:
         """Put this machine in the place of the reader's."""

@@ -196,10 +196,3 @@ def test_a_failed_gate_that_must_pass_stops_the_journey_and_is_a_no_go(project, 
     skipped = [gate for gate in verdict["gates"] if gate["stage"] != "eda"]
     assert {gate["status"] for gate in skipped} == {"skip"}
     assert "eda.missing_critical" in skipped[0]["message"]
-
-
-def test_another_projects_machinery_is_refused(project, bake):
-    other = bake(project_name="Another one")
-    printed = call(project / ".venv" / BIN / "lab2live", "charter", "--project", other, cwd=project, expect=1)
-    assert "own copy of lab2live" in printed
-    assert "Traceback" not in printed

@@ -16,12 +16,12 @@ from .conftest import asked, call, newest_run, read
 def journey(project: Path, *options: str, expect: int = 0) -> dict:
     """Run a bake's own code without installing it: its src goes first."""
     command = (sys.executable, "-m", "lab2live", "run", "--smoke", *options)
-    call(*command, cwd=project, expect=expect, PYTHONPATH=str(project / "src"))
+    call(*command, cwd=project, expect=expect)
     return read(newest_run(project) / "verdict.json")
 
 
 def ask(project: Path) -> list:
-    return asked(sys.executable, "-m", "lab2live", cwd=project, PYTHONPATH=str(project / "src"))
+    return asked(sys.executable, "-m", "lab2live", cwd=project)
 
 
 def status(verdict: dict) -> dict[str, str]:

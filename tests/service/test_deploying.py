@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
+from lab2live import wheel
 from lab2live.charter.yaml import read_yaml
 from lab2live.handoff import bundle, drill, export
 from lab2live.handoff.deciding import Deciding
-from lab2live.handoff.deploying import archive, folder, locked, mlflow_model, validating, wheel
+from lab2live.handoff.deploying import archive, folder, locked, mlflow_model, validating
 from lab2live.handoff.deploying.capacity import Capacity, core_hash
 from lab2live.serving.live import Live
 from lab2live.serving.service import _written

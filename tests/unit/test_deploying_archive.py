@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab2live import reproducible
 from lab2live.cli import main
 from lab2live.errors import UserError
-from lab2live.handoff.deploying import archive, reproducible
+from lab2live.handoff.deploying import archive
 
 
 def packed(*entries: tuple[str | zipfile.ZipInfo, bytes], how: int = zipfile.ZIP_STORED) -> bytes:

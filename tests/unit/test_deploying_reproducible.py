@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import skops.io
 
+from lab2live import reproducible, wheel
 from lab2live.data import models, splits
 from lab2live.handoff import export
-from lab2live.handoff.deploying import archive, reproducible, wheel
+from lab2live.handoff.deploying import archive
 from lab2live.poc.comparison.chosen import trusted
 
 KINDS = ("binary", "multiclass", "regression")

@@ -101,7 +101,7 @@ def print_columns(found: Charter) -> None:
 @app.command()
 def init(project: ProjectOption = None) -> None:
     """Look at the table once, and fill in what depends on its columns, where nobody has edited it."""
-    from lab2live.pipeline import init as first_look
+    from lab2live.eda.starter import first_look
 
     written = first_look.fill(charters.find(project).folder)
     console.print(f"Filled in: {escape(', '.join(written))}" if written else "There is nothing to fill in.")
@@ -181,7 +181,9 @@ def show_verdict(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs: the others are held against the first.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs: the others are held against the first.", metavar="RUN...")
+    ],
     out: Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")] = Path("compare.html"),
 ) -> None:
     """Put runs side by side: what changed in data, code, parameters and versions, and what came of it."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live import reproducible
 from lab2live.data.encoding import LARGEST, MISSING, OTHER, Columns
-from lab2live.handoff.deploying import reproducible
 from lab2live.pipeline.evidence import Evidence
 
 if TYPE_CHECKING:

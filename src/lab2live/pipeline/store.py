@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab2live import files
+from lab2live import files, wheel
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
 from lab2live.pipeline.notebooks import source_cells
@@ -220,9 +220,7 @@ def _stamp(address: Path) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Give the versions that results depend on: Python, lab2live with a hash of its content, and the libraries."""
-    import lab2live
-
-    found = {"python": platform.python_version(), "lab2live": lab2live.__version__}
+    found = {"python": platform.python_version(), "lab2live": wheel.version()}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -7,9 +7,8 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from lab2live import files
+from lab2live import files, reproducible
 from lab2live.errors import UserError
-from lab2live.handoff.deploying import reproducible
 
 FILE = "bundle.zip"
 # Larger than any bundle; beyond it something is wrong with the archive, or somebody means ill.

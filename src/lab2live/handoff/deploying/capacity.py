@@ -23,9 +23,9 @@ import numpy as np
 
 from lab2live import files
 from lab2live.errors import UserError
-from lab2live.handoff.deploying.wheel import PYTHONS
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import short
+from lab2live.wheel import PYTHONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,12 +13,12 @@ from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
 import lab2live
+from lab2live import wheel
 from lab2live.handoff import schemas
-from lab2live.handoff.deploying import wheel
 from lab2live.handoff.deploying.capacity import Capacity
 from lab2live.handoff.deploying.locked import Needs
-from lab2live.handoff.deploying.wheel import PYTHONS
 from lab2live.reporting.formatting import amount, short
+from lab2live.wheel import PYTHONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab2live.errors import UserError
-from lab2live.handoff.deploying.wheel import PACKAGE, PYTHONS
+from lab2live.wheel import PACKAGE, PYTHONS
 
 LOCK, OWN_LOCK = "requirements.lock", "requirements-own.lock"
 # What lab2live itself imports for a task; tests hold these against what is really loaded. The rest follows from there.

@@ -14,9 +14,9 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from lab2live.handoff.deploying import reproducible
+from lab2live import reproducible
 
-PACKAGE = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parent
 NOTEBOOKS = "notebooks"
 # Down to this mark, requirements.in is what the library needs.
 MARK = "# --- of a project"

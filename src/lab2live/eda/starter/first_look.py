@@ -20,8 +20,8 @@ from lab2live.charter.schema import Charter
 from lab2live.data import dataset as datasets
 from lab2live.data.sources import schema_inference, tables
 from lab2live.data.sources.errors import without_secrets
+from lab2live.eda import starter
 from lab2live.errors import UserError
-from lab2live.pipeline import starter
 
 if TYPE_CHECKING:
     from lab2live.data.dataset import Dataset
