@@ -14,7 +14,7 @@ from lab2live.charter import gates
 from lab2live.data import dataset, models, splits
 from lab2live.data.feature_types import prepare
 from lab2live.explainability.failures import conditions, failing, slices, telling_failures, unfamiliar
-from lab2live.explainability.failures.failing import Evidence
+from lab2live.explainability.failures.failing import Scored
 from lab2live.explainability.sides import Sides
 from lab2live.poc.comparison import chosen
 from lab2live.poc.worth import value
@@ -31,7 +31,7 @@ def judged(name: str, value: float | None) -> str:
     return gates.judge(f"explainability.{name}", value, "why").status
 
 
-def honest(generate: Any, problem: str, rows: int = 4_000, seed: int = 0) -> tuple[Any, Any, Evidence]:
+def honest(generate: Any, problem: str, rows: int = 4_000, seed: int = 0) -> tuple[Any, Any, Scored]:
     """Draw cases, and outcomes exactly as the answers about them say."""
     charter, data = generate(problem, rows, seed, business={"value": MONEY[problem]})
     random = np.random.default_rng([seed, 7])
@@ -46,10 +46,10 @@ def honest(generate: Any, problem: str, rows: int = 4_000, seed: int = 0) -> tup
     decides = Sides(data.problem, data.classes, line)
     policy = value.Policy(data.problem, line=line or 0.5)
     data = dataclasses.replace(data, outcome=known)
-    return charter, data, Evidence(np.arange(rows), known, answers, decides, policy)
+    return charter, data, Scored(np.arange(rows), known, answers, decides, policy)
 
 
-def spoilt(seen: Evidence, here: np.ndarray, classes: int) -> Evidence:
+def spoilt(seen: Scored, here: np.ndarray, classes: int) -> Scored:
     if not classes:
         return dataclasses.replace(seen, known=seen.known + 4.0 * here * np.where(np.arange(len(here)) % 2, 1, -1))
     return dataclasses.replace(seen, known=np.where(here, (seen.known + 1) % classes, seen.known))
@@ -155,9 +155,7 @@ def test_cases_that_are_hard_to_tell_are_named_and_are_no_failure(generate: Any,
 def test_rare_outcomes_that_happen_not_to_come_are_no_finding() -> None:
     """With 1 in 50 it is no surprise that 60 cases have none; an estimated variance would call it certain."""
     rare = np.full(120, 0.02)
-    seen = Evidence(
-        np.arange(120), np.zeros(120, int), rare, Sides("binary", ("no", "yes"), 0.5), value.Policy("binary")
-    )
+    seen = Scored(np.arange(120), np.zeros(120, int), rare, Sides("binary", ("no", "yes"), 0.5), value.Policy("binary"))
     measured = failing.tilted(seen)
     half = np.ones(120, dtype=bool)
     _, chance = slices._by_chance(measured, np.arange(60), half, None, np.random.default_rng(0))
@@ -386,7 +384,7 @@ def test_what_is_familiar_survives_json_and_few_cases_say_nothing_of_combination
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_only_what_is_worse_is_listed_as_worse(problem: str) -> None:
     known: Any = problem
-    seen = Evidence(np.arange(3), np.zeros(3), np.zeros(3), Sides(known), value.Policy(known))
+    seen = Scored(np.arange(3), np.zeros(3), np.zeros(3), Sides(known), value.Policy(known))
     kinds = [
         failing.Failure(slices.Slice(text, (), np.arange(9), 0.1, 0.5, False), 9, happened, 0.2, 0.5, 0.37, None)
         for text, happened in (("better", 0.35), ("worse", 0.40))

@@ -99,8 +99,8 @@ def intervals(
     figure, axes = style.rows_canvas(names, title, xlabel)
     axes.locator_params(axis="x", nbins=5)
     facts = []
-    for row, (name, *ends) in enumerate(zip(names, centre, low, high, strict=True)):
-        bold = labels[row] == chosen
+    for row, (label, name, *ends) in enumerate(zip(labels, names, centre, low, high, strict=True)):
+        bold = label == chosen
         colour, width, dot, weight = (style.VERMILION, 4.0, "D", "bold") if bold else (style.BLUE, 2.2, "o", "normal")
         axes.plot(ends[1:], [row, row], color=colour, linewidth=width, solid_capstyle="butt")
         axes.plot(ends[0], row, dot, color=colour, markersize=9 if bold else 7)
@@ -260,13 +260,8 @@ def tornado(
         both = ((low, style.BLUE, "", "30 % less"), (high, style.ORANGE, "///", "30 % more"))
         # the longer one first, where both point the same way
         for end, colour, hatch, word in sorted(both, key=lambda bar: -abs(bar[0] - base)):
-            look: dict[str, Any] = {
-                "color": colour,
-                "hatch": hatch,
-                "edgecolor": "white",
-                "label": word if row == 0 else None,
-            }
-            axes.barh(row, end - base, left=base, height=0.62, **look)
+            label = word if row == 0 else None
+            axes.barh(row, end - base, 0.62, base, color=colour, hatch=hatch, edgecolor="white", label=label)
     low, high = axes.get_xlim()
     if low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
         axes.axvline(0, color=style.INK, linewidth=1.4)
