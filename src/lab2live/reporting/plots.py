@@ -57,8 +57,7 @@ def bars(
     drawn = axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=style.BLUE)
     axes.bar_label(drawn, [write(value) for value in heights], padding=5, bbox=style.BOX)
     mark = style.mark_line(axes, limit, limit_label, write)
-    if percent:
-        axes.xaxis.set_major_formatter(lambda value, _: write(value))
+    axes.xaxis.set_major_formatter(lambda value, _: write(value))
     facts = [f"{name} {write(value)}" for name, value in zip(names, heights, strict=True)]
     return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
 

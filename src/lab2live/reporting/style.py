@@ -104,11 +104,10 @@ def write_title(figure: Figure, title: str) -> None:
 
 def value_label(axes: Axes, row: int, x: float, text: str, left: bool = False, weight: str = "normal") -> None:
     """A value in words beside its dot, where there is one."""
-    if np.isfinite(x):
-        side, gap = ("right", -9) if left else ("left", 9)
-        axes.annotate(
-            text, (x, row), (gap, 0), textcoords="offset points", va="center", ha=side, weight=weight, bbox=BOX
-        )
+    if not np.isfinite(x):
+        return
+    gap, side = (-9, "right") if left else (9, "left")
+    axes.annotate(text, (x, row), (gap, 0), textcoords="offset points", va="center", ha=side, weight=weight, bbox=BOX)
 
 
 def mark_line(axes: Axes, x: float | None, label: str, write: Callable[[float], str]) -> str:
