@@ -119,12 +119,9 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
         state = "simulated" if source.is_open and not source.is_real else source.access
         where = f"{source.name}: {state}{'' if source.is_open else waited}"
         chase = f"Chase {source.owner or 'whoever owns it'}."
-        if not source.is_real:
-            lines.append(Line("warn", f"{where}; you can start on the stand-in. {chase}"))
-        elif source.is_open:
-            lines.append(Line("pass", f"{where}."))
-        else:
-            lines.append(Line("fail", f"{where}, and there is no stand-in. {chase}"))
+        status: Status = "warn" if not source.is_real else "pass" if source.is_open else "fail"
+        rest = {"pass": ".", "warn": "; you can start on the stand-in. ", "fail": ", and there is no stand-in. "}
+        lines.append(Line(status, where + rest[status] + ("" if status == "pass" else chase)))
     skills = ", ".join(charter.feasibility.skills)
     return [*lines, time_left(charter, today), Line("pass" if skills else "skip", f"Skills: {skills or 'not stated'}.")]
 

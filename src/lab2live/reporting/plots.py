@@ -92,9 +92,8 @@ def intervals(
     write
         How a value is written.
     """
-    names = [
-        f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names_of(labels), strict=True)
-    ]
+    mark = {chosen: " (chosen)"}
+    names = [name + mark.get(label, "") for label, name in zip(labels, names_of(labels), strict=True)]
     figure, axes = style.rows_canvas(names, title, xlabel)
     axes.locator_params(axis="x", nbins=5)
     facts = []
@@ -106,8 +105,8 @@ def intervals(
         middle, left, right = (write(float(end)) for end in ends)
         style.value_label(axes, row, float(np.nanmax([ends[0], ends[2]])), middle, weight=weight)
         facts.append(f"{name} {middle} ({left} to {right})")
-    mark = style.mark_line(axes, reference, reference_label, write)
-    return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
+    told = style.mark_line(axes, reference, reference_label, write)
+    return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{told}")
 
 
 @rc_context(LOOK)
