@@ -556,5 +556,6 @@ def unknown_gate(name: str, known: Iterable[str], where: object) -> UserError:
         new = gates.RENAMED[name]
         fix = f"write `{new}`" if new else "leave it out: this gate is gone"
         return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
-    fix = f"`docs/gates.md` lists the gates; own ones stand in gates.py{did_you_mean(name, known)}"
+    hint = did_you_mean(name, known).removeprefix("; ")
+    fix = hint or "`docs/gates.md` lists the gates; own ones stand in gates.py"
     return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)
