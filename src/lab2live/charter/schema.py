@@ -157,15 +157,6 @@ class Business(Block):
     process_improvement: Answer = Answer()
     value: Value = Value()
 
-    @property
-    def hoped_per_month(self) -> float | None:
-        """The return hoped for, from `current` to `target`, where it is stated in money a month; else None."""
-        answer, currency = self.return_on_investment, re.escape(self.value.currency)
-        in_money = re.fullmatch(rf"{currency}(\s*(/|per|an?)\s*month)?", (answer.unit or "").strip(), re.IGNORECASE)
-        if not in_money or answer.current is None or answer.target is None:
-            return None
-        return answer.target - answer.current
-
 
 class Feasibility(Block):
     """B4: can it be done?"""

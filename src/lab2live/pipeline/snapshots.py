@@ -73,12 +73,8 @@ def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
     times show go; so does, where the data are personal, what shows single rows. Other outputs and counts stay.
     """
     content = nbformat.read(notebook, as_version=4)
-    content.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": notebooks.KERNEL},
-            "language_info": {"name": "python"},
-        }
-    )
+    kernel = {"display_name": "Python 3", "language": "python", "name": notebooks.KERNEL}
+    content.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
     content.cells = [cell for cell in content.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     count = 0
     for number, cell in enumerate(content.cells):

@@ -206,18 +206,6 @@ def chance(probability: float, decimals: int = 0) -> str:
     return f"{text} %"
 
 
-def ordinal(place: int) -> str:
-    """A place in an order.
-
-    Examples
-    --------
-    >>> [ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
-    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
-    """
-    teens = place % 100 in (11, 12, 13)
-    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
-
-
 def agree(number: float, one: str, several: str) -> str:
     """The form of a word that agrees with a number.
 

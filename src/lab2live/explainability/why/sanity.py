@@ -21,7 +21,7 @@ from lab2live.explainability.why.contributions import Background, Reasons
 from lab2live.explainability.why.families import families
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import amount, ordinal
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -212,7 +212,7 @@ def probes(
 def _said(ranking: pd.DataFrame, share: float, weak: tuple[str, ...], learnt: int) -> str:
     place = int(ranking["chance"].to_numpy().argmax()) + 1
     said = (
-        f"The heaviest column of pure chance comes {ordinal(place)} of {len(ranking)} and weighs {share:.0%} of the "
+        f"The heaviest column of pure chance comes {_ordinal(place)} of {len(ranking)} and weighs {share:.0%} of the "
         f"heaviest real one ({DRAWS} shuffles, {amount(learnt, 'case')})."
     )
     if not weak:
@@ -296,3 +296,15 @@ def chart(probes: Probes, most: int = 12) -> Figure:
         limit_label="chance",
         percent=True,
     )
+
+
+def _ordinal(place: int) -> str:
+    """A place in an order.
+
+    Examples
+    --------
+    >>> [_ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
+    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
+    """
+    teens = place % 100 in (11, 12, 13)
+    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
