@@ -96,8 +96,9 @@ def run(world: str, seed: int, population: int) -> Run:
     climb = ladder.climb(charter, data, split, folds=5, repeats=1, budget=6, seed=seed)
     found = climb.ladder
     worth = returns.returns(charter, climb.answers, found.chosen, seed)
-    judged = [gates.judge("poc.beats_baseline", found.confidence, ""), gates.judge("poc.net_benefit", *worth.verdict),
-              gates.judge("poc.required_score", *telling.required(charter, found)),
+    judged = [gates.judge("poc.beats_baseline", found.confidence, ""),
+              gates.judge("poc.net_benefit", worth.positive, ""),
+              gates.judge("poc.required_score", telling.required(charter, found).value, ""),
               gates.judge("poc.generalization_gap", found.optimism, "")]  # fmt: skip
     decision, _ = verdict.decide(judged)
     score = metrics.score(found.metric)

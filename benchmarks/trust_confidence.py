@@ -97,7 +97,7 @@ def kept(name: str, problem_type: str, frames: list[pd.DataFrame], peer: str | N
             place = np.searchsorted(edges, said, side="right")
         overall.append(covered.mean())
         parts.append([covered[place == one].mean() for one in np.unique(place)])
-        off.append(calibration.calibration(data.problem, known, said, seed).verdict[0] or 0.0)
+        off.append(calibration.calibration(data.problem, known, said, seed).evidence.value or 0.0)
         if peer is not None and seed < QUICK_SEEDS:
             plain.append(_same(data, old, held_out, said, peer))
     each = np.mean(parts, axis=0)

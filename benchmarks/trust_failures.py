@@ -22,7 +22,7 @@ from lab2live.data import dataset, models, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.feature_types import prepare
 from lab2live.explainability.failures import failing, unfamiliar
-from lab2live.explainability.failures.failing import Evidence
+from lab2live.explainability.failures.failing import Scored
 from lab2live.explainability.sides import Sides
 from lab2live.poc.worth import value
 
@@ -38,7 +38,7 @@ NUMBERS = ("age", "tenure", "bill", "usage", "device_age", "wait", "discount")
 CATEGORIES = ("region", "contract", "payment", "lines")
 
 
-def judged(charter: Charter, data: Dataset, model: Any, frame: pd.DataFrame) -> tuple[Dataset, Evidence]:
+def judged(charter: Charter, data: Dataset, model: Any, frame: pd.DataFrame) -> tuple[Dataset, Scored]:
     """Let a fitted model answer new cases."""
     new = dataset.dataset(charter, frame)
     new = replace(new, columns=data.columns, inputs=prepare(new.raw, data.columns))
@@ -46,7 +46,7 @@ def judged(charter: Charter, data: Dataset, model: Any, frame: pd.DataFrame) -> 
     sides = Sides(data.problem, data.classes, line)
     answers = models.answer(model, new.inputs)
     policy = value.Policy(data.problem, line=0.5 if line is None else line)
-    return new, Evidence(np.arange(len(answers)), new.outcome, answers, sides, policy)
+    return new, Scored(np.arange(len(answers)), new.outcome, answers, sides, policy)
 
 
 def planted(raw: pd.DataFrame, random: np.random.Generator) -> tuple[np.ndarray, str]:

@@ -17,6 +17,7 @@ from lab2live.charter import loading
 from lab2live.charter.schema import Charter, Source, nearest
 from lab2live.charter.yaml import read_yaml, write_yaml
 from lab2live.errors import UserError
+from lab2live.poc import feasibility
 
 MINIMAL = """\
 prediction: {problem_type: classification, target: left}
@@ -303,7 +304,7 @@ def test_a_bare_word_for_low_confidence_leaves_its_level_to_what_pays(tmp_path: 
 def test_a_return_is_money_only_in_the_currency_a_month(tmp_path: Path, unit: str | None, hoped: float | None) -> None:
     answer = f"{{current: 21, target: 45, unit: {unit or ''}}}"
     found = read(tmp_path, MINIMAL + f"business: {{return_on_investment: {answer}}}")
-    assert found.business.hoped_per_month == hoped
+    assert feasibility.hoped_per_month(found.business) == hoped
 
 
 def test_an_answer_may_be_one_plain_sentence(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from itertools import product
 
+from lab2live.charter.gates import Status
 from lab2live.charter.schema import TYPES, Answer, Charter
 from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
@@ -32,7 +33,7 @@ class Question:
 class Line:
     """One line of the feasibility check."""
 
-    status: Literal["pass", "warn", "fail", "skip"]
+    status: Status
     text: str
 
 
@@ -100,14 +101,10 @@ def payoffs(charter: Charter) -> list[str]:
 
     if value.per_case is not None:
         positive = "the rarer class" if prediction.positive_class is None else prediction.positive_class
+        kinds = product(("Acting", "Not acting"), ("is", "is not"))  # the order of the fields of `per_case`
         return [
-            f"{act} on a case where `{target}` {verb} {positive} {worth(getattr(value.per_case, name))}."
-            for act, verb, name in (
-                ("Acting", "is", "true_positive"),
-                ("Acting", "is not", "false_positive"),
-                ("Not acting", "is", "false_negative"),
-                ("Not acting", "is not", "true_negative"),
-            )
+            f"{act} on a case where `{target}` {verb} {positive} {worth(money)}."
+            for (act, verb), (_, money) in zip(kinds, value.per_case, strict=True)
         ]
     sides = (("little", value.cost_per_unit_under), ("much", value.cost_per_unit_over))
     return [f"Predicting `{target}` one unit too {side} {worth(-cost)}." for side, cost in sides if cost is not None]
@@ -122,12 +119,9 @@ def feasibility(charter: Charter, today: dt.date | None = None) -> list[Line]:
         state = "simulated" if source.is_open and not source.is_real else source.access
         where = f"{source.name}: {state}{'' if source.is_open else waited}"
         chase = f"Chase {source.owner or 'whoever owns it'}."
-        if not source.is_real:
-            lines.append(Line("warn", f"{where}; you can start on the stand-in. {chase}"))
-        elif source.is_open:
-            lines.append(Line("pass", f"{where}."))
-        else:
-            lines.append(Line("fail", f"{where}, and there is no stand-in. {chase}"))
+        status: Status = "warn" if not source.is_real else "pass" if source.is_open else "fail"
+        rest = {"pass": ".", "warn": "; you can start on the stand-in. ", "fail": ", and there is no stand-in. "}
+        lines.append(Line(status, where + rest[status] + ("" if status == "pass" else chase)))
     skills = ", ".join(charter.feasibility.skills)
     return [*lines, time_left(charter, today), Line("pass" if skills else "skip", f"Skills: {skills or 'not stated'}.")]
 

@@ -157,15 +157,6 @@ class Business(Block):
     process_improvement: Answer = Answer()
     value: Value = Value()
 
-    @property
-    def hoped_per_month(self) -> float | None:
-        """The return hoped for, from `current` to `target`, where it is stated in money a month; else None."""
-        answer, currency = self.return_on_investment, re.escape(self.value.currency)
-        in_money = re.fullmatch(rf"{currency}(\s*(/|per|an?)\s*month)?", (answer.unit or "").strip(), re.IGNORECASE)
-        if not in_money or answer.current is None or answer.target is None:
-            return None
-        return answer.target - answer.current
-
 
 class Feasibility(Block):
     """B4: can it be done?"""
@@ -556,5 +547,6 @@ def unknown_gate(name: str, known: Iterable[str], where: object) -> UserError:
         new = gates.RENAMED[name]
         fix = f"write `{new}`" if new else "leave it out: this gate is gone"
         return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
-    fix = f"`docs/gates.md` lists the gates; own ones stand in gates.py{did_you_mean(name, known)}"
+    hint = did_you_mean(name, known).removeprefix("; ")
+    fix = hint or "`docs/gates.md` lists the gates; own ones stand in gates.py"
     return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)

@@ -120,15 +120,16 @@ class RunContext:
             figure = plots.stamp(figure, self.mark)
         path = self.path(f"figures/{self.name}-{name}.png")
         files.write_bytes(path, plots.png(figure))
-        entry = {"path": self.relative(path), "title": plots.heading(figure), "alt": plots.alt(figure)}
-        self.figures = [known for known in self.figures if known["path"] != entry["path"]] + [entry]
-        self._write()
+        self._list(self.figures, path, title=plots.heading(figure), alt=plots.alt(figure))
         display(plots.show(figure))
 
     def artefact(self, path: Path, title: str) -> None:
         """Name a file that this stage wrote for others."""
-        entry = {"path": self.relative(path), "title": f"{title} ({self.mark})" if self.mark else title}
-        self.artefacts = [known for known in self.artefacts if known["path"] != entry["path"]] + [entry]
+        self._list(self.artefacts, path, title=f"{title} ({self.mark})" if self.mark else title)
+
+    def _list(self, known: list[dict[str, str]], path: Path, **words: str) -> None:
+        entry = {"path": self.relative(path), **words}
+        known[:] = [each for each in known if each["path"] != entry["path"]] + [entry]
         self._write()
 
     def problem(self, error: UserError) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from lab2live.data.dataset import Dataset
 
+TESTS = "run the project's own tests: pytest tests"
+
 
 def module(charter: Charter, name: str) -> ModuleType | None:
     """Import one module of the project's package.
@@ -47,28 +49,20 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     source = str(charter.folder / "src")
     if source not in sys.path:
         sys.path.insert(0, source)
-    full_name = f"{charter.project.package}.{name}"
+    full_name, where = f"{charter.project.package}.{name}", f"{charter.file}, field `project.package`"
     home = charter.folder / "src" / charter.project.package.replace(".", "/")
     if home.is_dir() and not (home / f"{name}.py").is_file() and name not in ("features", "rules"):
         return None
     try:
         found = importlib.import_module(full_name)
     except (Exception, SystemExit) as error:  # the user's code: whatever it raises is theirs to read
-        raise UserError(
-            f"The project's own module `{full_name}` cannot be imported.",
-            where=f"{charter.file}, field `project.package`",
-            found=f"{type(error).__name__}: {error}",
-            expected=f"{source}/{full_name.replace('.', '/')}.py",
-            fix="correct the module, or the package name in the charter",
-        ) from error
+        problem, expected = f"The project's own module `{full_name}` cannot be imported.", home / f"{name}.py"
+        fix = "correct the module, or the package name in the charter"
+        raise _own(where, problem, f"{type(error).__name__}: {error}", expected, fix) from error
     if home.is_dir() and not Path(found.__file__ or "").resolve().is_relative_to(home.resolve()):
-        raise UserError(
-            "Another package has the name of the project's own, and Python found that one.",
-            where=f"{charter.file}, field `project.package`",
-            found=found.__file__,
-            expected=home,
-            fix="rename the project's package, or run in an environment without the other one",
-        )
+        problem = "Another package has the name of the project's own, and Python found that one."
+        fix = "rename the project's package, or run in an environment without the other one"
+        raise _own(where, problem, found.__file__, home, fix)
     return found
 
 
@@ -86,23 +80,15 @@ def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
     if features is None:
         return frame
     # a copy: a function that changes its argument must not change what others hold
-    added = _call(charter, features, "add_features", frame.copy())
+    added = _call(features, "add_features", frame.copy())
     if not isinstance(added, pd.DataFrame):
-        raise UserError(
-            "`add_features` has to give back a table.",
-            where=features.__file__,
-            found=type(added).__name__,
-            expected="a pandas.DataFrame with the same rows",
-            fix="end the function with `return frame`",
-        )
+        expected, fix = "a pandas.DataFrame with the same rows", "end the function with `return frame`"
+        raise _own(features, "`add_features` has to give back a table.", type(added).__name__, expected, fix)
     if not added.index.equals(frame.index):
-        raise UserError(
-            "`add_features` changed the rows of the table.",
-            where=features.__file__,
-            found=f"{len(added)} rows for {len(frame)}" if len(added) != len(frame) else "another order or index",
-            expected="the same rows in the same order: each row is computed from itself alone",
-            fix="add columns only; filter or sort elsewhere",
-        )
+        told = f"{len(added)} rows for {len(frame)}" if len(added) != len(frame) else "another order or index"
+        expected = "the same rows in the same order: each row is computed from itself alone"
+        fix = "add columns only; filter or sort elsewhere"
+        raise _own(features, "`add_features` changed the rows of the table.", told, expected, fix)
     return added
 
 
@@ -129,7 +115,7 @@ def candidates(charter: Charter, seed: int) -> dict[str, Any]:
     models = module(charter, "models")
     if models is None:
         return {}
-    found = _call(charter, models, "candidates", seed)
+    found = _call(models, "candidates", seed)
     if not isinstance(found, Mapping):
         raise _own(models, "`candidates` has to give a dict.", type(found).__name__, "{name: estimator}")
     return {str(name): estimator for name, estimator in found.items()}
@@ -159,8 +145,9 @@ def own_gates(charter: Charter) -> dict[str, Gate]:
     return known
 
 
-def _own(owner: ModuleType, problem: str, found: object, expected: str) -> UserError:
-    return UserError(problem, where=owner.__file__, found=found, expected=expected, fix="run the tests: pytest tests")
+def _own(where: ModuleType | str, problem: str, found: object, expected: object, fix: str = TESTS) -> UserError:
+    place = where if isinstance(where, str) else where.__file__
+    return UserError(problem, where=place, found=found, expected=expected, fix=fix)
 
 
 def rule_is_example(charter: Charter) -> bool:
@@ -181,31 +168,22 @@ def rule(charter: Charter) -> Callable[[pd.DataFrame], np.ndarray] | None:
         import numpy as np
         import pandas as pd
 
-        answer = np.asarray(_call(charter, rules, "score", frame.copy()))
+        answer = np.asarray(_call(rules, "score", frame.copy()))
         if answer.shape != (len(frame),) or bool(pd.isna(answer).any()):
-            raise UserError(
-                "`score` must answer every row.",
-                where=rules.__file__,
-                found=f"shape {answer.shape}, {int(pd.isna(answer).sum())} missing",
-                expected=f"shape ({len(frame)},), none missing",
-                fix="give rows with missing inputs a default answer",
-            )
+            told = f"shape {answer.shape}, {int(pd.isna(answer).sum())} missing"
+            expected, fix = f"shape ({len(frame)},), none missing", "give rows with missing inputs a default answer"
+            raise _own(rules, "`score` must answer every row.", told, expected, fix)
         return answer
 
     return scored
 
 
-def _call(charter: Charter, owner: ModuleType, name: str, given: Any) -> Any:
+def _call(owner: ModuleType, name: str, given: Any) -> Any:
     try:
         return getattr(owner, name)(given)
     except (Exception, SystemExit) as error:  # the user's code again
         columns = (
             f" that works on the columns {', '.join(map(str, given.columns))}" if hasattr(given, "columns") else ""
         )
-        raise UserError(
-            f"`{name}` of the project's own package failed.",
-            where=owner.__file__,
-            found=f"{type(error).__name__}: {error}",
-            expected=f"a function `{name}`{columns}",
-            fix="run the project's own tests: pytest tests",
-        ) from error
+        told, expected = f"{type(error).__name__}: {error}", f"a function `{name}`{columns}"
+        raise _own(owner, f"`{name}` of the project's own package failed.", told, expected) from error

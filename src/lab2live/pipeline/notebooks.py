@@ -25,11 +25,7 @@ TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 ENGINE = "lab2live"
 # Tags of the cells that papermill adds to an executed copy.
 INJECTED = frozenset({"injected-parameters", "papermill-error-cell-tag"})
-DIED = {
-    "name": "DeadKernelError",
-    "message": "The kernel died while this cell ran: often too little memory.",
-    "source": "",
-}
+DIED = {"name": "DeadKernelError", "message": "The kernel died in this cell: often too little memory.", "source": ""}
 
 
 def beside(name: str, home: Path | None = None) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -56,17 +56,14 @@ def record(charter: Charter, progress: runner.Progress | None = None) -> Iterato
         }
         given = {"project": DEMO if is_demo else str(charter.folder), "run_dir": str(run)}
         for name, parameters in ((PORTFOLIO, {}), (MONITORING, given)):
-            if (home / "notebooks" / name).is_file():
-                recorded[name] = _apart(home / "notebooks" / name, Path(work), parameters, charter.is_personal)
+            source, copy = home / "notebooks" / name, Path(work) / name
+            if source.is_file():
+                outcome = notebooks.execute(source, copy, parameters, Path(work), lambda done, total: None)
+                if outcome.error is not None:
+                    raise notebooks.broken(source, outcome.error)
+                recorded[name] = normalised(copy, source.stem.removeprefix("05_"), charter.is_personal)
     for name, text in recorded.items():
         yield files.write_text(target / name, text)
-
-
-def _apart(notebook: Path, work: Path, given: Mapping[str, str], personal: bool) -> str:
-    outcome = notebooks.execute(notebook, work / notebook.name, given, work, lambda done, total: None)
-    if outcome.error is not None:
-        raise notebooks.broken(notebook, outcome.error)
-    return normalised(work / notebook.name, notebook.stem.removeprefix("05_"), personal)
 
 
 def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
@@ -76,12 +73,8 @@ def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
     times show go; so does, where the data are personal, what shows single rows. Other outputs and counts stay.
     """
     content = nbformat.read(notebook, as_version=4)
-    content.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": notebooks.KERNEL},
-            "language_info": {"name": "python"},
-        }
-    )
+    kernel = {"display_name": "Python 3", "language": "python", "name": notebooks.KERNEL}
+    content.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
     content.cells = [cell for cell in content.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     count = 0
     for number, cell in enumerate(content.cells):

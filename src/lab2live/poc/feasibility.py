@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from lab2live.charter import review
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import Business, Charter
 from lab2live.pipeline.evidence import Evidence
 
 Status = Literal["pass", "warn", "fail", "skip"]
@@ -114,6 +115,15 @@ def table(found: Sequence[Line]) -> pd.DataFrame:
     return pd.DataFrame([{"needed": line.what, "there": words[line.status], "why": line.text} for line in found])
 
 
+def hoped_per_month(business: Business) -> float | None:
+    """Give the return hoped for, from `current` to `target`, where it is stated in money a month; else None."""
+    answer, currency = business.return_on_investment, re.escape(business.value.currency)
+    in_money = re.fullmatch(rf"{currency}(\s*(/|per|an?)\s*month)?", (answer.unit or "").strip(), re.IGNORECASE)
+    if not in_money or answer.current is None or answer.target is None:
+        return None
+    return answer.target - answer.current
+
+
 def priority(charter: Charter, found: Sequence[Line], measured: float | None) -> tuple[pd.DataFrame, str]:
     """Give the priority and the arithmetic behind it: what it brings for what it costs, times how likely it gets there.
 
@@ -131,7 +141,7 @@ def priority(charter: Charter, found: Sequence[Line], measured: float | None) ->
     steps, sentence
         The steps as a table with what was hoped for beside what was measured, and the priority in words.
     """
-    value, hoped = charter.business.value, charter.business.hoped_per_month
+    value, hoped = charter.business.value, hoped_per_month(charter.business)
     sure = sum(CONFIDENCE[line.status] for line in found) / max(1, len(found))
     months, unit = value.horizon_months, value.currency
     gain_stated = f"per_case with cases_per_month, or return_on_investment in money a month (unit: {unit} per month)"

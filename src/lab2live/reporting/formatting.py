@@ -99,11 +99,9 @@ class DecisionView:
 
 
 _DECISIONS = {
-    "go": DecisionView("✔", "Go", "Every gate that must pass has passed, and nothing else raised a warning.", "go"),
-    "conditional": DecisionView(
-        "▲", "Conditional", "No blocking issues, but these points need an answer before it goes live.", "conditional"
-    ),
-    "no-go": DecisionView("✖", "No-go", "Do not put this into production. What was learnt is kept below.", "no-go"),
+    "go": ("✔", "Every gate that must pass has passed, and nothing else raised a warning."),
+    "conditional": ("▲", "No blocking issues, but these points need an answer before it goes live."),
+    "no-go": ("✖", "Do not put this into production. What was learnt is kept below."),
 }
 
 
@@ -114,11 +112,12 @@ def is_broken(verdict: Mapping[str, Any]) -> bool:
 
 def decision_view(verdict: Mapping[str, Any]) -> DecisionView:
     """View the decision in the content of `verdict.json`; an error that stopped the run comes before it."""
-    decision = _DECISIONS[verdict["decision"]]
-    if not is_broken(verdict):
-        return decision
-    so_far = f"Not everything was judged. Of what was, the decision would be: {decision.word.lower()}."
-    return DecisionView("✖", "Stopped by an error", so_far, "broken")
+    decision = verdict["decision"]
+    if is_broken(verdict):
+        so_far = f"Not everything was judged. Of what was, the decision would be: {decision}."
+        return DecisionView("✖", "Stopped by an error", so_far, "broken")
+    symbol, sentence = _DECISIONS[decision]
+    return DecisionView(symbol, decision.capitalize(), sentence, decision)
 
 
 def plain(value: object, digits: int = 3) -> str:
@@ -205,18 +204,6 @@ def chance(probability: float, decimals: int = 0) -> str:
     if probability > 0 and float(text) <= 0:
         return f"less than {10**-decimals:.{decimals}f} %"
     return f"{text} %"
-
-
-def ordinal(place: int) -> str:
-    """A place in an order.
-
-    Examples
-    --------
-    >>> [ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
-    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
-    """
-    teens = place % 100 in (11, 12, 13)
-    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
 
 
 def agree(number: float, one: str, several: str) -> str:

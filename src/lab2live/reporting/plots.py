@@ -57,8 +57,7 @@ def bars(
     drawn = axes.barh(range(len(names)), np.nan_to_num(heights, posinf=0, neginf=0), height=0.62, color=style.BLUE)
     axes.bar_label(drawn, [write(value) for value in heights], padding=5, bbox=style.BOX)
     mark = style.mark_line(axes, limit, limit_label, write)
-    if percent:
-        axes.xaxis.set_major_formatter(lambda value, _: write(value))
+    axes.xaxis.set_major_formatter(lambda value, _: write(value))
     facts = [f"{name} {write(value)}" for name, value in zip(names, heights, strict=True)]
     return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
 
@@ -93,9 +92,8 @@ def intervals(
     write
         How a value is written.
     """
-    names = [
-        f"{name} (chosen)" if label == chosen else name for label, name in zip(labels, names_of(labels), strict=True)
-    ]
+    mark = {chosen: " (chosen)"}
+    names = [name + mark.get(label, "") for label, name in zip(labels, names_of(labels), strict=True)]
     figure, axes = style.rows_canvas(names, title, xlabel)
     axes.locator_params(axis="x", nbins=5)
     facts = []
@@ -107,8 +105,8 @@ def intervals(
         middle, left, right = (write(float(end)) for end in ends)
         style.value_label(axes, row, float(np.nanmax([ends[0], ends[2]])), middle, weight=weight)
         facts.append(f"{name} {middle} ({left} to {right})")
-    mark = style.mark_line(axes, reference, reference_label, write)
-    return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{mark}")
+    told = style.mark_line(axes, reference, reference_label, write)
+    return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{told}")
 
 
 @rc_context(LOOK)

@@ -6,8 +6,7 @@ import io
 import textwrap
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,9 @@ INK, QUIET = "#1c2127", "#5b636e"
 GROUPS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 BOX = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # behind a text that may lie on a line
+
+# A script the bundled font lacks shows as boxes; a warning per letter in a notebook would not help.
+QUIETLY: dict[str, Any] = {"action": "ignore", "category": UserWarning}
 
 WIDTH = 5.6  # inches: with 11 points of text still legible when shrunk to the width of a phone
 PALETTE = 64  # colours
@@ -62,7 +64,7 @@ def alt(figure: Figure) -> str:
 def png(figure: Figure) -> bytes:
     """The figure as PNG; the same figure gives the same bytes (no date, no program name inside)."""
     buffer, small = io.BytesIO(), io.BytesIO()
-    with rc_context(LOOK), _quiet_font():
+    with rc_context(LOOK), warnings.catch_warnings(**QUIETLY):
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     # A chart has few colours: a palette makes it a third of the size, and a notebook with ten of them readable in git.
     with Image.open(buffer) as picture:
@@ -104,11 +106,10 @@ def write_title(figure: Figure, title: str) -> None:
 
 def value_label(axes: Axes, row: int, x: float, text: str, left: bool = False, weight: str = "normal") -> None:
     """A value in words beside its dot, where there is one."""
-    if np.isfinite(x):
-        side, gap = ("right", -9) if left else ("left", 9)
-        axes.annotate(
-            text, (x, row), (gap, 0), textcoords="offset points", va="center", ha=side, weight=weight, bbox=BOX
-        )
+    if not np.isfinite(x):
+        return
+    gap, side = (-9, "right") if left else (9, "left")
+    axes.annotate(text, (x, row), (gap, 0), textcoords="offset points", va="center", ha=side, weight=weight, bbox=BOX)
 
 
 def mark_line(axes: Axes, x: float | None, label: str, write: Callable[[float], str]) -> str:
@@ -126,7 +127,7 @@ def mark_line(axes: Axes, x: float | None, label: str, write: Callable[[float], 
 def finish(figure: Figure, words: str) -> Figure:
     """Give the figure its description, and settle what matplotlib puts off until drawing."""
     figure.set_label(clean(words))
-    with _quiet_font():
+    with warnings.catch_warnings(**QUIETLY):
         figure.draw_without_rendering()  # ticks are created while drawing: do it while our look is in force
     return figure
 
@@ -137,14 +138,6 @@ def stamp(figure: Figure, words: str) -> Figure:
     figure.set_figheight(figure.get_figheight() + 0.25)
     figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
     return finish(figure, f"{alt(figure)} ({words})")
-
-
-@contextmanager
-def _quiet_font() -> Iterator[None]:
-    # A script the bundled font lacks shows as boxes; a warning per letter in a notebook would not help.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
-        yield
 
 
 def names_of(labels: Sequence[object]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Checks that reasons can fail: a model that learnt nonsense has other reasons, and pure chance weighs little.
+"""A check that reasons can fail: features of pure chance weigh little.
 
-After Adebayo et al. (2018), "Sanity checks for saliency maps", and the shuffled columns of Boruta (Kursa and Rudnicki
-2010). Both refit the chosen model with its own settings, on a stated part of the training cases.
+After the shuffled columns of Boruta (Kursa and Rudnicki 2010). It refits the chosen model with its own settings, on a
+stated part of the training cases.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lab2live.explainability.why.contributions import Background, Reasons
 from lab2live.explainability.why.families import families
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import amount, ordinal
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,26 +38,6 @@ FEWEST_LEARNT = 500
 # Refits of each check, and shuffled copies of a column in each: one shuffle may look like the truth by chance.
 DRAWS, COPIES = 2, 2
 NOTHING = "The model says the same of every case: it has no reasons that could change."
-
-
-@dataclass(frozen=True)
-class Randomised:
-    """What remains of the reasons when outcomes are shuffled.
-
-    Attributes
-    ----------
-    retained
-        Share of the reasons that a model of shuffled outcomes gives too: 1 if they are the same, about 0 if they have
-        nothing in common; `None` if it could not be computed.
-    size
-        How large its reasons are, against those of the real model.
-    message
-        In words.
-    """
-
-    retained: float | None
-    size: float | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -88,60 +68,6 @@ class Probes:
         return Evidence(self.share, self.message, figure=None if self.share is None else chart(self), data=kept)
 
 
-def randomised(
-    data: Dataset, model: Any, train: np.ndarray, rows: np.ndarray, seed: int, explain: Explain = reasons.explain
-) -> Randomised:
-    """Shuffle the outcomes, fit the same model again and look what remains of its reasons.
-
-    Parameters
-    ----------
-    data, model
-        The chosen pipeline, fitted.
-    train, rows
-        Row numbers to learn from, and of cases to explain.
-    seed
-        Of all shuffles.
-    explain
-        What is put to the test.
-
-    Returns
-    -------
-    Randomised
-        With r the reasons of the real model and s those of a shuffled one, over all cases, columns and outputs in
-        margin space: retained = sum(r s) / sum(r r), the mean of some shuffles.
-    """
-    from sklearn.base import clone
-
-    learn, rows = drawn(data, train, seed), splits.some(rows, MOST_EXPLAINED, seed)
-    why = _too_few(data, learn)
-    if why:
-        return Randomised(None, None, why)
-    taken = models.inputs_of(model, data)
-    inputs = taken.iloc[rows]
-    background = reasons.background(model, taken.iloc[learn])
-    real = explain(model, data.columns, inputs, background).each
-    size = float((real**2).sum())
-    if size == 0:
-        return Randomised(None, None, NOTHING)
-    random = np.random.default_rng(seed)
-    kept, sizes = [], []
-    for _ in range(DRAWS):
-        outcome = data.outcome.copy()
-        outcome[learn] = random.permutation(outcome[learn])
-        refit = models.fit(clone(model), replace(data, outcome=outcome), learn)
-        background = reasons.background(refit, taken.iloc[learn])
-        other = explain(refit, data.columns, inputs, background).each
-        kept.append(float((real * other).sum()) / size)
-        sizes.append(float(np.sqrt((other**2).sum() / size)))
-    retained, left = abs(float(np.mean(kept))), float(np.mean(sizes))
-    of = f"{DRAWS} shuffles, {amount(len(learn), 'case')}"
-    message = (
-        f"{_share(retained).capitalize()} of the reasons remain when the model learns from shuffled outcomes ({of}); "
-        f"reasons made of chance alone are {_share(left)} as large as the real ones."
-    )
-    return Randomised(retained, left, message)
-
-
 def probes(
     data: Dataset,
     model: Any,
@@ -162,8 +88,14 @@ def probes(
 
     Parameters
     ----------
-    data, model, train, rows, seed, explain
-        As for `randomised`.
+    data, model
+        The chosen pipeline, fitted.
+    train, rows
+        Row numbers to learn from, and of cases to explain.
+    seed
+        Of all shuffles.
+    explain
+        What is put to the test.
     derived
         As in the charter: such columns are weighed together with their sources.
     """
@@ -212,17 +144,13 @@ def probes(
 def _said(ranking: pd.DataFrame, share: float, weak: tuple[str, ...], learnt: int) -> str:
     place = int(ranking["chance"].to_numpy().argmax()) + 1
     said = (
-        f"The heaviest column of pure chance comes {ordinal(place)} of {len(ranking)} and weighs {share:.0%} of the "
+        f"The heaviest column of pure chance comes {_ordinal(place)} of {len(ranking)} and weighs {share:.0%} of the "
         f"heaviest real one ({DRAWS} shuffles, {amount(learnt, 'case')})."
     )
     if not weak:
         return f"{said} Every real column weighs more."
     names = ", ".join(weak[:6]) + (f" and {len(weak) - 6} more" if len(weak) > 6 else "")
     return f"{said} No heavier than chance: {names}."
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}" if value >= 0.01 else "less than 1%"
 
 
 def drawn(data: Dataset, train: np.ndarray, seed: int) -> np.ndarray:
@@ -296,3 +224,15 @@ def chart(probes: Probes, most: int = 12) -> Figure:
         limit_label="chance",
         percent=True,
     )
+
+
+def _ordinal(place: int) -> str:
+    """A place in an order.
+
+    Examples
+    --------
+    >>> [_ordinal(place) for place in (1, 2, 3, 6, 11, 13, 21, 112)]
+    ['1st', '2nd', '3rd', '6th', '11th', '13th', '21st', '112th']
+    """
+    teens = place % 100 in (11, 12, 13)
+    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
