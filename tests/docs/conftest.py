@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from statsmodels.datasets import randhie
+
+from lab2live.charter import loading
+from lab2live.data.sources import tables
 
 from .walking import ROOT, Walk
 
@@ -22,6 +26,8 @@ LOCKED = (
     *("requirements.in", "requirements.lock", "requirements-dev.in", "requirements-dev.lock", "environment.yml"),
     *("LICENSE", ".gitignore", ".gitattributes"),
 )
+# The pages that add own pieces to the demo, in this order; the last one runs it.
+OWN_PIECES = ("howto-features.md", "howto-models.md", "howto-gates.md", "howto-checks.md", "howto-notebooks.md")
 
 
 @pytest.fixture(scope="session")
@@ -33,29 +39,45 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (*CLONED, *LOCKED):
         copy = shutil.copyfile if (ROOT / name).is_file() else partial(shutil.copytree, ignore=ignored)
         copy(ROOT / name, home / "lab2live" / name)
+    visits = randhie.load_pandas().data
+    frequent = (visits.pop("mdvis") >= 5).map({True: "yes", False: "no"})
+    visits.assign(frequent=frequent).to_csv(home / "lab2live" / "visits.csv", index=False)
     return home / "lab2live"
 
 
 @pytest.fixture(scope="session")
 def project(clone: Path) -> Path:
-    """The project of the tutorial, as the tutorial leaves it, with what other pages take for granted.
+    """The demo with all own pieces of the how-tos, run once, and what other pages take for granted.
 
-    `batch.csv`, `batch.parquet`: new cases. `bundle`, `bundle.zip`: what was handed over. `churn`, `parcels`,
+    `batch.csv`, `batch.parquet`: new rows. `bundle`, `bundle.zip`: what was handed over. `churn`, `parcels`,
     `invoices`: projects.
     """
-    walk = Walk(clone.parent, clone, {"8000": free_port()})
-    walk.follow(ROOT / "docs" / "tutorial.md")
-    walk.stop()
-    project = walk.here
-    batch = pd.read_csv(clone / "visits.csv").sample(1000, random_state=0)
+    walk = Walk(clone.parent, clone)
+    walk.type(".venv/bin/cookiecutter --no-input --default-config --output-dir .. .")
+    walk.type("cd ../telecom-churn")
+    for name in OWN_PIECES:
+        assert walk.follow(ROOT / "docs" / name), f"{name} has nothing that is run"
+    for reference in (walk.here / "tests" / "reference").glob("*.ipynb"):
+        reference.unlink()  # they are those of the demo, before anything was added to it
+    return furnished(walk.here)
+
+
+def furnished(project: Path) -> Path:
+    """Lay out beside a run what pages take for granted."""
+    batch = tables.modelling_table(loading.read(project / loading.FILE), 1000, 0)
     batch.to_csv(project / "batch.csv", index=False)
     batch.to_parquet(project / "batch.parquet", index=False)
-    newest = (project / "runs" / "latest").read_text(encoding="utf-8").strip()
+    newest = newest_run(project)
     for name in ("bundle", "bundle.zip"):
-        (project / name).symlink_to(Path("runs", newest, "artefacts", name))
+        (project / name).symlink_to(Path("runs", newest.name, "artefacts", name))
     for name in ("churn", "parcels", "invoices"):
-        (project / name).symlink_to(Path("runs", newest))
+        (project / name).symlink_to(Path("runs", newest.name))
     return project
+
+
+def newest_run(project: Path) -> Path:
+    """The folder of the newest run."""
+    return project / "runs" / (project / "runs" / "latest").read_text(encoding="utf-8").strip()
 
 
 def free_port() -> str:

@@ -7,7 +7,8 @@ alone. What a page cannot have done here it says itself, in a comment that rende
     <!-- run: another command -->          what is run instead of all of them
     <!-- run: this = that -->              what is run instead of one of them, usually the same on a sample
     <!-- run: fails -->                    the last command has to end with exit code 1
-    <!-- file: a name -->                  the block is written as this file
+    <!-- file: a name -->                  the block is written as this file; a notebook's cells begin with `# %% tags`
+    <!-- add: a name -->                   the block is put at the end of this file; in a notebook, before its last cell
     <!-- merge: project.yaml -->           the block's fields are filled in, the others stay
 
 Printed lines are compared in their order: `...` alone stands for any lines, within a line for any text.
@@ -26,6 +27,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import nbformat
 
 from lab2live.charter.yaml import read_yaml, write_yaml
 
@@ -66,7 +69,7 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     """Take a page apart into its fenced blocks."""
     text = page.read_text(encoding="utf-8")
-    pattern = r"(?:<!-- (run|file|merge): (.*?) -->\n+)?^( *)```(\w*)\n(.*?)^ *```"
+    pattern = r"(?:<!-- (run|file|add|merge): (.*?) -->\n+)?^( *)```(\w*)\n(.*?)^ *```"
     for found in re.finditer(pattern, text, re.S | re.M):
         kind, said, indent, language, body = found.groups()
         lines = [line.removeprefix(indent) for line in body.splitlines()]
@@ -116,9 +119,8 @@ class Walk:
         for block in blocks(page):
             kind, said = block.mark
             place = f"{page.name}, line {block.line}"
-            if kind == "file":
-                self._path(said).parent.mkdir(parents=True, exist_ok=True)
-                self._path(said).write_text(self._here(block.text), encoding="utf-8")
+            if kind in ("file", "add"):
+                write(self._path(said), self._here(block.text), kind == "add")
             elif kind == "merge":
                 merge(self._path(said), self._here(block.text))
             elif not is_followed(block):
@@ -219,15 +221,29 @@ class Walk:
         return self.here / name
 
 
+def write(path: Path, text: str, add: bool) -> None:
+    """Write a file, or put a piece at the end of one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix != ".ipynb":
+        with path.open("a" if add else "w", encoding="utf-8") as file:
+            file.write(f"\n\n{text}" if add else text)
+        return
+    pieces = [("", text)] if add else re.findall(r"^# %%([^\n]*)\n(.*?)(?=^# %%|\Z)", text, re.S | re.M)
+    cells = [nbformat.v4.new_code_cell(code.strip(), metadata={"tags": tags.split()}) for tags, code in pieces]
+    notebook = nbformat.read(path, as_version=4) if add else nbformat.v4.new_notebook()
+    notebook.cells = [*notebook.cells[:-1], *cells, *notebook.cells[-1:]]
+    nbformat.write(notebook, path)
+
+
 def merge(path: Path, text: str) -> None:
     """Fill fields in, the way somebody edits a charter: a block into the block, a list or a value over the old one."""
 
     def into(old: Any, new: Any) -> Any:
         if isinstance(old, dict) and isinstance(new, dict):
             return {**old, **{name: into(old.get(name), value) for name, value in new.items()}}
-        if isinstance(old, list) and isinstance(new, list) and all(isinstance(one, dict) for one in [*old, *new]):
-            named = {one.get("name"): one for one in new}
-            kept = [into(one, named.pop(one.get("name"), {})) for one in old]
+        if isinstance(old, list) and isinstance(new, list) and all("name" in one for one in [*old, *new]):
+            named = {one["name"]: one for one in new}
+            kept = [into(one, named.pop(one["name"], {})) for one in old]
             return [*kept, *named.values()]
         return new
 
