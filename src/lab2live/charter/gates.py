@@ -6,13 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from lab2live.charter.yaml import read_yaml
 from lab2live.errors import UserError
-
-if TYPE_CHECKING:
-    from lab2live.charter.schema import GateOverride
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
@@ -91,7 +88,7 @@ class Gate:
     def is_worse(self, value: float, limit: float) -> bool:
         return value > limit if self.better == "lower" else value < limit
 
-    def overridden(self, own: GateOverride | None) -> Gate:
+    def overridden(self, own: Any) -> Gate:
         """The gate with what the charter says about it; refused if its limits no longer make sense."""
         return self if own is None else replace(self, **own.model_dump(exclude_none=True))
 
@@ -129,7 +126,7 @@ def judge(
     message: str,
     *,
     stage: str | None = None,
-    overrides: Mapping[str, GateOverride] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> GateResult:
     """Hold a measured value against the limits of a gate.
 
