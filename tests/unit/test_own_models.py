@@ -357,7 +357,7 @@ def test_what_runs_are_compared_by_gives_the_score_of_the_test_set(
 ) -> None:
     charter, data = generate(kind, 400)
     found, split = climbed(monkeypatch, charter, data, {}), splits.split(charter, data, 0)
-    table = data.raw.assign(y=data.outcome)
+    table = data.raw.assign(y=np.array(data.classes)[data.outcome] if data.classes else data.outcome)
     held_out, test = found.answers.out_of_fold["linear"], found.answers.test["linear"]
     policy = Policy(data.problem, 0.5)
     told = predictions.predictions(charter, table, data, split, policy, held_out, test)
