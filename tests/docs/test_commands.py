@@ -83,6 +83,7 @@ def test_the_commands_of_a_page_run_in_a_clone(name: str, project: Path, clone: 
     assert reader(clone, project).follow(page) == all_of(page)
 
 
+@pytest.mark.slow
 def test_the_commands_about_postgresql_run_against_one(warehouse: int, clone: Path, reader: Reader) -> None:
     walk = reader(clone)
     walk.here, walk.instead = walk.home, {**walk.instead, "5432": str(warehouse)}
