@@ -549,7 +549,7 @@ def test_an_unknown_column_is_refused_with_the_ones_that_are_there(bake, tmp_pat
         ({}, "a,b,y\n", "data_path", "no rows"),
         ({}, "PK\x03\x04" + "x" * 99, "data_path", "cannot be read"),
         ({}, "a,b,y\n1,2,no\n", "target", "nothing to tell apart"),
-        ({}, "a,b,y\n1,2,NA\n1,2,\n", "target", "is empty in all"),
+        ({}, "a,b,y\n1,2,NA\n1,2,\n", "target", "is empty in every row"),
         ({"problem_type": "regression"}, "a,b,y\n1,2,yes\n1,2,no\n", "target", "must be a number"),
         ({}, "a,b,y\n" + "".join(f"1,2,{n}\n" for n in range(21)), "target", "problem_type: regression"),
         ({}, "a,b,y\n" + "".join(f"1,2,c{n}\n" for n in range(21)), "target", "fewer classes"),

@@ -102,13 +102,13 @@ def test_the_rarer_class_is_the_positive_one_by_default(ones: int, twos: int) ->
 
 
 BROKEN: dict[str, tuple[str, list[Any], str]] = {
-    "one class": ("classification", ["a"] * 9, "1 different value"),
-    "too many classes": ("classification", list(range(21)), "21 different value"),
+    "one class": ("classification", ["a"] * 9, "different values: 1,"),
+    "too many classes": ("classification", list(range(21)), "different values: 21,"),
     "words": ("regression", ["1", "2", "three"], "'three'"),
     "infinity": ("regression", [1.0, 2.0, np.inf], "inf"),
     "dates": ("regression", list(pd.to_datetime(["2024-01-01", "2024-01-02"])), "Timestamp"),
-    "nothing known, classes": ("classification", [None] * 3, "empty in all 3 rows"),
-    "nothing known, numbers": ("regression", [np.nan] * 3, "empty in all 3 rows"),
+    "nothing known, classes": ("classification", [None] * 3, "empty in every row (of 3)"),
+    "nothing known, numbers": ("regression", [np.nan] * 3, "empty in every row (of 3)"),
 }
 
 

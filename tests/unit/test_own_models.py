@@ -31,6 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
+from lab2live.charter import metrics
 from lab2live.data import dataset, models, splits
 from lab2live.data.originals import Originals
 from lab2live.errors import UserError
@@ -348,6 +349,23 @@ def test_predictions_are_in_the_labels_of_the_target_and_honest_about_the_traini
         named, with_ids, data, split, Policy("binary", 0.7), held_out, np.full(len(split.test), 0.2)
     )
     assert again["id"].tolist() == [f"n{number}" for number in shown["id"]]
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("binary", "roc_auc"), ("regression", "r2")])
+def test_what_runs_are_compared_by_gives_the_score_of_the_test_set(
+    generate: Any, monkeypatch: pytest.MonkeyPatch, kind: str, metric: str
+) -> None:
+    charter, data = generate(kind, 400)
+    found, split = climbed(monkeypatch, charter, data, {}), splits.split(charter, data, 0)
+    table = data.raw.assign(y=np.array(data.classes)[data.outcome] if data.classes else data.outcome)
+    held_out, test = found.answers.out_of_fold["linear"], found.answers.test["linear"]
+    policy = Policy(data.problem, 0.5)
+    told = predictions.predictions(charter, table, data, split, policy, held_out, test)
+    scored = predictions.scored(told, split, found.answers, "linear")
+    score = metrics.score(metric)(scored["outcome"].to_numpy(), scored["answer"].to_numpy())
+    assert score == pytest.approx(found.ladder.rung("linear").test)
+    assert scored["id"].tolist() == sorted(split.test)
+    assert (data.outcome[scored["id"]] == scored["outcome"]).all()
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])

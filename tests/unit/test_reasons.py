@@ -259,7 +259,7 @@ from lab2live.charter.schema import Charter
 r = np.random.default_rng(0)
 frame = pd.DataFrame(r.normal(size=(300, 2)), columns=["a", "b"]).assign(y=r.choice(["no", "yes"], 300))
 charter = Charter(prediction={"problem_type": "classification", "target": "y"}, sources=[{"name": "s", "uri": "s"}])
-data = cases.dataset(charter, frame)
+data = dataset.dataset(charter, frame)
 for make in (models.linear(data), models.additive(data, 0), models.boosting(data, 0)):
     model = models.fit(make, data, np.arange(300))
     print("shap" in sys.modules, end=" ")

@@ -766,7 +766,7 @@ def test_a_run_folder_that_cannot_be_one_is_refused(tiny: Charter, here: Here, n
 
 
 def test_missing_notebooks_are_a_message(tiny: Charter, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PACKAGE_FOLDER", tiny.folder / "a" / "b")
+    monkeypatch.setattr(notebooks, "SHIPPED", tiny.folder / "a" / "notebooks")
     (tiny.folder / "notebooks" / "04_handoff.ipynb").unlink()
     with pytest.raises(UserError, match="notebooks are not where"):
         runner.run(tiny)
@@ -782,7 +782,7 @@ def test_a_named_folder_elsewhere_is_not_the_newest_run(tiny: Charter, here: Her
 
 def test_smoke_is_small_and_says_so(tiny: Charter, here: Here) -> None:
     run = runner.run(tiny, smoke=True, overrides={"poc": {"sample": 99}})
-    assert here.given["eda"]["sample"] == runner.SMOKE_ROWS
+    assert here.given["eda"]["sample"] == runner.SMOKE["sample"]
     assert here.given["poc"]["sample"] == 99, "what is asked for by name comes first"
     assert "folds" not in here.given["poc"], "only what the notebook declares"
     content = decision.read(run)

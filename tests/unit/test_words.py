@@ -13,9 +13,8 @@ import lab2live
 from lab2live.reporting import formatting
 
 PACKAGE = Path(lab2live.__file__).parent
-ROOM = sorted(
-    path for folder in ("checks", "signal", "silos", "simulation") for path in (PACKAGE / "eda" / folder).glob("*.py")
-)
+FOLDERS = ("eda/checks", "eda/signal", "data/sources", "synthesis")
+ROOM = sorted(path for folder in FOLDERS for path in (PACKAGE / folder).glob("*.py"))
 # What is counted in messages, in the plural.
 COUNTED = re.compile(
     r"^ (?:\w+ )?(?:rows|keys|values|cases|dates|days|hours|times(?! as| smaller)|columns|sources|outcomes|words|texts|"

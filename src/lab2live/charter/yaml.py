@@ -12,6 +12,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from lab2live.errors import UserError
 
@@ -38,6 +39,15 @@ class _Constructor(SafeConstructor):
             return super().construct_object(node, deep)
         except ValueError as error:  # of Python's own, such as for the 31st of February
             raise MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from None
+
+
+class _Representer(SafeRepresenter):
+    def represent_str(self, text: str) -> Any:
+        quoted = "'" if text[:1] in (":", "?") else None  # ruamel leaves it plain in a line, and cannot read that
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=quoted)
+
+
+_Representer.add_representer(str, _Representer.represent_str)
 
 
 def read_yaml(text: str, where: object = "the text") -> Any:
@@ -67,6 +77,7 @@ def read_yaml(text: str, where: object = "the text") -> Any:
 def write_yaml(data: Any, *, leaves_in_line: bool = False) -> str:
     """Write YAML, names in the order of the data; `leaves_in_line` puts the innermost blocks on one line each."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = None if leaves_in_line else False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its stub knows None alone
     yaml.width = 1000 if leaves_in_line else 120

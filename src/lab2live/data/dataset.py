@@ -107,7 +107,7 @@ def dataset(
         raise UserError(
             "The target is not known in any row.",
             where=where,
-            found=f"{prediction.target} is empty in all {len(table):,} rows",
+            found=f"{prediction.target} is empty in every row (of {len(table):,})",
             fix="correct the target, or add the source that knows it",
         )
     raw = labelled(charter, table)
@@ -163,7 +163,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
         raise UserError(
             "The target of a classification needs two classes or a few more.",
             where=where,
-            found=f"{len(classes)} different values, e.g. {', '.join(classes[:5])}",
+            found=f"different values: {len(classes)}, e.g. {', '.join(classes[:5])}",
             expected=f"2 to {MOST_CLASSES}",
             fix=_fix(labels, classes),
         )

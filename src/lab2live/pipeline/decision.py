@@ -195,6 +195,4 @@ def read(run: Path) -> dict[str, Any]:
 
 def exit_code(verdict: Mapping[str, Any]) -> int:
     """0 for go and conditional, 2 for no-go, 1 when a stage broke."""
-    if is_broken(verdict):
-        return 1
-    return 2 if verdict["decision"] == "no-go" else 0
+    return 1 if is_broken(verdict) else 2 if verdict["decision"] == "no-go" else 0

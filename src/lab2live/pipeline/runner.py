@@ -52,8 +52,7 @@ class Node:
         return Path(self.name).with_suffix(".html").name
 
 
-SMOKE_ROWS = 2500
-SMOKE = {"sample": SMOKE_ROWS}
+SMOKE = {"sample": 2500}
 SMOKE_POC = {**SMOKE, "folds": 3, "repeats": 1, "budget": 6, "resamples": 100}
 
 JOURNEY = (

@@ -80,7 +80,8 @@ def create(charter: Charter, wanted: Path | None) -> Path:
         If the folder cannot be made.
     """
     runs = (charter.folder / "runs").resolve()
-    folder = wanted.resolve() if wanted else _new(runs)
+    named = (runs / f"{dt.datetime.now():%Y%m%d-%H%M%S}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
+    folder = wanted.resolve() if wanted else next(path for path in named if not path.exists())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -94,12 +95,6 @@ def create(charter: Charter, wanted: Path | None) -> Path:
     if folder.parent == runs:
         files.write_text(runs / LATEST, folder.name + "\n")
     return folder
-
-
-def _new(runs: Path) -> Path:
-    name = f"{dt.datetime.now():%Y%m%d-%H%M%S}"
-    named = (runs / f"{name}{suffix}" for suffix in ("", *map("-{}".format, range(2, 99))))
-    return next(path for path in named if not path.exists())
 
 
 def take_over(earlier: Path, folder: Path) -> None:

@@ -9,9 +9,12 @@ from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import label
 from lab2live.data.splits import Split
+from lab2live.poc.comparison.answers import Answers
 from lab2live.poc.worth.value import Policy
 
 FILE = "predictions.parquet"
+# From which runs are compared on the same rows, see `portfolio.compare`.
+SCORED = "scored.parquet"
 TITLE = "Predictions of the chosen model"
 
 
@@ -60,6 +63,29 @@ def predictions(
             "split": part,
         }
     )
+
+
+def scored(predicted: pd.DataFrame, split: Split, answers: Answers, name: str) -> pd.DataFrame:
+    """Give what the metric of the chosen model was computed from, row by row of the test set.
+
+    Parameters
+    ----------
+    predicted
+        See `predictions`, whose ids are taken.
+    split
+        Its test rows are those of the answers.
+    answers, name
+        The chosen model's own are taken.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `id`, `outcome` and `answer`, as `metrics.score` takes the last two; sorted as the joined table.
+    """
+    order, answer = np.argsort(split.test, kind="stable"), answers.test[name]
+    codes = answer.argmax(axis=1) if answer.ndim > 1 else answer
+    ids = predicted.loc[predicted["split"] == "test", "id"].to_numpy()
+    return pd.DataFrame({"id": ids, "outcome": answers.test_known[order], "answer": codes[order]})
 
 
 def _predicted(target: pd.Series, data: Dataset, policy: Policy, scores: np.ndarray) -> pd.Series:

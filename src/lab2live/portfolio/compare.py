@@ -15,10 +15,11 @@ from lab2live.charter.loading import FILE
 from lab2live.charter.yaml import read_yaml
 from lab2live.data import intervals
 from lab2live.pipeline import decision, store
+from lab2live.poc import predictions
 from lab2live.reporting.formatting import gate_view, number
 
 # What the metric of a run was computed from, row by row of the test set: id, outcome, answer.
-SCORED = "artefacts/scored.parquet"
+SCORED = f"artefacts/{predictions.SCORED}"
 Row = dict[str, str]
 
 

@@ -16,6 +16,7 @@ from lab2live.eda.checks.findings import ALL_SOURCES, Finding, Skip
 from lab2live.eda.checks.survey import Survey
 from lab2live.errors import UserError
 from lab2live.pipeline import hooks
+from lab2live.reporting.formatting import amount
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -216,7 +217,7 @@ def _unmet(declared: Declared, survey: Survey) -> str | None:
     if lacking:
         return f"{survey.name} has no column {', '.join(lacking)}, which the check needs."
     if survey.rows < declared.min_rows:
-        return f"{survey.name} has {survey.rows:,} rows, and the check needs {declared.min_rows:,}."
+        return f"{survey.name} has {amount(survey.rows, 'row')}, and the check needs {declared.min_rows:,}."
     return None
 
 
