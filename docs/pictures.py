@@ -1,4 +1,4 @@
-"""Takes the pictures of a run for the README: `.venv/bin/python docs/pictures.py RUN`. Look at them afterwards."""
+"""Takes the picture of a run for the README: `.venv/bin/python docs/pictures.py RUN`. Look at it afterwards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # Name of the picture -> page of the run, width and height of the window.
 PICTURES = {
     "index-desktop": ("index.html", 1200, 1500),
-    "index-phone": ("index.html", 400, 1100),
-    "02_poc": ("02_poc.html", 1000, 1900),
 }
 COLOURS = 128  # enough for pages of text, and a quarter of the size
 

@@ -88,7 +88,7 @@ def check_options(page: str, words: list[str]) -> None:
 
 def check_targets(page: str, words: list[str]) -> None:
     makefiles = [ROOT / "Makefile", ROOT / "template" / "{{cookiecutter.project_slug}}" / "Makefile"]
-    targets = {name for file in makefiles for name in re.findall(r"^(\w+):", file.read_text(encoding="utf-8"), re.M)}
+    targets = {name for file in makefiles for name in re.findall(r"^([\w-]+):", file.read_text(encoding="utf-8"), re.M)}
     named = {word for word in words if "=" not in word and not word.startswith("-")}
     assert named <= targets, f"{page}: make {' '.join(words)}"
 
