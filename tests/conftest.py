@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# Two workers with a thread per core each wait for one another longer than they work; set before numpy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
 # On a server a red test must mean a change, not a new random draw; at home the search goes on.

@@ -112,7 +112,7 @@ def test_an_installed_wheel_gives_the_same_wheel_again(bake, environment, tmp_pa
     project = bake()
     scripts = environment(project)
     code = (
-        "import pathlib, sys, lab2live; from lab2live.handoff.deploying import wheel; name, content = wheel.build();"
+        "import pathlib, sys, lab2live; from lab2live import wheel; name, content = wheel.build();"
         "pathlib.Path(name).write_bytes(content); print(lab2live.__version__, lab2live.__file__)"
     )
     done = subprocess.run([scripts / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

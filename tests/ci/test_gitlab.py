@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import newest_run
+
+pytestmark = pytest.mark.slow  # a whole journey
 
 
 def test_the_gitlab_job_of_a_project_whose_data_stay_at_home_runs_on_their_description(
@@ -24,7 +28,7 @@ def test_the_gitlab_job_of_a_project_whose_data_stay_at_home_runs_on_their_descr
     verdict = json.loads((newest_run(job.workspace) / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["run"]["stand_ins"] == ["cases"]
     assert verdict["decision"] in ("conditional", "no-go")
-    assert [stage["status"] for stage in verdict["run"]["stages"]] == ["done"] * 4
+    assert [stage["status"] for stage in verdict["run"]["stages"]] == ["done"] * 5
     assert "runs/verdict.md" in job.uploads["runs/"]
     summary = (job.workspace / "runs/verdict.md").read_text(encoding="utf-8")
     assert "**On stand-in data (cases); on small samples (--smoke)**" in summary

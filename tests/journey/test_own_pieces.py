@@ -69,6 +69,8 @@ CHECKS = '''"""Checks of our own."""
 
 from lab2live import Finding, check
 
+pytestmark = pytest.mark.slow  # a whole journey
+
 
 @check("own.large_a", requirement="L4b", needs=("a",))
 def large_a(source):
@@ -127,7 +129,6 @@ def run(project: Path) -> Path:
     return newest_run(project)
 
 
-@pytest.mark.slow
 def test_own_candidates_are_compared_and_one_wins(run: Path) -> None:
     ladder = read(run / "results" / "poc.json")["ladder"]
     names = {rung["name"] for rung in ladder["rungs"]}
@@ -138,7 +139,6 @@ def test_own_candidates_are_compared_and_one_wins(run: Path) -> None:
     assert any("models.py" in text and "broken" in text for text in problems)
 
 
-@pytest.mark.slow
 def test_the_winner_is_explained_exported_and_served(project: Path, run: Path) -> None:
     gates = {gate["id"]: gate for gate in read(run / "verdict.json")["gates"]}
     for name in ("explainability.additivity", "handoff.parity", "handoff.reload", "handoff.fault_injection"):
@@ -167,7 +167,6 @@ def test_the_winner_is_explained_exported_and_served(project: Path, run: Path) -
         serving.wait(30)
 
 
-@pytest.mark.slow
 def test_the_own_gate_turns_the_verdict_and_the_own_notebook_is_a_stage(run: Path) -> None:
     verdict = read(run / "verdict.json")
     gate = next(gate for gate in verdict["gates"] if gate["id"] == "own.contacts")
@@ -178,7 +177,6 @@ def test_the_own_gate_turns_the_verdict_and_the_own_notebook_is_a_stage(run: Pat
     assert "06_own_analysis.html" in index and "Contacts" in index
 
 
-@pytest.mark.slow
 def test_own_checks_find_skip_and_break_beside_the_others(run: Path) -> None:
     found = read(run / "results" / "eda.json")
     (own,) = [finding for finding in found["findings"] if finding["check"] == "own.large_a"]
@@ -190,7 +188,6 @@ def test_own_checks_find_skip_and_break_beside_the_others(run: Path) -> None:
     assert outliers["status"] == "warn"
 
 
-@pytest.mark.slow
 def test_the_own_notebook_is_recorded_and_compared(project: Path, run: Path) -> None:
     call(*CLI, "record", cwd=project)
     reference = project / "tests" / "reference" / "06_own_analysis.ipynb"

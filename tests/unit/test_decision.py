@@ -234,7 +234,7 @@ def test_a_piece_of_ones_own_that_cannot_be_used_is_a_condition() -> None:
     results = {"poc": {**result("poc", *PASSED), "problems": ["`candidates` failed.\n  where: models.py"]}}
     content = verdict.compose(CHARTER, results, {}, {}, problems=["gates.py is broken."])
     assert content["decision"] == "conditional"
-    assert content["reasons"] == ["gates.py is broken.", "`candidates` failed."]
+    assert content["reasons"] == ["gates.py is broken.", "`candidates` failed. where: models.py"]
     assert content["run"]["problems"][1].endswith("models.py")
 
 

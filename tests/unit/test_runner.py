@@ -890,7 +890,43 @@ def test_own_gates_that_cannot_be_read_are_a_condition_and_the_rest_stands(tiny:
     content = decision.read(run)
     assert set(statuses(run).values()) == {"done"}
     assert "gates.py" in content["run"]["problems"][0]
-    assert "`GATES` has to be a list of gates." in content["reasons"]
+    assert any(reason.startswith("`GATES` has to be a list of gates") for reason in content["reasons"])
+
+
+TWO = """
+from lab2live import Gate
+asks = {"requirement": "B3", "question": "Few?", "better": "lower", "fail": 0}
+GATES = [Gate(id="own.calls", title="Calls", must_pass=True, **asks), %s]
+"""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["Gate(id='eda.signal', title='Taken', **asks)", "Gate(id='own.calls', title='Twice', **asks)", "3"],
+)
+def test_one_own_gate_that_cannot_be_used_does_not_take_the_others_with_it(
+    tiny: Charter, here: Here, wrong: str
+) -> None:
+    charter = own_notebook(tiny)
+    (tiny.folder / "src" / "tiny" / "gates.py").write_text(TWO % wrong)
+    run = runner.run(charter, overrides={"own_analysis": {"value": 2}})
+    assert gate_of(run, "own.calls")["status"] == "fail"
+    content = decision.read(run)
+    assert content["decision"] == "no-go"
+    assert "gates.py" in content["run"]["problems"][0]
+
+
+@pytest.mark.parametrize("limits", ["own.calls: {warn: 9}", "own.cals: {warn: 9}"])
+def test_limits_of_an_own_gate_that_cannot_be_are_told_and_cost_no_verdict(
+    tiny: Charter, here: Here, limits: str
+) -> None:
+    charter = own_notebook(tiny)
+    charter.file.write_text(charter.file.read_text() + f"gates: {{{limits}}}\n")
+    run = runner.run(charters.read(charter.file))
+    content = decision.read(run)
+    assert gate_of(run, "own.calls")["status"] == "pass"
+    assert "project.yaml" in content["run"]["problems"][0] and "own.cal" in content["run"]["problems"][0]
+    assert content["decision"] == "conditional"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -101,7 +102,8 @@ def _simulated(charter: Charter, source: Source) -> Source:
 def _nearest_charter() -> Charter:
     here = Path.cwd()
     notebook = Path(os.environ.get("JPY_SESSION_NAME") or here / FILE)  # Jupyter says which notebook a kernel serves
-    places = [folder for start in (here, notebook.parent) for folder in (start, *start.parents)]
+    places = [folder for start in (here, notebook.parent, Path(sys.prefix)) for folder in (start, *start.parents)]
+    # an environment lies in its project's folder, and papermill says of no notebook where it lies; and
     # this package may be installed in editable form from the template's own checkout: then the demo can be meant
     for folder in [*places, *PACKAGE_FOLDER.parents]:
         if folder in places and (folder / FILE).is_file() and folder != DEMO_CHARTER.parent:

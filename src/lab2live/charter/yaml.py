@@ -70,7 +70,7 @@ def read_yaml(text: str, where: object = "the text") -> Any:
             "This is not valid YAML.",
             where=f"{where}{line}",
             found=getattr(error, "problem", None) or str(error).partition("\n")[0],
-            fix='look at that line and the one above: indentation, a missing colon, or a text that needs "quotes"',
+            fix="look at that line and the one above: indentation, a colon, quotes, or a name that stands twice",
         ) from None
 
 

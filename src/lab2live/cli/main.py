@@ -35,8 +35,6 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # What typer raises for a command line it does not understand: it brings a click of its own and publishes only an heir.
 USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-# What typer makes of Ctrl-C.
-INTERRUPTED = 130
 LOOPBACK = "127.0.0.1"
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 LOOKS = {"go": "bold green", "conditional": "bold yellow", "no-go": "bold red"}
@@ -145,7 +143,7 @@ def run(
     content = decision.read(folder)
     show(content)
     console.print(f"\nOpen this page:  {escape(str(folder / 'index.html'))}")
-    if (folder / "artefacts" / "bundle").is_dir():
+    if any(each["stage"] == "handoff" and each["status"] in ("done", "kept") for each in content["run"]["stages"]):
         console.print(f"Ask the model:   {escape(typed())} ask {escape(shlex.quote(str(folder)))}")
     raise typer.Exit(decision.exit_code(content))
 
@@ -495,7 +493,7 @@ def main() -> int:
             stream.reconfigure(errors="replace")  # a Windows console may not know every character
     try:
         result = typer.main.get_command(app).main(prog_name="lab2live", standalone_mode=False)
-        if result == INTERRUPTED:
+        if result == 130:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UserError as error:

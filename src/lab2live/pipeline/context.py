@@ -62,9 +62,8 @@ class RunContext:
         UserError
             If there is no such gate.
         """
-        judged = gates.judge(
-            self._gate(gate_id), evidence.value, evidence.message, stage=self.name, overrides=self.charter.gates
-        )
+        gate, overrides = self._gate(gate_id)
+        judged = gates.judge(gate, evidence.value, evidence.message, stage=self.name, overrides=overrides)
         self.gates = [gate for gate in self.gates if gate.id != gate_id] + [judged]
         self.keep(**evidence.data)
         if evidence.table is not None:
@@ -73,12 +72,16 @@ class RunContext:
             self.figure(gate_id.rpartition(".")[2], evidence.figure)
         display(show.gate(judged))
 
-    def _gate(self, gate_id: str) -> Gate:
-        own = hooks.own_gates(self.charter) if gate_id.startswith(gates.OWN) else {}
-        known = {**gates.CATALOGUE, **own}
-        if gate_id not in known:
-            raise unknown_gate(gate_id, known, where=f"run.show of the stage `{self.name}`")
-        return known[gate_id]
+    def _gate(self, gate_id: str) -> tuple[Gate, Any]:
+        """Give a gate and what still moves its limits: own ones come with what the charter says."""
+        if gate_id in gates.CATALOGUE:
+            return gates.CATALOGUE[gate_id], self.charter.gates
+        own, problems = hooks.own_gates(self.charter)
+        if gate_id in own:
+            return own[gate_id], None
+        if problems and gate_id.startswith(gates.OWN) and not own:
+            raise UserError(problems[0])
+        raise unknown_gate(gate_id, {**gates.CATALOGUE, **own}, where=f"run.show of the stage `{self.name}`")
 
     def keep(self, **evidence: Any) -> None:
         """Keep evidence for the results file: anything JSON can say, numpy included."""

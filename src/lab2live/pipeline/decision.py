@@ -15,6 +15,7 @@ from lab2live.errors import UserError
 from lab2live.reporting.formatting import is_broken
 
 Decision = Literal["go", "conditional", "no-go"]
+Results = Mapping[str, Mapping[str, Any]]
 
 FILE = "verdict.json"
 LESSONS = "lessons.yaml"
@@ -55,7 +56,7 @@ def decide(
     reasons = [_reason(gate) for gate in found if gate.status == "fail"]
     reasons += [_reason(gate) for gate in found if gate.must_pass and gate.status == "skip"]
     reasons += [_reason(gate) for gate in found if gate.status == "warn"]
-    reasons += [problem.partition("\n")[0] for problem in problems]
+    reasons += [" ".join(problem.split()) for problem in problems]
     if demo:
         reasons.append("The numbers are about the simulated demo, not about your business.")
     if stand_ins:
@@ -70,10 +71,7 @@ def _reason(gate: GateResult) -> str:
 
 
 def collect(
-    charter: Charter,
-    results: Mapping[str, Mapping[str, Any]],
-    why_not: Mapping[str, str],
-    own: Iterable[Gate] = (),
+    charter: Charter, results: Results, why_not: Mapping[str, str], own: Iterable[Gate] = ()
 ) -> list[GateResult]:
     """Gather the gates of all stages in the order of the catalogue, then the project's own.
 
@@ -98,15 +96,12 @@ def collect(
     return [
         judged.get(gate.id) or gates.judge(gate, None, why_not.get(gate.stage, missing), overrides=charter.gates)
         for gate in gates.CATALOGUE.values()
-    ] + [
-        judged.get(gate.id) or gates.judge(gate, None, "No notebook showed it.", overrides=charter.gates)
-        for gate in own
-    ]
+    ] + [judged.get(gate.id) or gates.judge(gate, None, "No notebook of this run showed it.") for gate in own]
 
 
 def compose(
     charter: Charter,
-    results: Mapping[str, Mapping[str, Any]],
+    results: Results,
     why_not: Mapping[str, str],
     run: Mapping[str, Any],
     own: Iterable[Gate] = (),

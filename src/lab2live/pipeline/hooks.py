@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab2live.charter import gates
 from lab2live.charter.gates import Gate
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import Charter, unknown_gate
 from lab2live.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lab2live.data.dataset import Dataset
 
-TESTS = "run the project's own tests: pytest tests"
+FIX = "correct that file; `make test` runs its tests"
 
 
 def module(charter: Charter, name: str) -> ModuleType | None:
@@ -56,9 +56,9 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     try:
         found = importlib.import_module(full_name)
     except (Exception, SystemExit) as error:  # the user's code: whatever it raises is theirs to read
-        problem, expected = f"The project's own module `{full_name}` cannot be imported.", home / f"{name}.py"
-        fix = "correct the module, or the package name in the charter"
-        raise _own(where, problem, f"{type(error).__name__}: {error}", expected, fix) from error
+        problem, file = f"The project's own module `{full_name}` cannot be imported.", home / f"{name}.py"
+        place, told = str(file) if file.is_file() else where, f"{type(error).__name__}: {error}"
+        raise _own(place, problem, told, file, "correct the module, or the package name in the charter") from error
     if home.is_dir() and not Path(found.__file__ or "").resolve().is_relative_to(home.resolve()):
         problem = "Another package has the name of the project's own, and Python found that one."
         fix = "rename the project's package, or run in an environment without the other one"
@@ -121,33 +121,36 @@ def candidates(charter: Charter, seed: int) -> dict[str, Any]:
     return {str(name): estimator for name, estimator in found.items()}
 
 
-def own_gates(charter: Charter) -> dict[str, Gate]:
-    """Give the project's own gates by id.
+def own_gates(charter: Charter) -> tuple[dict[str, Gate], list[str]]:
+    """Give the project's own gates by id, with what the charter says about them; and what is wrong with others.
 
-    Raises
-    ------
-    UserError
-        If `GATES` is no list of gates, or an id is taken or does not start with `own.`.
+    One that cannot be used does not take the others with it.
     """
-    found = module(charter, "gates")
-    if found is None:
-        return {}
-    listed = getattr(found, "GATES", None)
-    if not isinstance(listed, list | tuple) or not all(isinstance(gate, Gate) for gate in listed):
-        raise _own(found, "`GATES` has to be a list of gates.", f"{listed!r}"[:200], "GATES = [Gate(id=...), ...]")
+    try:
+        found = module(charter, "gates")
+    except UserError as error:
+        return {}, [str(error)]
+    listed = getattr(found, "GATES", None) if found else []
     known: dict[str, Gate] = {}
-    for gate in listed:
-        if gate.id in gates.CATALOGUE or not gate.id.startswith(gates.OWN):
-            raise _own(found, "The id of an own gate starts with `own.`.", gate.id, f"own.{gate.id.rpartition('.')[2]}")
-        if gate.id in known:
-            raise _own(found, "Two own gates have one id.", gate.id, "an id of its own for each")
-        known[gate.id] = gate
-    return known
+    problems: list[UserError] = []
+    for gate in listed if isinstance(listed, list | tuple) else [listed]:
+        if not isinstance(gate, Gate) or not gate.id.startswith(gates.OWN) or gate.id in known:
+            problem = "`GATES` has to be a list of gates whose ids start with `own.`, each once."
+            problems.append(_own(found, problem, f"{gate!r}"[:200], "GATES = [Gate(id='own.contacts', ...), ...]"))
+        else:
+            try:
+                known[gate.id] = gate
+                known[gate.id] = gate.overridden(charter.gates.get(gate.id))
+            except UserError as error:  # its own limits hold
+                where = f"{charter.file}, field `gates.{gate.id}`"
+                problems.append(UserError(error.problem, where=where, fix="correct warn and fail there"))
+    wrong = [name for name in charter.gates if name.startswith(gates.OWN) and name not in known]
+    problems += [unknown_gate(name, known, f"{charter.file}, field `gates`") for name in wrong]
+    return known, list(map(str, problems))
 
 
-def _own(where: ModuleType | str, problem: str, found: object, expected: object, fix: str = TESTS) -> UserError:
-    place = where if isinstance(where, str) else where.__file__
-    return UserError(problem, where=place, found=found, expected=expected, fix=fix)
+def _own(where: ModuleType | str | None, problem: str, found: object, expected: object, fix: str = FIX) -> UserError:
+    return UserError(problem, where=getattr(where, "__file__", where), found=found, expected=expected, fix=fix)
 
 
 def rule_is_example(charter: Charter) -> bool:
@@ -182,8 +185,9 @@ def _call(owner: ModuleType, name: str, given: Any) -> Any:
     try:
         return getattr(owner, name)(given)
     except (Exception, SystemExit) as error:  # the user's code again
-        columns = (
-            f" that works on the columns {', '.join(map(str, given.columns))}" if hasattr(given, "columns") else ""
+        columns = ", ".join(map(str, getattr(given, "columns", ())))
+        told, expected = (
+            f"{type(error).__name__}: {error}",
+            f"a function `{name}`" + f" that works on the columns {columns}" * bool(columns),
         )
-        told, expected = f"{type(error).__name__}: {error}", f"a function `{name}`{columns}"
         raise _own(owner, f"`{name}` of the project's own package failed.", told, expected) from error

@@ -391,10 +391,7 @@ class _Run:
             "inputs": store.inputs(charter),
             "stages": [{key: value for key, value in record.items() if key != "why"} for record in records],
         }
-        try:
-            own, problems = hooks.own_gates(charter), []
-        except UserError as error:
-            own, problems = {}, [str(error)]
+        own, problems = hooks.own_gates(charter)
         content = decision.compose(charter, results, why_not, facts, own.values(), problems)
         files.write_json(self.folder / decision.FILE, content)
         files.write_bytes(self.folder / CHARTER, charter.file.read_bytes())

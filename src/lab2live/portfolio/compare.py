@@ -112,6 +112,9 @@ def _flat(value: Any, path: str = "") -> Iterable[tuple[str, str]]:
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for number, one in enumerate(value):
+            yield from _flat(one, f"{path}[{number}]")
     else:
         yield path, str(value)
 
