@@ -335,7 +335,11 @@ def test_a_gate_that_is_not_there_is_a_message(project: Path, name: str, says: s
         begin(project).show(name, Evidence(1.0, "Measured."))
 
 
-def test_a_gate_of_the_projects_own_can_be_shown_by_any_notebook(project: Path) -> None:
+def test_a_gate_of_the_projects_own_can_be_shown_by_any_notebook(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "tiny"]:
+        monkeypatch.delitem(sys.modules, name)  # another project of these tests has a package of that name
     gate = "Gate(id='own.calls', requirement='B3', title='Calls', question='Few?', better='lower', fail=10)"
     (project / "src" / "tiny" / "gates.py").write_text(f"from lab2live import Gate\nGATES = [{gate}]\n")
     (project / "src" / "tiny" / "__init__.py").write_text("")

@@ -136,7 +136,9 @@ def test_a_rule_may_name_classes(tmp_path: Path) -> None:
 def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path, code: str | None) -> None:
     with pytest.raises(UserError, match=r"mine.features") as caught:
         hooks.module(project(tmp_path, code), "features")
-    assert caught.value.details["where"] == f"{tmp_path / 'project.yaml'}, field `project.package`"
+    file = tmp_path / "src" / "mine" / "features.py"
+    where = f"{tmp_path / 'project.yaml'}, field `project.package`" if code is None else str(file)
+    assert caught.value.details["where"] == where
 
 
 @pytest.mark.parametrize("package", ["no_such_package", "..", "../mine", "mine.deeper", ""])

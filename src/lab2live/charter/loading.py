@@ -102,12 +102,13 @@ def _simulated(charter: Charter, source: Source) -> Source:
 def _nearest_charter() -> Charter:
     here = Path.cwd()
     notebook = Path(os.environ.get("JPY_SESSION_NAME") or here / FILE)  # Jupyter says which notebook a kernel serves
-    places = [folder for start in (here, notebook.parent, Path(sys.prefix)) for folder in (start, *start.parents)]
-    # an environment lies in its project's folder, and papermill says of no notebook where it lies; and
+    places = [folder for start in (here, notebook.parent) for folder in (start, *start.parents)]
+    # papermill says of no notebook where it lies, but an environment lies in the folder of its project
+    for folder in [*places, *Path(sys.prefix).parents]:
+        if (folder / FILE).is_file() and folder != DEMO_CHARTER.parent:
+            return read(folder / FILE)
     # this package may be installed in editable form from the template's own checkout: then the demo can be meant
     for folder in [*places, *PACKAGE_FOLDER.parents]:
-        if folder in places and (folder / FILE).is_file() and folder != DEMO_CHARTER.parent:
-            return read(folder / FILE)
         if (folder / "template" / "cookiecutter.json").is_file():  # the mark of the template's own checkout
             return read(DEMO_CHARTER, folder=folder)
     raise UserError(

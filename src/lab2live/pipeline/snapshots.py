@@ -18,7 +18,6 @@ from lab2live.pipeline import decision, notebooks, runner
 TIMES = "times"
 # The tag of a cell that shows single rows: not recorded where the data are personal, as references go into git.
 ROWS = "single-rows"
-COMPARED = "nbval-check-output"
 # Notebooks beside the journey: the portfolio shows made-up projects, the monitoring a rehearsal on this run.
 PORTFOLIO, MONITORING = "portfolio.ipynb", "05_monitoring.ipynb"
 
@@ -81,7 +80,7 @@ def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
         cell.id = f"{stage}-{number:02d}"
         tags = cell.metadata.get("tags", [])
         hidden = TIMES in tags or (personal and ROWS in tags)
-        tags = [tag for tag in tags if not (hidden and tag == COMPARED)]
+        tags = [tag for tag in tags if not (hidden and tag == "nbval-check-output")]
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             count += 1
