@@ -15,6 +15,7 @@ import pytest
 
 from tests.journey.conftest import call, newest_run, read
 
+pytestmark = pytest.mark.slow  # a whole journey
 CLI = (sys.executable, "-m", "lab2live")
 
 MODELS = '''"""Candidates of our own."""
@@ -69,8 +70,6 @@ CHECKS = '''"""Checks of our own."""
 
 from lab2live import Finding, check
 
-pytestmark = pytest.mark.slow  # a whole journey
-
 
 @check("own.large_a", requirement="L4b", needs=("a",))
 def large_a(source):
@@ -112,6 +111,7 @@ def project(bake: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory)
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     notebook = made / "notebooks" / "06_own_analysis.ipynb"
     content = read(notebook)
+    content["cells"] = [one for one in content["cells"] if "own.rows" not in "".join(one["source"])]
     cell = next(one for one in reversed(content["cells"]) if "run.close()" in "".join(one["source"]))
     cell["source"] = [
         "from lab2live import Evidence\n",

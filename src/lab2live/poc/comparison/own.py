@@ -49,7 +49,8 @@ def candidates(
 def _unusable(estimator: Any) -> str:
     from sklearn.base import clone
 
-    if isinstance(estimator, type) or not all(callable(getattr(estimator, name, None)) for name in ("fit", "predict")):
+    # asked of its class: a stack has no `predict` of its own before it is fitted
+    if isinstance(estimator, type) or not all(hasattr(type(estimator), name) for name in ("fit", "predict")):
         return f"it is no estimator with `fit` and `predict`, but {estimator!r:.100}"
     try:
         clone(estimator)
