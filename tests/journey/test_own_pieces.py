@@ -142,7 +142,7 @@ def test_own_candidates_are_compared_and_one_wins(run: Path) -> None:
 def test_the_winner_is_explained_exported_and_served(project: Path, run: Path) -> None:
     gates = {gate["id"]: gate for gate in read(run / "verdict.json")["gates"]}
     assert gates["handoff.parity"]["status"] == "warn" and "skops" in gates["handoff.parity"]["message"]
-    for name in ("explainability.additivity", "handoff.reload", "handoff.fault_injection"):
+    for name in ("explainability.additivity", "handoff.reload", "handoff.row_invariance"):
         assert gates[name]["status"] == "pass", gates[name]["message"]
     bundle = run / "artefacts" / "bundle"
     trusted = read(bundle / "manifest.json")["trusted_types"]
