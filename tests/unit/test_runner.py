@@ -581,8 +581,12 @@ def test_a_changed_parameter_executes_its_stage_and_what_follows(tiny: Charter, 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": 1}'])
 def test_an_earlier_verdict_that_cannot_be_read_stands_in_nobodys_way(tiny: Charter, here: Here, text: str) -> None:
     run = runner.run(tiny)
+    here.names()
     (run / "verdict.json").write_text(text)
-    follows_the_contract(runner.run(tiny))
+    assert runner.run(tiny) == run
+    assert here.names() == [], "what the stages found lies in files of their own"
+    assert set(statuses(run).values()) == {"kept"}
+    follows_the_contract(run)
 
 
 @pytest.mark.parametrize("name", ["", "gone", "\n"])
