@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from lab2live.cli import main as cli
 from lab2live.cli.main import parse_settings
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
-from lab2live.pipeline import runner
+from lab2live.pipeline import notebooks, runner
 from lab2live.pipeline.runner import JOURNEY
 
 CHARTER = """\
@@ -30,6 +31,7 @@ sources: [{name: "table [red]", uri: table.csv}]
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "project.yaml").write_text(CHARTER)
+    shutil.copytree(notebooks.SHIPPED, tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAB2LIVE_PROJECT", raising=False)
     return tmp_path
@@ -313,6 +315,25 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no such bundle") as told:
         cli._bundle(tmp_path / "bundle.zip", None)
     assert "bundle.zip" in str(told.value)
+
+
+@pytest.mark.parametrize("status", ["done", "kept", "not run", "failed"])
+def test_the_bundle_of_an_earlier_model_is_not_offered(project: Path, status: str) -> None:
+    """A run takes over what the one before it had; its bundle is its own once it has come to its handoff."""
+    run = made_up(project / "runs" / "1")
+    inside = run / "artefacts" / "bundle"
+    inside.mkdir(parents=True)
+    content = verdict.read(run)
+    handoff = next(stage for stage in content["run"]["stages"] if stage["stage"] == "handoff")
+    handoff["status"] = status
+    (run / verdict.FILE).write_text(json.dumps(content))
+    if status in ("done", "kept"):
+        assert cli._bundle(run, None) == inside
+        return
+    with pytest.raises(UserError, match="an earlier model") as told:
+        cli._bundle(run, None)
+    assert "lab2live run" in str(told.value)
+    assert cli._bundle(inside, None) == inside, "who names it knows what it is"
 
 
 @pytest.mark.parametrize(

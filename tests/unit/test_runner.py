@@ -309,6 +309,9 @@ def test_a_broken_notebook_is_not_recorded(
 
 def test_the_demo_is_recorded_in_the_templates_checkout_only(project: Charter, monkeypatch: pytest.MonkeyPatch) -> None:
     demo = project.model_copy(update={"file": charters.DEMO_CHARTER})
+    monkeypatch.setattr(
+        notebooks, "SHIPPED", project.folder / "notebooks"
+    )  # installed, there is no template beside them
     with pytest.raises(UserError, match="template's own checkout"):
         list(snapshots.record(demo))
 
@@ -724,6 +727,23 @@ def test_a_run_can_be_read_while_it_runs(tiny: Charter, here: Here) -> None:
     assert [list(now.values()).count("done") for now in seen] == [0, 1, 2, 3]
 
 
+def test_a_killed_stage_leaves_no_verdict_of_the_run_before(tiny: Charter, here: Here) -> None:
+    """What a run has taken over from a finished one is not its own result."""
+
+    class Killed(runner.Progress):
+        def started(self, node: Node) -> None:
+            raise MemoryError
+
+    first = runner.run(tiny)
+    with pytest.raises(MemoryError):
+        runner.run(tiny, only="poc", force=True, progress=Killed())
+    run = store.newest_in(tiny.folder)
+    assert run not in (None, first)
+    facts = decision.read(run)["run"]
+    assert (facts["id"], facts["state"]) == (run.name, "running")
+    assert statuses(run) == {"eda": "kept", "poc": "not run", "explainability": "kept", "handoff": "kept"}
+
+
 def test_progress_hears_every_step(tiny: Charter, here: Here) -> None:
     heard: list[tuple[Any, ...]] = []
 
@@ -773,8 +793,8 @@ def test_a_run_folder_that_cannot_be_one_is_refused(tiny: Charter, here: Here, n
     assert {path: path.read_bytes() for path in tiny.folder.rglob("*") if path.is_file()} == before
 
 
-def test_missing_notebooks_are_a_message(tiny: Charter, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebooks, "SHIPPED", tiny.folder / "a" / "notebooks")
+def test_missing_notebooks_are_a_message(tiny: Charter, here: Here) -> None:
+    """Those that lab2live ships are not executed in their place: the project's own may say something else."""
     (tiny.folder / "notebooks" / "04_handoff.ipynb").unlink()
     with pytest.raises(UserError, match="notebooks are not where"):
         runner.run(tiny)

@@ -143,7 +143,7 @@ def run(
     content = decision.read(folder)
     show(content)
     console.print(f"\nOpen this page:  {escape(str(folder / 'index.html'))}")
-    if any(each["stage"] == "handoff" and each["status"] in ("done", "kept") for each in content["run"]["stages"]):
+    if _has_come_to_its_bundle(content):
         console.print(f"Ask the model:   {escape(typed())} ask {escape(shlex.quote(str(folder)))}")
     raise typer.Exit(decision.exit_code(content))
 
@@ -363,13 +363,19 @@ def _bundle(folder: Path | None, project: str | None) -> Path:
     if folder is None and not inside.is_dir():
         fix = "let it come to its last stage: lab2live run --keep-going"
         raise UserError("The newest run has no bundle.", where=found, expected=inside, fix=fix)
+    if (found / decision.FILE).is_file() and inside.is_dir() and not _has_come_to_its_bundle(decision.read(found)):
+        problem = "The bundle in this run holds an earlier model: the run has not come to its handoff since."
+        raise UserError(problem, where=inside, fix="let it come to its last stage: lab2live run")
     return _unpacked(found) if found.is_file() else inside if inside.is_dir() else found
+
+
+def _has_come_to_its_bundle(content: Mapping[str, Any]) -> bool:
+    return any(each["stage"] == "handoff" and each["status"] in ("done", "kept") for each in content["run"]["stages"])
 
 
 def _unpacked(file: Path) -> Path:
     """Unpack a bundle for as long as this process runs; a reload reads the folder, not the file."""
     import atexit
-    import shutil
     import tempfile
 
     from lab2live.handoff.deploying import archive

@@ -186,8 +186,6 @@ def _call(owner: ModuleType, name: str, given: Any) -> Any:
         return getattr(owner, name)(given)
     except (Exception, SystemExit) as error:  # the user's code again
         columns = ", ".join(map(str, getattr(given, "columns", ())))
-        told, expected = (
-            f"{type(error).__name__}: {error}",
-            f"a function `{name}`" + f" that works on the columns {columns}" * bool(columns),
-        )
+        expected = f"a function `{name}`" + f" that works on the columns {columns}" * bool(columns)
+        told = f"{type(error).__name__}: {error}"
         raise _own(owner, f"`{name}` of the project's own package failed.", told, expected) from error

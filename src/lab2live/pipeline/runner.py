@@ -107,12 +107,12 @@ def nodes_of(charter: Charter) -> tuple[Node, ...]:
 
 def home_of(charter: Charter) -> Path:
     """Find the folder whose `notebooks/` are executed: the project, or, for the demo, where they are shipped."""
-    for folder in (charter.folder, notebooks.SHIPPED.parent):
-        if all((folder / node.notebook).is_file() for node in JOURNEY):
-            return folder
+    folder = notebooks.SHIPPED.parent if charter.file == DEMO_CHARTER else charter.folder
+    if all((folder / node.notebook).is_file() for node in JOURNEY):
+        return folder
     raise UserError(
         "The notebooks are not where they should be.",
-        where=charter.folder / "notebooks",
+        where=folder / "notebooks",
         expected=", ".join(node.name for node in JOURNEY),
         fix="restore them: git checkout notebooks",
     )
@@ -278,10 +278,11 @@ class _Run:
         """Execute in a folder that is chosen and claimed."""
         notebooks.prepare_kernels([PACKAGE_FOLDER.parent, self.charter.folder / "src"])
         keeps = not self.force and not store.unhashable(self.charter)
-        earlier, stopped = _facts(self.folder), False
-        if self.only is None:
-            self.write("running")  # from here on there is a page to read, even if this process is killed
-        for node in (node for node in self.nodes if self.only in (None, node.stage)):
+        earlier, stopped = _facts(self.folder) or {}, False
+        others = [node for node in self.nodes if self.only not in (None, node.stage)]
+        self.records = {node.stage: self.as_it_is(node, earlier) for node in others}
+        self.write("running")  # from here on there is a page to read, even if this process is killed
+        for node in (node for node in self.nodes if node not in others):
             blocker = "" if self.keep_going or self.only else self.blocker(node)
             renewed = any(self.records.get(need, {}).get("status") in ("done", "failed") for need in node.needs)
             if blocker:
@@ -294,11 +295,8 @@ class _Run:
             self.progress.ended(node, self.records[node.stage])
             if stopped:
                 break
-            if self.only is None:
-                self.write("running")
-        if self.only is not None:
-            others = [node for node in self.nodes if node.stage != self.only]
-            self.records |= {node.stage: self.as_it_is(node, earlier or {}) for node in others}
+            self.write("running")
+        self.records |= {node.stage: self.as_it_is(node, earlier) for node in others}
         statuses = [record["status"] for record in self.records.values()]
         # with one stage asked for, those that were not run can still be added
         unfinished = self.only is not None and "not run" in statuses
