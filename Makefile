@@ -60,7 +60,7 @@ test: env  ## style, types, layers, tests, notebooks against their stored output
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 
-test-slow: env  ## what takes longer: executed CI jobs, whole journeys, recording, JupyterLab, fuzzing (CI runs it, too)
+test-slow: env  ## what takes longer: executed CI jobs, whole journeys, the documentation's commands, JupyterLab, fuzzing (CI runs it, too)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lab: env  ## open JupyterLab on the notebooks, reachable from this machine only

@@ -161,9 +161,8 @@ def baked(folder: Path) -> Path:
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     project = folder / "telecom-churn"
-    (cleaning,) = re.findall(
-        r"git config (filter\S+) \"(.+)\"$", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    makefile = (project / "Makefile").read_text(encoding="utf-8").replace("$(CURDIR)/$(BIN)/python", sys.executable)
+    (cleaning,) = re.findall(r"git config (filter\S+) \"(.+)\"$", makefile, re.MULTILINE)
     git(project, "init", "--quiet")
     git(project, "config", *cleaning)
     git(project, "add", "--all")

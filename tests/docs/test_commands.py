@@ -14,7 +14,10 @@ import pytest
 from .conftest import OWN_PIECES, newest_run
 from .walking import ROOT, Walk, blocks, is_followed
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pages are written for a POSIX shell")
+pytestmark = [
+    pytest.mark.slow,  # a whole journey
+    pytest.mark.skipif(sys.platform == "win32", reason="the pages are written for a POSIX shell"),
+]
 
 DOCS = ROOT / "docs"
 # Where a reader stands who opens the page; the others are followed in a project that has been run.
@@ -44,7 +47,6 @@ def test_the_readme_says_how_large_a_generated_project_is(clone: Path, reader: R
     assert len([path for path in made if path.suffix == ".whl"]) == 1
 
 
-@pytest.mark.slow
 def test_the_tutorial_leads_from_a_table_to_a_bundle(clone: Path, reader: Reader) -> None:
     walk = reader(clone)
     assert walk.follow(DOCS / "tutorial.md") == all_of(DOCS / "tutorial.md")
@@ -83,7 +85,6 @@ def test_the_commands_of_a_page_run_in_a_clone(name: str, project: Path, clone: 
     assert reader(clone, project).follow(page) == all_of(page)
 
 
-@pytest.mark.slow
 def test_the_commands_about_postgresql_run_against_one(warehouse: int, clone: Path, reader: Reader) -> None:
     walk = reader(clone)
     walk.here, walk.instead = walk.home, {**walk.instead, "5432": str(warehouse)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +17,7 @@ from lab2live.cli import main as cli
 from lab2live.cli.main import parse_settings
 from lab2live.errors import UserError
 from lab2live.pipeline import decision as verdict
-from lab2live.pipeline import notebooks, runner
+from lab2live.pipeline import runner
 from lab2live.pipeline.runner import JOURNEY
 
 CHARTER = """\
@@ -31,7 +30,6 @@ sources: [{name: "table [red]", uri: table.csv}]
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "project.yaml").write_text(CHARTER)
-    shutil.copytree(notebooks.SHIPPED, tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAB2LIVE_PROJECT", raising=False)
     return tmp_path

@@ -22,6 +22,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from lab2live import wheel
 from lab2live.charter import loading as charters
 from lab2live.charter.gates import CATALOGUE, STAGES
 from lab2live.charter.schema import Charter
@@ -292,6 +293,14 @@ def test_references_hold_outputs_but_nothing_of_the_run(
     assert "papermill" not in text
     assert snapshots.normalised(written[0], "eda") == text, "twice is the same as once"
     assert notebooks.source_cells(written[0]) == notebooks.source_cells(project.folder / "notebooks" / "01_eda.ipynb")
+
+
+def test_another_hash_of_lab2live_is_no_change_of_a_reference(tmp_path: Path) -> None:
+    cell = new_code_cell("card", outputs=[new_output("stream", text=f"made by lab2live {wheel.version()}")])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_eda.ipynb")
+    recorded = nbformat.reads(snapshots.normalised(tmp_path / "01_eda.ipynb", "eda"), as_version=4)
+    plain, hashed, _ = wheel.version().partition("+")
+    assert hashed and recorded.cells[0].outputs[0].text == f"made by lab2live {plain}"
 
 
 def test_a_broken_notebook_is_not_recorded(

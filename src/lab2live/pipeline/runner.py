@@ -106,16 +106,14 @@ def nodes_of(charter: Charter) -> tuple[Node, ...]:
 
 
 def home_of(charter: Charter) -> Path:
-    """Find the folder whose `notebooks/` are executed: the project, or, for the demo, where they are shipped."""
-    folder = notebooks.SHIPPED.parent if charter.file == DEMO_CHARTER else charter.folder
-    if all((folder / node.notebook).is_file() for node in JOURNEY):
-        return folder
-    raise UserError(
-        "The notebooks are not where they should be.",
-        where=folder / "notebooks",
-        expected=", ".join(node.name for node in JOURNEY),
-        fix="restore them: git checkout notebooks",
-    )
+    """Find the folder whose `notebooks/` are executed: the project; for the demo or a charter alone, the shipped."""
+    missing = [node.name for node in JOURNEY if not (charter.folder / node.notebook).is_file()]
+    if charter.file == DEMO_CHARTER or len(missing) == len(JOURNEY):
+        return notebooks.SHIPPED.parent
+    if missing:
+        problem, fix = "The notebooks are not where they should be.", "restore them: git checkout notebooks"
+        raise UserError(problem, where=charter.folder / "notebooks", expected=", ".join(missing), fix=fix)
+    return charter.folder
 
 
 def run(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from lab2live import files
+from lab2live import files, wheel
 from lab2live.charter.loading import DEMO, DEMO_CHARTER
 from lab2live.charter.schema import Charter
 from lab2live.errors import UserError
@@ -68,8 +68,9 @@ def record(charter: Charter, progress: runner.Progress | None = None) -> Iterato
 def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
     """Give an executed notebook without whatever differs between two equal runs.
 
-    Cells get ids by position (`eda-03`); injected parameters, the times of the run and what cells that measure
-    times show go; so does, where the data are personal, what shows single rows. Other outputs and counts stay.
+    Cells get ids by position (`eda-03`); injected parameters, the times of the run, what cells that measure times
+    show, and the hash in lab2live's version, which changes with any change of it, go; so does, where the data are
+    personal, what shows single rows. Other outputs and counts stay.
     """
     content = nbformat.read(notebook, as_version=4)
     kernel = {"display_name": "Python 3", "language": "python", "name": notebooks.KERNEL}
@@ -89,4 +90,5 @@ def normalised(notebook: Path, stage: str, personal: bool = False) -> str:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
-    return nbformat.writes(content, version=4) + "\n"
+    version = wheel.version()
+    return nbformat.writes(content, version=4).replace(version, version.partition("+")[0]) + "\n"
