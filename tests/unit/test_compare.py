@@ -48,7 +48,11 @@ def make(folder: Path, name: str, charter: str = CHARTER, rows: int = 400, quali
     facts = {
         "id": name,
         "stages": [{"stage": "poc", "title": "Proof of concept", "status": "done", "error": None}],
-        "inputs": {"charter": "a" * 64, "code": "b" * 64, "source table": more.pop("data", "c") * 64},
+        "inputs": {
+            "charter": "a" * 64,
+            "code features.py": more.pop("code", "b") * 64,
+            "source table": more.pop("data", "c") * 64,
+        },
         "versions": {"python": "3.12.1", "pandas": more.pop("pandas", "2.3.3")},
     }
     content = {
@@ -81,6 +85,7 @@ def test_two_equal_runs_differ_in_nothing(tmp_path: Path) -> None:
     ("more", "says"),
     [
         ({"data": "d"}, "content of source table"),
+        ({"code": "d"}, "content of code features.py"),
         ({"pandas": "9.9"}, "version of pandas"),
         ({"parameters": {"folds": 3}}, "parameter poc.folds"),
         ({"charter": CHARTER.replace("target: y", "target: z")}, "charter prediction.target"),

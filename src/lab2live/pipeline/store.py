@@ -161,7 +161,7 @@ def fingerprint(charter: Charter, stage: str, parameters: Mapping[str, Any]) -> 
 
 
 def inputs(charter: Charter) -> dict[str, str]:
-    """Give a hash of the charter, of the project's own code and packages, and of every source.
+    """Give a hash of the charter, of each file of the project's own code, of its packages, and of every source.
 
     What lies behind an address cannot be hashed, see `unhashable`: within one run it counts as unchanged.
     """
@@ -170,7 +170,7 @@ def inputs(charter: Charter) -> dict[str, str]:
     packages = charter.folder / "requirements-own.lock"
     found = {
         "charter": _hash(charter.model_dump_json().encode()),
-        "code": _hash(b"".join(path.read_bytes() for path in code)),
+        **{f"code {path.relative_to(own).as_posix()}": _hash(path.read_bytes()) for path in code},
         "packages": _hash(packages.read_bytes() if packages.is_file() else b""),
     }
     for source in charter.sources:
