@@ -398,6 +398,7 @@ def test_addresses_resolve_against_the_charters_folder(tmp_path: Path, monkeypat
     assert found.locate("data/crm.csv") == tmp_path / "data" / "crm.csv"
     assert found.locate("/data/crm.csv") == Path("/data/crm.csv")
     assert found.locate("file:///data/crm.csv") == Path("/data/crm.csv")
+    assert found.locate("file:///my%20data/crm.csv") == Path("/my data/crm.csv")
     assert found.locate("https://host/crm.csv") == "https://host/crm.csv"
     assert found.locate("postgres://me:${LAB2LIVE_TEST_SECRET}@host/db") == "postgres://me:s3cret@host/db"
     assert found.locate("$HOME/${LAB2LIVE_TEST_SECRET}.csv") == tmp_path / "$HOME" / "s3cret.csv"
@@ -579,6 +580,22 @@ WRONG = {
         MINIMAL + "gates: {eda.target: {fail: 1000}}\n",
         "gates.eda.target",
         "higher values are better",
+    ),
+    "a finding that is checked no longer": (
+        MINIMAL + "accepted: [{check: explainability.randomised, why: known, by: me}]\n",
+        "project.yaml",
+        "is gone: leave it out",
+    ),
+    "a gate that is gone": (MINIMAL + "gates: {explainability.randomised: {fail: 1}}\n", "gates.", "is gone"),
+    "a typo in a column that is only described": (
+        MINIMAL + "simulate: {columns: {s: {tenure: {tpye: number}}}}\n",
+        "simulate.columns.s.tenure.tpye",
+        "did you mean `type`",
+    ),
+    "a typo in a column that is called like a field": (
+        MINIMAL.replace("[{", "[{columns: {type: {mni: 1}}, "),
+        "columns.type.mni",
+        "did you mean `min`",
     ),
     "a control character": (MINIMAL + "project: {name: a\x07b}\n", "project.yaml", "not valid YAML"),
 }

@@ -129,6 +129,11 @@ def test_gates_money_and_decisions_stand_side_by_side(tmp_path: Path) -> None:
     assert row(money, "left after")["one"] == "2,000 [1,000, 3,000] EUR"
 
 
+def test_two_projects_with_runs_of_the_same_second_have_a_column_each(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "a", "run"), make(tmp_path / "b", "run", decided="conditional")
+    assert compared(one, two)["Decisions"] == [{"": "decision", str(one): "go", str(two): "conditional"}]
+
+
 def test_a_folder_that_is_no_run_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no verdict"):
         compared(make(tmp_path, "one"), tmp_path)
@@ -145,5 +150,6 @@ def test_the_command_prints_and_writes_a_page(
     assert "project.name" in said and "[red]" in said
     text = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;Tiny&lt;/b&gt;" in text and "<b>Tiny" not in text
-    monkeypatch.setattr(sys, "argv", ["lab2live", "compare", str(one)])
-    assert cli.main() == 1
+    for wrong in ([str(one)], [str(one), str(two), "--out", str(tmp_path)]):
+        monkeypatch.setattr(sys, "argv", ["lab2live", "compare", *wrong])
+        assert cli.main() == 1

@@ -220,6 +220,46 @@ def test_a_folder_of_files_is_part_of_the_data(project: Path) -> None:
     assert upstream(project) is None
 
 
+def test_the_rows_a_source_is_simulated_from_are_part_of_the_data(project: Path) -> None:
+    charter = CHARTER.replace("table.csv", "'simulated://'") + "simulate: {sample: {table: rows.csv}}\n"
+    (project / "project.yaml").write_text(charter)
+    (project / "rows.csv").write_text("y\n1\n")
+    finished(project)
+    assert upstream(project) is not None
+    (project / "rows.csv").write_text("y\n2\n")
+    assert upstream(project) is None
+
+
+def test_jupyters_checkpoints_are_no_code(project: Path) -> None:
+    finished(project)
+    checkpoints = project / "src" / "tiny" / ".ipynb_checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "rules-checkpoint.py").write_text("x = 1\n")
+    assert upstream(project) is not None
+
+
+def test_a_stage_begun_again_in_the_same_kernel_uses_the_code_as_it_is_now(project: Path) -> None:
+    from lab2live.pipeline import hooks
+
+    rules = project / "src" / "tiny" / "rules.py"
+    (project / "src" / "tiny" / "__init__.py").write_text("")
+    for number in (1, 22):
+        rules.write_text(f"x = {number}\n")
+        found = hooks.module(begin(project).charter, "rules")
+        assert found is not None and found.x == number
+
+
+def test_figures_of_own_gates_do_not_hide_each_other(project: Path) -> None:
+    gate = "Gate(id='own.{}.total', requirement='B3', title='Calls', question='Few?', better='lower', fail=10)"
+    code = f"from lab2live import Gate\nGATES = [{gate.format('a')}, {gate.format('b')}]\n"
+    (project / "src" / "tiny" / "gates.py").write_text(code)
+    (project / "src" / "tiny" / "__init__.py").write_text("")
+    run = begin(project, "own_analysis")
+    for name in "ab":
+        run.show(f"own.{name}.total", Evidence(1.0, "1 call.", figure=Figure()))
+    assert len({entry["path"] for entry in run.figures}) == 2
+
+
 def test_a_secret_in_an_address_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "project.yaml").write_text(CHARTER.replace("table.csv", "'postgres://me:${LAB2LIVE_TEST_SECRET}@h/db'"))
     monkeypatch.delenv("LAB2LIVE_TEST_SECRET", raising=False)

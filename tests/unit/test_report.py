@@ -68,7 +68,7 @@ def test_data_never_becomes_markup(text: str) -> None:
         "frame": lambda t: display.table(pd.DataFrame({t: [t]}, index=pd.Index([t], name=t))),
         "empty": lambda t: display.table([], caption=t, empty=t),
         "gate": lambda t: display.gate({**GATE, "message": t, "question": t, "requirement": t, "id": t, "value": t}),
-        "gates": lambda t: display.gates([{**GATE, "message": t, "question": t, "threshold": t}], caption=t),
+        "gates": lambda t: display.gates([{**GATE, "message": t, "question": t, "threshold": t}]),
     }
     for name, piece in pieces.items():
         assert shape(piece(text)) == shape(piece("plain")), name

@@ -628,8 +628,10 @@ def test_the_demo_is_the_demo_even_in_the_folder_of_a_project(tiny: Charter, her
     assert here.given["eda"]["project"] == str(tiny.folder / "project.yaml")
 
 
-def test_a_folder_holding_another_projects_run_is_computed_anew(tiny: Charter, here: Here, tmp_path: Path) -> None:
-    run = runner.run(tiny, run_dir=tmp_path / "run")
+def test_a_folder_holding_another_projects_unfinished_run_is_computed_anew(
+    tiny: Charter, here: Here, tmp_path: Path
+) -> None:
+    run = runner.run(tiny, run_dir=tmp_path / "run", overrides={"poc": {"mood": "raises"}})
     here.names()
     other = make(tmp_path / "other")
     other.file.write_text(CHARTER.replace("Tiny", "Other"))
@@ -638,6 +640,17 @@ def test_a_folder_holding_another_projects_run_is_computed_anew(tiny: Charter, h
     follows_the_contract(run)
     assert decision.read(run)["run"]["project"] == "Other"
     assert gate_of(run, "explainability.additivity")["status"] == "skip", "what the first project found does not count"
+
+
+@pytest.mark.parametrize("other", ["another project", "a smoke run"])
+def test_a_finished_run_of_anything_is_not_written_again(tiny: Charter, here: Here, tmp_path: Path, other: str) -> None:
+    run = runner.run(tiny, run_dir=tmp_path / "run")
+    before = content_of(run)
+    if other == "another project":
+        tiny.file.write_text(CHARTER.replace("Tiny", "Other"))
+    with pytest.raises(UserError, match="never written again"):
+        runner.run(charters.read(tiny.file), run_dir=run, smoke=other == "a smoke run")
+    assert content_of(run) == before
 
 
 # one stage
@@ -768,7 +781,11 @@ def test_progress_hears_every_step(tiny: Charter, here: Here) -> None:
 
     runner.run(tiny, overrides={"eda": {"value": 2}}, progress=Listening())
     assert heard[:2] == [("started", "eda"), ("eda", 0, 7)]
-    assert heard[-4:] == [("ended", "eda", "done"), *(("ended", name, "not run") for name in ALL[1:])]
+    expected = [("ended", "eda", "done"), *(("ended", name, "not run") for name in ALL[1:])]
+    assert heard[-4:] == expected
+    heard.clear()
+    runner.run(tiny, overrides={"eda": {"value": 2}}, progress=Listening())
+    assert heard == [("ended", "eda", "kept"), *expected[1:]], "nothing is called kept that is not there"
 
 
 # before anything is executed
@@ -903,6 +920,19 @@ def test_an_own_notebook_runs_after_the_journey_and_its_gate_decides(tiny: Chart
     content = decision.read(again)
     assert (content["decision"], gate_of(again, "own.calls")["stage"]) == ("no-go", "own_analysis")
     assert "06_own_analysis.html" in (again / "index.html").read_text()
+
+
+def test_own_notebooks_of_a_charter_alone_lie_beside_it(
+    tiny: Charter, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charter, shipped = own_notebook(tiny), tmp_path / "shipped" / "notebooks"
+    shipped.mkdir(parents=True)
+    for node in JOURNEY:
+        (tiny.folder / node.notebook).rename(shipped / node.name)
+    monkeypatch.setattr(notebooks, "SHIPPED", shipped)
+    run = runner.run(charter)
+    assert here.names() == [*ALL, "own_analysis"]
+    follows_the_contract_of_own(run)
 
 
 def follows_the_contract_of_own(run: Path) -> None:

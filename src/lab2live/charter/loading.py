@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -198,9 +199,15 @@ def _field(location: tuple[str | int, ...], raw: Any, missing: bool) -> str:
 
 def _fields_beside(location: tuple[str | int, ...]) -> list[str]:
     """List the fields a block knows, found by walking the location down the model."""
-    block: Any = Charter
+    block: type[Block] = Charter
     for part in location[:-1]:
-        if known := block.model_fields.get(part):
-            kinds = get_args(known.annotation) or (known.annotation,)
-            block = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block))
+        if known := block.model_fields.get(str(part)):
+            block = next(_blocks(known.annotation), block)
     return [name for name, field in block.model_fields.items() if not field.exclude]
+
+
+def _blocks(kind: Any) -> Iterator[type[Block]]:
+    if isinstance(kind, type) and issubclass(kind, Block):
+        yield kind
+    for inner in get_args(kind):
+        yield from _blocks(inner)

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import urllib.parse
+import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_origin
@@ -441,7 +442,9 @@ class Charter(Block):
                 raise unknown_gate(gate_id, gates.CATALOGUE, where)
         for finding in self.accepted:
             if finding.check in gates.RENAMED:
-                raise ValueError(f"`accepted`: the check `{finding.check}` is now `{gates.RENAMED[finding.check]}`")
+                new = gates.RENAMED[finding.check]
+                told = f"is now `{new}`" if new else "is gone: leave it out"
+                raise ValueError(f"`accepted`: the check `{finding.check}` {told}")
         if any("when" in answer.model_fields_set for name, answer in self.fallback.items() if name != "low_confidence"):
             raise ValueError("`fallback` has a `when` for another trigger than `low_confidence`: only that has a level")
         names = [source.name for source in self.sources]
@@ -525,7 +528,7 @@ class Charter(Block):
             address = address.replace(f":{placeholder}@", f":{urllib.parse.quote(value, safe='')}@")
             address = address.replace(placeholder, value)
         if address.startswith("file://"):
-            return Path(address.removeprefix("file://"))
+            return Path(urllib.request.url2pathname(address.removeprefix("file://")))
         return address if "://" in address else (self.folder / address).resolve()
 
 
@@ -545,8 +548,8 @@ def unknown_gate(name: str, known: Iterable[str], where: object) -> UserError:
     """Say of an id that no gate has it: what it is called now, or which one is meant."""
     if name in gates.RENAMED:
         new = gates.RENAMED[name]
-        fix = f"write `{new}`" if new else "leave it out: this gate is gone"
-        return UserError(f"The gate `{name}` has another name now.", where=where, found=name, expected=new, fix=fix)
+        told, fix = ("has another name now", f"write `{new}`") if new else ("is gone", "leave it out")
+        return UserError(f"The gate `{name}` {told}.", where=where, found=name, expected=new, fix=fix)
     hint = did_you_mean(name, known).removeprefix("; ")
     fix = hint or "`docs/gates.md` lists the gates; own ones stand in gates.py"
     return UserError(f"There is no gate `{name}`.", where=where, found=name, fix=fix)

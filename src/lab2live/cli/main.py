@@ -181,7 +181,7 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of runs: the others are held against the first.", metavar="RUN...")
     ],
-    out: Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")] = Path("compare.html"),
+    out: Annotated[Path, typer.Option(help="The page.", metavar="FILE", dir_okay=False)] = Path("compare.html"),
 ) -> None:
     """Put runs side by side: what changed in data, code, parameters and versions, and what came of it."""
     from lab2live.portfolio import compare as comparing

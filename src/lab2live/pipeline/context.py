@@ -69,7 +69,7 @@ class RunContext:
         if evidence.table is not None:
             display(show.table(evidence.table, caption=judged.title))
         if evidence.figure is not None:
-            self.figure(gate_id.rpartition(".")[2], evidence.figure)
+            self.figure(gate_id.partition(".")[2].replace(".", "-"), evidence.figure)
         display(show.gate(judged))
 
     def _gate(self, gate_id: str) -> tuple[Gate, Any]:
@@ -221,6 +221,7 @@ def begin(
     if not isinstance(seed, int) or seed < 0:
         raise UserError("`seed` must be a whole number.", found=seed, expected="0 or more")
     charter = loading.find(project)
+    hooks.forget(charter)
     # Set here too, so that a notebook opened by hand does not phone home either.
     os.environ["YDATA_PROFILING_NO_ANALYTICS"] = "1"
     parameters = {"sample": sample, "seed": seed, **own}
@@ -228,9 +229,8 @@ def begin(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            "The run folder cannot be created.", where=folder, found=error, fix="name another `run_dir`"
-        ) from None
+        problem = "The run folder cannot be created."
+        raise UserError(problem, where=folder, found=error, fix="name another `run_dir`") from None
     run = RunContext(name, charter, folder, sample, seed, parameters, store.fingerprint(charter, name, parameters))
     show.mark(mark_of(charter))
     display(show.style())

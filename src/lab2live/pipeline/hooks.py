@@ -66,6 +66,13 @@ def module(charter: Charter, name: str) -> ModuleType | None:
     return found
 
 
+def forget(charter: Charter) -> None:
+    """Let the next import read the package anew: in a kernel that goes on, its files may have changed since."""
+    package = charter.project.package
+    for name in [name for name in sys.modules if package and f"{name}.".startswith(f"{package}.")]:
+        del sys.modules[name]
+
+
 def add_features(charter: Charter, frame: pd.DataFrame) -> pd.DataFrame:
     """Add the user's derived columns, and hold the function to its promise: same rows, same order.
 

@@ -27,7 +27,7 @@ class Node:
     stage, title
         What its results are called, and how pages name it.
     notebook
-        Where it lies, relative to the project.
+        Where it lies; one of the journey's own relative to the folder that `home_of` finds.
     needs
         The stages whose results it reads.
     smoke
@@ -101,7 +101,8 @@ def nodes_of(charter: Charter) -> tuple[Node, ...]:
             raise UserError(
                 "A notebook needs a stage that does not come before it.", where=where, found=unknown[0], fix=hint
             )
-        found.append(Node(stage, entry.file, stage.replace("_", " ").capitalize(), tuple(entry.needs), SMOKE, own=True))
+        place = str(charter.folder / entry.file)  # the others may be executed from another folder
+        found.append(Node(stage, place, stage.replace("_", " ").capitalize(), tuple(entry.needs), SMOKE, own=True))
     return tuple(found)
 
 
@@ -178,7 +179,7 @@ def run(
             work.execute()
     else:  # nothing has changed
         for node in nodes:
-            work.progress.ended(node, work.kept(node))
+            work.progress.ended(node, work.as_it_is(node, {}))
     return work.folder
 
 
@@ -221,31 +222,23 @@ class _Run:
     def choose(self, wanted: Path | None) -> Path | None:
         """Choose the folder; give the earlier run that it takes over, which is itself if there is nothing to do."""
         if wanted is not None and wanted.resolve() == (self.home / "notebooks").resolve():
-            raise UserError(
-                "The run folder holds the notebooks themselves, which a run must not overwrite.",
-                where=wanted.resolve(),
-                fix="name another --run-dir",
-            )
+            problem = "The run folder holds the notebooks themselves, which a run must not overwrite."
+            raise UserError(problem, where=wanted.resolve(), fix="name another --run-dir")
         newest = wanted.resolve() if wanted else store.newest_in(self.charter.folder)
         facts = _facts(newest)
         anew = self.force and self.only is None and wanted is None
-        if newest is None or facts is None or anew or not self.is_alike(facts):
-            self.folder = store.create(self.charter, wanted)
+        alike = facts is not None and not anew and self.is_alike(facts)
+        if facts is None or facts.get("state") != "finished":
+            self.folder = store.create(self.charter, newest if alike else wanted)
             return None
-        if facts.get("state") != "finished":
-            self.folder = store.create(self.charter, newest)
-            return None
-        self.folder = newest
-        if not self.force and self.is_settled(facts):
+        self.folder = newest or Path()
+        if alike and not self.force and self.is_settled(facts):
             return newest
         if wanted is not None:
-            raise UserError(
-                "This run is finished, and a finished run is never written again.",
-                where=newest,
-                fix="leave out --run-dir, or name a new folder",
-            )
+            problem = "This run is finished, and a finished run is never written again."
+            raise UserError(problem, where=newest, fix="leave out --run-dir, or name a new folder")
         self.folder = store.create(self.charter, None)
-        return newest
+        return newest if alike else None
 
     def is_alike(self, facts: Mapping[str, Any]) -> bool:
         """Say whether an earlier run is this project's and about the same kind of data."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab2live import files, wheel
-from lab2live.charter.schema import Charter
+from lab2live.charter.schema import Charter, Source
 from lab2live.errors import UserError
 from lab2live.pipeline.notebooks import source_cells
 
@@ -85,13 +85,11 @@ def create(charter: Charter, wanted: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
+        problem, expected = (
             "The run folder cannot be created.",
-            where=folder,
-            found=error,
-            expected="a folder one may write to, or a name that is still free",
-            fix="name another --run-dir",
-        ) from None
+            "a folder one may write to, or a name that is still free",
+        )
+        raise UserError(problem, where=folder, found=error, expected=expected, fix="name another --run-dir") from None
     if folder.parent == runs:
         files.write_text(runs / LATEST, folder.name + "\n")
     return folder
@@ -116,19 +114,13 @@ def claim(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        held = FileLock(folder / LOCK, timeout=0).acquire()
     except Timeout:
-        raise UserError(
-            "Another process is working in this run.",
-            where=folder,
-            fix="wait until it has ended, or start a run of its own: --run-dir DIR",
-        ) from None
-    try:
+        fix = "wait until it has ended, or start a run of its own: --run-dir DIR"
+        raise UserError("Another process is working in this run.", where=folder, fix=fix) from None
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def is_current(
@@ -166,18 +158,19 @@ def inputs(charter: Charter) -> dict[str, str]:
     What lies behind an address cannot be hashed, see `unhashable`: within one run it counts as unchanged.
     """
     own = charter.folder / "src" / (charter.project.package or "").replace(".", "/")
-    code = sorted(own.rglob("*.py")) if charter.project.package else []
+    found = sorted(own.rglob("*.py")) if charter.project.package else []
+    code = [path for path in found if not any(part.startswith(".") for part in path.relative_to(own).parts)]
     packages = charter.folder / "requirements-own.lock"
-    found = {
+    known = {
         "charter": _hash(charter.model_dump_json().encode()),
         **{f"code {path.relative_to(own).as_posix()}": _hash(path.read_bytes()) for path in code},
         "packages": _hash(packages.read_bytes() if packages.is_file() else b""),
     }
     for source in charter.sources:
-        places = [_place(charter, address) for address in source.files]
+        places = _places(charter, source)
         stamps = [_stamp(place) if isinstance(place, Path) else place for place in places]
-        found[f"source {source.name}"] = _hash("|".join(stamps).encode())
-    return found
+        known[f"source {source.name}"] = _hash("|".join(stamps).encode())
+    return known
 
 
 def _hash(content: bytes) -> str:
@@ -186,8 +179,14 @@ def _hash(content: bytes) -> str:
 
 def unhashable(charter: Charter) -> list[str]:
     """List the addresses whose content may change without anybody noticing: databases and remote files."""
-    places = [_place(charter, address) for source in charter.sources for address in source.files]
+    places = [place for source in charter.sources for place in _places(charter, source)]
     return [place for place in places if isinstance(place, str) and place and not REPEATABLE.match(place)]
+
+
+def _places(charter: Charter, source: Source) -> list[Path | str]:
+    """Say where everything lies that a source's content depends on: also the rows it is simulated from."""
+    learnt = charter.simulate.sample.get(source.name)
+    return [_place(charter, address) for address in [*source.files, *([learnt] if learnt else [])]]
 
 
 def _place(charter: Charter, address: str) -> Path | str:

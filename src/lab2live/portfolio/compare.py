@@ -29,10 +29,7 @@ class Run:
 
     folder: Path
     verdict: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.verdict["run"]["id"])
+    name: str
 
     @cached_property
     def charter(self) -> dict[str, str]:
@@ -58,8 +55,14 @@ def read(folders: Iterable[Path]) -> list[Run]:
     UserError
         For a folder that is none.
     """
-    places = [store.followed(folder) for folder in folders]
-    return [Run(place, decision.read(place)) for place in places]
+    verdicts = {place: decision.read(place) for place in map(store.followed, folders)}
+    names = [str(verdict["run"]["id"]) for verdict in verdicts.values()]
+    # two projects may each have a run of the same second
+    unique = len(set(names)) == len(names)
+    return [
+        Run(place, verdict, name if unique else str(place))
+        for (place, verdict), name in zip(verdicts.items(), names, strict=True)
+    ]
 
 
 def compare(runs: Sequence[Run]) -> dict[str, list[Row]]:

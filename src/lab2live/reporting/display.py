@@ -134,23 +134,21 @@ def gate(gate: Any) -> Html:
     return Html(_fill("gate", gate=view, name=_name(view), lines=lines), "\n    ".join([head, *lines]))
 
 
-def gates(gates: Iterable[Any], caption: str = "Gates") -> Html:
+def gates(gates: Iterable[Any]) -> Html:
     """Several gates as a table, in the given order.
 
     Parameters
     ----------
     gates
         As for `gate`.
-    caption
-        What the table shows.
     """
     cells = [
         [f"{g.requirement} {_name(g)}", f"{g.symbol}\N{NO-BREAK SPACE}{g.status}", g.measured or "–", g.message or "–"]
         for g in map(gate_view, gates)
     ]
     if not cells:
-        return say(f"{caption}: none")
-    return _table(["gate", "status", "measured", "message"], cells, [False, False, True, False], caption)
+        return say("Gates: none")
+    return _table(["gate", "status", "measured", "message"], cells, [False, False, True, False], "Gates")
 
 
 def _name(view: GateView) -> str:
