@@ -269,7 +269,7 @@ def test_the_new_fields_are_read(tmp_path: Path) -> None:
           return_on_investment: {unit: EUR, driven_by: recall}
           value: {review: {cost_per_case: 6, accuracy: 0.9, capacity_per_month: 100}}
         prediction: {problem_type: classification, target: left, annotators: [ann, bob], max_training_rows: 100}
-        sources: [{name: crm, uri: crm.csv, access: public, reading: {separator: ";"}}]
+        sources: [{name: crm, uri: crm.csv, access: public, reading: {delimiter: ";"}}]
         team: {mlops_engineer: {who: Lucia, contact: "+49 30 1", signs_off: true}}
         deployment: {trusted_types: [my.Model]}
         fallback: {low_confidence: {to: review, when: 0.9}, drift: rule, time_out: {to: baseline}}
@@ -281,7 +281,7 @@ def test_the_new_fields_are_read(tmp_path: Path) -> None:
     assert found.business.process_improvement.driven_by == "contacts_per_month"
     assert found.business.value.review.accuracy == 0.9
     assert found.prediction.annotators == ["ann", "bob"]
-    assert (found.sources[0].is_real, found.sources[0].reading) == (True, {"separator": ";"})
+    assert (found.sources[0].is_real, found.sources[0].reading.delimiter) == (True, ";")
     assert found.team["mlops_engineer"].contact == "+49 30 1"
     assert found.fallback["low_confidence"].when == 0.9
     assert found.answerers == {"low_confidence": "review", "drift": "rule", "time_out": "baseline"}

@@ -57,7 +57,7 @@ def test_columns_that_the_charter_names_have_to_be_there(surveyed: Any) -> None:
     )
     found = schema(charter, survey)
     assert _of(found) == [("id", "fail"), ("plan", "fail"), ("day", "warn"), ("fee", "warn")]
-    assert isinstance(found[0], Finding) and found[0].examples == ("ID ",) and "called ID  now" in found[0].message
+    assert isinstance(found[0], Finding) and found[0].examples == ("ID",) and "called ID now" in found[0].message
 
 
 @pytest.mark.parametrize("key", ["id", None])

@@ -48,7 +48,9 @@ def test_keys_are_new_and_join_and_the_cells_are_the_samples(learnt: Any) -> Non
     for made, real in ((crm, sample["crm"]), (billing, sample["billing"]), (support, sample["support"])):
         assert list(made) == list(real)
         for column in made.columns.drop("customer_id"):
-            assert set(made[column].dropna().astype(str)) <= set(real[column].dropna().astype(str))
+            # months are read as their first days
+            known = real[column].dropna().astype(str).str.replace(r"^(\d{4}-\d{2})$", r"\1-01", regex=True)
+            assert set(made[column].dropna().astype(str)) <= set(known)
     assert crm["age"].isna().mean() == pytest.approx(sample["crm"]["age"].isna().mean(), abs=0.02)
     # every customer has one bill a month, and their bills are alike
     assert billing.groupby("customer_id")["month"].nunique().eq(3).mean() > 0.9

@@ -64,7 +64,7 @@ CSV: dict[str, tuple[bytes, tuple[str, ...], list[list[Any]]]] = {
     "nothing written in many ways": (
         b"id,x,y\n1,NA,1.5\n2,null,\n3,b,N/A\n",
         ("id", "x", "y"),
-        [[1, None, 1.5], [2, None, None], [3, "b", None]],
+        [[1, "NA", 1.5], [2, "null", None], [3, "b", None]],
     ),
     "yes and no": (b"id,x,y\n1,yes,true\n2,no,false\n", ("id", "x", "y"), [[1, "yes", "true"], [2, "no", "false"]]),
     "leading zeros": (b"id,x\n1,007\n2,010\n", ("id", "x"), [[1, "007"], [2, "010"]]),

@@ -237,6 +237,23 @@ class Column(Block):
         return self
 
 
+class ReadAs(Block):
+    """How one column of texts is read, if not as found: its type, or how its days are written (`%d/%m/%Y`)."""
+
+    type: Literal["integer", "number", "boolean", "date", "moment", "text"] | None = None
+    format: str | None = None
+
+
+class ReadingOptions(Block):
+    """How a source is read, if not as found; `nulls` are texts that mean a missing value in any column."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    nulls: list[str] = []
+    columns: dict[str, ReadAs] = {}
+
+
 class Source(Block):
     """One source (G1): where it lies, who owns it, whether we may use it."""
 
@@ -257,7 +274,7 @@ class Source(Block):
     fresh_within_days: float | None = Field(None, gt=0)
     date_column: str | None = None
     aggregate: dict[str, str] = {}
-    reading: dict[str, Any] = {}
+    reading: ReadingOptions = ReadingOptions()
 
     @model_validator(mode="after")
     def _reachable(self) -> Source:

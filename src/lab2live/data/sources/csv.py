@@ -1,122 +1,216 @@
-"""CSV and its relatives: divided into columns, typed by all their values, and kept as Parquet for whoever asks next."""
+"""CSV and its relatives: divided into columns the same way whatever wrote them, and kept as texts for whoever asks."""
 
 from __future__ import annotations
 
 import csv
 import functools
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from lab2live.data.sources.engine import duckdb, new_file
+from lab2live.charter.schema import ReadingOptions
+from lab2live.data.sources.engine import duckdb, written
 from lab2live.data.sources.file_encoding import SEPARATORS, Text, text_of
+from lab2live.data.sources.reading import literal, quoted
 from lab2live.errors import UserError
 
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz")
-# What a CSV writes when it means "nothing here", as pandas knows it.
-NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
-# The types a CSV column may turn out to be. No booleans: DuckDB would turn a "yes" into True, and whoever writes a rule
-# against the file means the word that stands in it.
-TYPES = ["NULL", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "VARCHAR"]
-# With all rows looked at: a text in the last one must not break a column half-way through.
-TYPED = {
-    "sample_size": -1,
-    "nullstr": NULLS,
-    "header": True,
-    "auto_type_candidates": TYPES,
-    # 03/04/2024 is two different days: DuckDB would guess one of them, so it stays what it is
-    "dateformat": "%Y-%m-%d",
-    "timestampformat": "%Y-%m-%d %H:%M:%S",
-}
-# What the values of a line are divided by; the others are used too, but not recognised by DuckDB.
-DELIMITERS = ",;|\t"
+DELIMITERS = ",;\t|"
+# Used too, but not recognised: a value may hold any of them.
 RARE_DELIMITERS = "^~§¦#:" + SEPARATORS
-# With more values in a line, DuckDB needs minutes to try all delimiters, and too much memory to write them as Parquet.
-WIDE = 300
 MOST_TITLE_LINES = 20
-# A number with a comma for its decimals.
-COMMA = r"^ *[-+]?[0-9]+,[0-9]+ *$"
-# Rows from which a table is judged.
-HEAD = 10_000
+# Rows from which a file is judged.
+HEAD = 1000
 
 
-def open_csv(files: Sequence[Path]) -> ir.Table:
-    """Read CSV files as one table, every column as the type that all its values have.
+@dataclass(frozen=True)
+class Dialect:
+    """How the lines of a file fall into values.
+
+    Attributes
+    ----------
+    skip
+        Lines above the header: a title, comments, `sep=;`.
+    names
+        As they stand in the header.
+    """
+
+    text: Text
+    delimiter: str
+    quote: str
+    escape: str
+    skip: int
+    names: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        return unique_names(self.names)
+
+    @property
+    def sql(self) -> str:
+        """The rows as texts, in DuckDB's own words."""
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+        options = {
+            "delim": self.delimiter,
+            "quote": self.quote,
+            "escape": self.escape,
+            "skip": self.skip,
+            "nullstr": [""],
+        }
+        said = ", ".join(f"{name} = {literal(value)}" for name, value in options.items())
+        place = literal(pattern(self.text.path))
+        return f"read_csv({place}, {said}, columns = {{{columns}}}, header = true, auto_detect = false, comment = '')"
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Strip names, and tell apart those that are empty or differ in case only: engines and people mix them up.
+
+    Returns
+    -------
+    list of str
+        `a`, `a_1`, `column2`, `A_2` for `a`, `a `, nothing and `A`.
+    """
+    stripped = [name.strip() or f"column{place}" for place, name in enumerate(names)]
+    taken, found = {name.casefold() for name in stripped}, list[str]()
+    times: dict[str, int] = {}
+    for name in stripped:
+        folded, given = name.casefold(), name
+        while folded in times and given.casefold() in taken:
+            times[folded] += 1
+            given = f"{name}_{times[folded]}"
+        times.setdefault(folded, 0)
+        taken.add(given.casefold())
+        found.append(given)
+    return found
+
+
+def texts(files: Sequence[Path], options: ReadingOptions) -> Path:
+    """Copy CSV files as one Parquet file of texts: an engine that asks a CSV twice reads it twice.
 
     Parameters
     ----------
     files
         In one folder, with the same columns.
-
-    Returns
-    -------
-    ibis table
-        Over a copy in Parquet, if it is not very wide: an engine that asks a CSV twice reads it twice.
+    options
+        What the charter says about how they are read.
 
     Raises
     ------
     UserError
         If they are no text, have different columns, or cannot be divided into columns.
     """
-    texts = _texts(files)
-    table = _kept(texts, **TYPED)
-    commas, quotes = _look(table)
-    if commas and not any(kind.is_floating() for kind in table.schema().values()):
-        table = _kept(texts, decimal_separator=",", **TYPED)
-    elif commas:  # other columns have points, and would be texts if all were read with commas
-        table = _with_points(table, commas)
-    if quotes and any(text.quotes % 2 for text in texts):
-        raise UserError(
-            "A quote is opened and never closed, so that nobody knows where its value ends.",
-            fix='ask for a new export: a " inside a value has to be doubled, and the whole value quoted',
-        )
-    if len(table.columns) == 1:
-        _refuse_undivided(table)
-    return table
+    return _copy(tuple(dialects(files, options)))
 
 
-def as_written(files: Sequence[Path]) -> ir.Table:
-    """Read CSV files with every value as the text that stands there."""
-    return _kept(_texts(files), all_varchar=True, header=True)
+def dialects(files: Sequence[Path], options: ReadingOptions) -> list[Dialect]:
+    """Look at every file, leave out empty ones, and see that they have the same columns."""
+    if len(files) > 1:
+        files = [file for file in files if file.stat().st_size] or files[:1]
+    found = [dialect(text_of(file, options.encoding), options.delimiter) for file in files]
+    for file, one in zip(files[1:], found[1:], strict=True):
+        refuse_other_columns(file, set(found[0].columns), set(one.columns))
+    return found
 
 
-def header(file: Path, columns: int) -> list[str] | None:
-    """Give the names in the first line as they are written, or `None` if it does not fall into so many columns."""
-    line = _texts([file])[0].header
-    return next((names for d in DELIMITERS if len(names := next(csv.reader([line], delimiter=d), [])) == columns), None)
+def dialect(text: Text, delimiter: str | None = None) -> Dialect:
+    """Find out how a file is divided, from its first lines."""
+    lines = text.head.splitlines(keepends=True)
+    skip = 0
+    said = re.fullmatch(r"(?i)\"?sep=(.)\"?\s*", lines[0])
+    if said:
+        delimiter, skip = delimiter or said[1], 1
+    apostrophes = '"' not in text.head and len(re.findall(r"(?m)(^|[,;\t|])'[^'\n]*'(?=[,;\t|]|\r?$)", text.head)) > 1
+    quote = "'" if apostrophes else '"'
+    escape = "\\" if f"\\{quote}" in text.head else quote
+    known = [(d, list(_rows(lines[skip:], d, quote, escape))) for d in ([delimiter] if delimiter else DELIMITERS)]
+    best, rows = max(known, key=lambda one: _evenness([cells for cells, _ in one[1]]))
+    width = _usual_width([cells for cells, _ in rows])
+    start = 0
+    for number, (cells, _) in enumerate(rows[:MOST_TITLE_LINES]):
+        filled = sum(bool(cell.strip()) for cell in cells)
+        is_comment = bool(cells) and cells[0].startswith("#") and (len(cells) != width or cells[0].startswith("# "))
+        if width > 1 and (filled <= max(1, width // 3) or is_comment) and number + 1 < len(rows):
+            start = number + 1
+            continue
+        break
+    skip += rows[start - 1][1] if start else 0
+    names = rows[start][0] if rows else []
+    others = {len(cells) for cells, _ in rows[start + 1 :] if cells}
+    if others == {len(names) + 1}:  # what stands in front of every row has no name, as R writes it
+        names = ["", *names]
+    found = Dialect(text, best, quote, escape, skip, tuple(names))
+    if len(names) == 1:
+        _refuse_undivided(names[0], [cells[0] for cells, _ in rows[start + 1 :] if cells])
+    return found
 
 
-def _view(texts: Sequence[Text], **options: Any) -> ir.Table:
-    return duckdb().read_csv([pattern(text.path) for text in texts], **_settled(texts, options))
+def _rows(lines: Sequence[str], delimiter: str, quote: str, escape: str) -> Iterator[tuple[list[str], int]]:
+    """Divide lines into cells; give with each row how many lines there are up to its end."""
+    csv.field_size_limit(2**27)
+    doubled, escaped = escape == quote, None if escape == quote else escape
+    reader = csv.reader(
+        io.StringIO("".join(lines), newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        doublequote=doubled,
+        escapechar=escaped,
+    )
+    for cells in islice(reader, HEAD):
+        yield cells, reader.line_num
 
 
-def _settled(texts: Sequence[Text], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Decide what DuckDB must not guess: it would leave out lines until the rest looks like a table."""
-    settled = {**options, "comment": "", "union_by_name": len(texts) > 1}
-    wide = _wide(texts)
-    if wide:
-        return settled | {"delim": wide, "quote": '"', "escape": '"', "skip": 0}
-    return settled | {"skip": _title_lines(texts[0])}
+def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+    widths = [len(cells) for cells in rows[1:] or rows if any(cells)]
+    return max(set(widths), key=lambda width: (widths.count(width), width), default=1)
 
 
-def _wide(texts: Sequence[Text]) -> str | None:
-    """Give the delimiter of a file with very many columns, or `None` for any other file."""
-    return next((delimiter for delimiter in DELIMITERS if texts[0].header.count(delimiter) > WIDE), None)
+def _evenness(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """Say how evenly a delimiter divides: the share of rows of the usual width, if that is more than one value."""
+    width = _usual_width(rows)
+    share = sum(len(cells) == width for cells in rows) / max(1, len(rows))
+    return (round(share, 2), width) if width > 1 else (0.0, 1)
 
 
-def _title_lines(text: Text) -> int:
-    """Count the lines above the table, where some exports write a title and a date."""
-    asked = f"sniff_csv({_literal(pattern(text.path))}, header = true, comment = '', sample_size = 2048)"
+@functools.cache
+def _copy(found: tuple[Dialect, ...]) -> Path:
+    import duckdb as engine
+
+    rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {one.sql}" for one in found)
     try:
-        skipped = int(duckdb().con.execute(f"SELECT SkipRows FROM {asked}").fetchone()[0])
-    except Exception:  # whoever reads it says what is wrong with it
-        return 0
-    # more are rows of a table that became wider
-    return skipped if skipped <= MOST_TITLE_LINES and 2 * skipped < text.lines else 0
+        copy = written([quoted(name) for name in found[0].columns], f"({rows})")
+    except engine.InvalidInputException as error:
+        raise _undivided(str(error)) from None
+    if any(one.text.quotes % 2 for one in found):
+        begun = " OR ".join(f"starts_with({quoted(name)}, '\"')" for name in found[0].columns)
+        rows = f"SELECT 1 FROM read_parquet({literal(str(copy))}) WHERE {begun} LIMIT 1"
+        if duckdb().con.execute(rows).fetchone():
+            raise _unclosed()
+    return copy
+
+
+def _undivided(said: str) -> Exception:
+    """Say which line does not fall into as many values as the header."""
+    line, counts = re.search(r"Line: (\d+)", said), re.search(r"Columns: (\d+) Found: (\d+)", said)
+    if "unterminated quote" in said:
+        return _unclosed()
+    if not (line and counts):
+        return ValueError(f"sniffing file: {said}")
+    return UserError(
+        "Some lines have fewer or more values than others.",
+        found=f"line {line[1]}: {counts[2]}",
+        expected=f"{counts[1]}, as in the header",
+        fix="ask for a new export with the same number of values in every line, or as Parquet",
+    )
+
+
+def _unclosed() -> UserError:
+    return UserError(
+        "A quote is opened and never closed, so that nobody knows where its value ends.",
+        fix='ask for a new export: a " inside a value has to be doubled, and the whole value quoted',
+    )
 
 
 def pattern(file: Path) -> str:
@@ -124,81 +218,8 @@ def pattern(file: Path) -> str:
     return re.sub(r"[*?]", r"[\g<0>]", str(file))
 
 
-def _kept(texts: Sequence[Text], **options: Any) -> ir.Table:
-    if _wide(texts):
-        view = _view(texts, **options)
-        # types that are given are not looked for again by every question
-        types = {name: _type(kind) for name, kind in view.schema().items()}
-        fixed = {name: value for name, value in options.items() if name not in ("sample_size", "auto_type_candidates")}
-        return _view(texts, **{**fixed, "all_varchar": False, "auto_detect": False, "columns": types})
-    settled = ", ".join(f"{name} = {_literal(value)}" for name, value in _settled(texts, options).items())
-    return duckdb().read_parquet(str(_copy(tuple(texts), settled)))
-
-
-@functools.cache
-def _copy(texts: Sequence[Text], settled: str) -> Path:
-    """Copy as Parquet, in DuckDB's own words."""
-    copy = new_file(".parquet")
-    rows = f"FROM read_csv({_literal([pattern(text.path) for text in texts])}, {settled})"
-    duckdb().con.execute(f"COPY ({rows}) TO {_literal(str(copy))} (FORMAT parquet)")
-    return copy
-
-
-def _type(kind: Any) -> str:
-    kinds = {
-        "BIGINT": kind.is_integer,
-        "DOUBLE": kind.is_floating,
-        "DATE": kind.is_date,
-        "TIMESTAMP": kind.is_timestamp,
-    }
-    return next((name for name, fits in kinds.items() if fits()), "VARCHAR")
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return f"[{', '.join(map(_literal, value))}]" if isinstance(value, list) else str(value)
-
-
-def _with_points(table: ir.Table, names: Sequence[str]) -> ir.Table:
-    """Turn columns of numbers like 39,22 into numbers, if that is what stands in all of their rows."""
-    counts = table.aggregate(
-        [(table[name].count() - table[name].re_search(COMMA).sum()).name(f"n{i}") for i, name in enumerate(names)]
-    )
-    others = counts.to_pyarrow().to_pylist()[0].values()
-    whole = [name for name, other in zip(names, others, strict=True) if not other]
-    return table.mutate(**{name: table[name].strip().replace(",", ".").cast("float64") for name in whole})
-
-
-def _look(table: ir.Table) -> tuple[list[str], bool]:
-    """Name text columns that hold nothing but numbers like 39,22, and say whether values begin with a quote."""
-    head = table.limit(HEAD)
-    text = [head[name] for name, kind in table.schema().items() if kind.is_string()]
-    if not text:
-        return [], False
-    counts = head.aggregate(
-        [
-            part.name(f"{kind}{number}")
-            for number, column in enumerate(text)
-            for kind, part in (
-                ("filled", column.count()),
-                ("commas", column.re_search(COMMA).sum()),
-                ("quotes", column.startswith('"').sum()),
-            )
-        ]
-    )
-    found = counts.to_pyarrow().to_pylist()[0]
-    commas = [
-        column.get_name()
-        for number, column in enumerate(text)
-        if 0 < found[f"filled{number}"] == found[f"commas{number}"]
-    ]
-    return commas, any(found[f"quotes{number}"] for number in range(len(text)))
-
-
-def _refuse_undivided(table: ir.Table) -> None:
+def _refuse_undivided(name: str, values: Sequence[str]) -> None:
     """Refuse a single column whose name and values all hold the same delimiter."""
-    (name,) = table.columns
     uneven = next((delimiter for delimiter in DELIMITERS if delimiter in name), None)
     if uneven:
         raise UserError(
@@ -206,27 +227,14 @@ def _refuse_undivided(table: ir.Table) -> None:
             found=f"a single column called {name[:60]}",
             fix="ask for a new export with the same number of values in every line, or as Parquet",
         )
-    values = table.limit(HEAD)[name].to_pandas().dropna().map(str)
     for delimiter in set(name) & set(RARE_DELIMITERS):
-        if len(values) and (values.str.count(re.escape(delimiter)) == name.count(delimiter)).all():
+        if values and all(value.count(delimiter) == name.count(delimiter) for value in values):
             raise UserError(
                 "Its values are divided by a character that is not recognised.",
                 found=delimiter if delimiter > " " else ascii(delimiter),
                 expected="a comma, semicolon, tab or |",
-                fix="export it with one of these, or as Parquet",
+                fix=f"name it in the charter, reading: {{delimiter: {delimiter!a}}}, or export it as Parquet",
             )
-
-
-def _texts(files: Sequence[Path]) -> list[Text]:
-    """Check every file, leave out empty ones, and see that they have the same columns."""
-    if len(files) > 1:
-        files = [file for file in files if file.stat().st_size] or files[:1]
-    texts = [text_of(file) for file in files]
-    if len({text.header for text in texts}) > 1:
-        first = set(_view(texts[:1], all_varchar=True, header=True).columns)
-        for file, text in zip(files[1:], texts[1:], strict=True):
-            refuse_other_columns(file, first, set(_view([text], all_varchar=True, header=True).columns))
-    return texts
 
 
 def refuse_other_columns(file: Path, first: set[str], these: set[str]) -> None:

@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 # What the engine may use; a database of its own has limits of its own.
 MEMORY = "2GB"
 # Rows moved at once.
-AT_ONCE = 50_000
+BATCH = 50_000
+# Columns that the engine is asked about at once, and rows of a wider table that are kept together.
+AT_ONCE, FEW = 100, 2048
 # Of the temporary tables in it.
 _NUMBERS = itertools.count()
 
@@ -25,7 +28,34 @@ def duckdb() -> Any:
     """Give the embedded engine: it reads all files, and spills to disk before memory runs out."""
     import ibis
 
-    return ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=_copies().name)
+    connection = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=_copies().name)
+    connection.raw_sql("SET TimeZone = 'UTC'")  # moments mean the same wherever this runs
+    return connection
+
+
+def written(parts: Sequence[str], rows: str) -> Path:
+    """Write columns as Parquet: whoever asks twice would compute them twice.
+
+    Parameters
+    ----------
+    parts
+        The columns as SQL.
+    rows
+        What they are selected from.
+    """
+    copy, engine = new_file(".parquet"), duckdb().con
+    if len(parts) <= AT_ONCE:
+        engine.execute(f"COPY (SELECT {', '.join(parts)} FROM {rows}) TO '{copy}' (FORMAT parquet)")
+        return copy
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    # with very many, the engine plans for minutes, and needs too much memory to write them
+    asked = [", ".join(parts[start : start + AT_ONCE]) for start in range(0, len(parts), AT_ONCE)]
+    pieces = [engine.execute(f"SELECT {some} FROM {rows}").to_arrow_table() for some in asked]
+    columns = {name: piece[name] for piece in pieces for name in piece.column_names}
+    parquet.write_table(pa.table(columns), copy, row_group_size=FEW)
+    return copy
 
 
 def embedded_copy(table: ir.Table) -> ir.Table:
@@ -37,7 +67,7 @@ def embedded_copy(table: ir.Table) -> ir.Table:
     if table.get_backend() is engine:  # it would wait for itself
         return table
     name = f"lab2live_copy_{next(_NUMBERS)}"
-    with table.to_pyarrow_batches(chunk_size=AT_ONCE) as batches:
+    with table.to_pyarrow_batches(chunk_size=BATCH) as batches:
         engine.con.register(f"{name}_batches", batches)
         engine.raw_sql(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_batches")
         engine.con.unregister(f"{name}_batches")

@@ -6,6 +6,8 @@ import codecs
 import functools
 import gzip
 import io
+import re
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,22 +38,23 @@ _STRANGE = bytes(byte for byte in range(32) if chr(byte) not in "\t\n\v\f\r\x00"
 
 
 class Text(NamedTuple):
-    """A file that is text: where it lies as UTF-8, when it was written, and what was seen on the way."""
+    """A file that is text: where it lies as UTF-8, when it was written, how it begins, and how many quotes it has."""
 
     path: Path
     changed: int
-    header: str
-    lines: int
+    head: str
     quotes: int
 
 
-def text_of(file: Path) -> Text:
-    """See that a file is text, and copy it as UTF-8 if it is not.
+def text_of(file: Path, encoding: str | None = None) -> Text:
+    """See that a file is text, and copy it as UTF-8 with one kind of line ends if it is not.
 
     Parameters
     ----------
     file
         May be compressed, if its name ends in `.gz`.
+    encoding
+        As the charter says; `None` finds it.
 
     Returns
     -------
@@ -64,34 +67,43 @@ def text_of(file: Path) -> Text:
         If it is something else, empty, or damaged.
     """
     known = file.stat()
-    return _text_of(file, known.st_mtime_ns, known.st_size)
+    return _text_of(file, known.st_mtime_ns, known.st_size, encoding)
 
 
 @functools.cache
-def _text_of(file: Path, changed: int, size: int) -> Text:
+def _text_of(file: Path, changed: int, size: int, encoding: str | None) -> Text:
     opened: Any = gzip.open if file.suffix.lower() == ".gz" else open
     decoder = codecs.getincrementaldecoder("utf-8")()
-    lines, quotes, is_utf8 = 0, 0, True
+    quotes, ends, is_utf8, last = 0, [0, 0, 0], True, b""
     try:
         with opened(file, "rb") as content:
             block = head = content.read(BLOCK)
-            encoding = _encoding(head)
+            encoding = encoding or _encoding(head)
             _refuse(head)
             while block:
                 _refuse_endless(block)
-                lines += block.count(b"\n")
                 quotes += block.count(b'"')
+                for place, end in enumerate((b"\r\n", b"\n", b"\r")):
+                    ends[place] += block.count(end) + (place == 0 and last == b"\r" and block.startswith(b"\n"))
                 is_utf8 = is_utf8 and encoding is None and _decodes(decoder, block)
-                block = content.read(BLOCK)
-        path = file if is_utf8 or not head else _as_utf8(file, opened, encoding)
+                last, block = block[-1:], content.read(BLOCK)
+        # two kinds of line ends in one file: the engine would see lines that never end
+        mixed = ends[0] not in (0, ends[1]) or ends[2] > ends[0]
+        path = file if (is_utf8 and not mixed) or not head else _as_utf8(file, opened, encoding)
+        with (opened if path == file else open)(path, "rb") as content:
+            first = content.read(BLOCK).decode("utf-8-sig", "replace")
     except (EOFError, gzip.BadGzipFile) as error:
         raise UserError(
             "The compressed file is damaged or ends too early.",
             found=str(error),
             fix="copy it again, or ask for a new export",
         ) from error
-    first = head.decode(encoding, "replace") if encoding else _line(head.partition(b"\n")[0])
-    return Text(path, changed, first.partition("\n")[0].strip("\ufeff\r"), lines, quotes)
+    except LookupError:
+        where = "the source's `reading.encoding`"
+        raise UserError(
+            "Nobody knows this encoding.", where=where, found=encoding, fix="write utf-8 or cp1252, say"
+        ) from None
+    return Text(path, changed, first[: first.rfind("\n") + 1] or first, quotes)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:
@@ -141,20 +153,36 @@ def _refuse_endless(block: bytes) -> None:
 
 
 def _as_utf8(file: Path, opened: Any, encoding: str | None) -> Path:
-    """Copy a text as UTF-8; without another sign, what is not UTF-8 comes from Windows, line by line."""
+    """Copy a text as UTF-8 with plain line ends; without another sign, what is not UTF-8 is of one code page."""
     copy = new_file(".csv")
-    with opened(file, "rb") as content, copy.open("wb") as written:
+    with opened(file, "rb") as content, copy.open("w", encoding="utf-8", newline="\n") as written:
         if encoding:
-            reader = io.TextIOWrapper(content, encoding, errors="replace", newline="")
+            reader = io.TextIOWrapper(content, encoding, errors="replace", newline=None)
             while part := reader.read(BLOCK):
-                written.write(part.encode())
+                written.write(part.removeprefix("\ufeff"))
         else:
-            written.writelines(_line(line).encode() for line in content)
+            page = _code_page(file, opened)
+            for line in content:
+                written.write(_line(line, page).replace("\r\n", "\n").replace("\r", "\n"))
     return copy
 
 
-def _line(line: bytes) -> str:
-    for encoding in ("utf-8", "cp1252"):
+def _code_page(file: Path, opened: Any) -> str:
+    """Tell Western European text from Cyrillic or Greek, whose words are nothing but letters beyond ASCII."""
+    import charset_normalizer
+
+    with opened(file, "rb") as content:
+        lines = b"".join(islice((line for line in content if not line.isascii()), 1000))
+    letters = sum(len(run) for run in re.findall(rb"[\x80-\xff]+", lines))
+    words = sum(len(run) for run in re.findall(rb"[\xa8\xb8\xb3\xbf\xc0-\xff]{3,}", lines))
+    if 2 * words < letters:
+        return "cp1252"
+    likely = charset_normalizer.from_bytes(lines, cp_isolation=["cp1251", "cp1253", "koi8_r"]).best()
+    return likely.encoding if likely else "cp1252"
+
+
+def _line(line: bytes, page: str) -> str:
+    for encoding in ("utf-8", page):
         try:
             return line.decode(encoding)
         except UnicodeDecodeError:

@@ -6,17 +6,18 @@ import functools
 import shutil
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from lab2live.charter.schema import Charter, Source
+from lab2live.charter.schema import Charter, ReadingOptions, Source
 from lab2live.data.feature_types import storable
-from lab2live.data.sources import csv, schemes
+from lab2live.data.sources import csv, reading, schemes
 from lab2live.data.sources.databases import open_database, open_duckdb, open_sqlite
-from lab2live.data.sources.engine import duckdb, new_file
+from lab2live.data.sources.engine import duckdb, new_file, written
+from lab2live.data.sources.reading import ColumnReading, literal, quoted
 from lab2live.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,10 +33,37 @@ OFFICE = b"\xd0\xcf\x11\xe0"
 
 # Seconds to wait for a machine that does not answer.
 PATIENCE = 30
+# Units of durations in Parquet, which the engine takes for whole numbers -> how many make a day.
+PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
-def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
-    """Open one source without reading it.
+class Opened(NamedTuple):
+    """A source that could be opened.
+
+    Attributes
+    ----------
+    table
+        The lazy table, its names stripped and told apart.
+    engine
+        The name of the engine that holds it.
+    read_as
+        Column -> how its values are read.
+    left_out
+        Columns that no model can take -> why.
+    texts
+        The columns that are texts where they lie, as they are written, if some of them are read as something else.
+        What typed reading hides shows here: leading zeros, words that stand for nothing, two decimal separators.
+    """
+
+    table: ir.Table
+    engine: str
+    read_as: Mapping[str, ColumnReading]
+    left_out: Mapping[str, str]
+    texts: ir.Table | None = None
+
+
+def open_table(charter: Charter, source: Source) -> Opened:
+    """Open one source without fetching it.
 
     Parameters
     ----------
@@ -46,17 +74,18 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
         URL of such a file, an address of a registered scheme (see `schemes`), or any that `ibis.connect`
         understands.
 
-    Returns
-    -------
-    table, engine
-        The lazy table and the name of the engine that holds it.
-
     Raises
     ------
     UserError
         If there is nothing at the address, or it is of an unknown kind.
     """
     place = _place(charter, source)
+    if not isinstance(place, str) and place.exists() and _suffix(place) in CSV:
+        return _open_csv(csv.texts(_files(place, CSV), source.reading), _usual_mark(place, source), source.reading)
+    return _in_plain_types(*_open(charter, source, place), source.reading)
+
+
+def _open(charter: Charter, source: Source, place: Path | str) -> tuple[ir.Table, str]:
     if isinstance(place, str) and not place.startswith(SQLITE_SCHEME):
         return open_database(place, source)
     if isinstance(place, str):
@@ -79,36 +108,12 @@ def open_table(charter: Charter, source: Source) -> tuple[ir.Table, str]:
     return _open_file(place, source)
 
 
-def as_written(charter: Charter, source: Source) -> ir.Table | None:
-    """Open a CSV with every value as the text that stands in the file; give `None` for what is no CSV.
-
-    What typed reading hides shows here: leading zeros, words that stand for nothing, two decimal separators.
-    """
+def header(charter: Charter, source: Source) -> list[str] | None:
+    """Give the names in the header of a CSV as they are written; `None` for what is no CSV."""
     place = _place(charter, source)
     if isinstance(place, str) or _suffix(place) not in CSV:
         return None
-    return csv.as_written(_files(place, CSV))
-
-
-def header(charter: Charter, source: Source, columns: int) -> list[str] | None:
-    """Give the names in the first line of a CSV as they are written: an engine renames those that stand there twice.
-
-    Parameters
-    ----------
-    charter, source
-        Where the file is.
-    columns
-        How many columns the engine found; a line that does not fall into as many has no names.
-
-    Returns
-    -------
-    list of str or None
-        `None` for what is no CSV.
-    """
-    place = _place(charter, source)
-    if isinstance(place, str) or _suffix(place) not in CSV:
-        return None
-    return csv.header(_files(place, CSV)[0], columns)
+    return list(csv.dialects(_files(place, CSV), source.reading)[0].names)
 
 
 def _place(charter: Charter, source: Source) -> Path | str:
@@ -124,8 +129,6 @@ def _place(charter: Charter, source: Source) -> Path | str:
 
 def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
     suffix = _suffix(place)
-    if suffix in CSV:
-        return csv.open_csv(_files(place, CSV)), "duckdb"
     if suffix == ".parquet":
         return _open_parquet(_files(place, (".parquet",))), "duckdb"
     if suffix in EXCEL:
@@ -185,7 +188,12 @@ def _open_parquet(files: Sequence[Path]) -> ir.Table:
                         fix="ask for an export in which all files have the same types",
                     )
                 first[name] = kind if first[name] == "nothing" else first[name]
-    return duckdb().read_parquet([csv.pattern(file) for file in files], union_by_name=len(files) > 1)
+    table = duckdb().read_parquet([csv.pattern(file) for file in files], union_by_name=len(files) > 1)
+    import pyarrow.parquet as pq
+    import pyarrow.types as kinds
+
+    lasting = {field.name: field.type.unit for field in pq.read_schema(files[0]) if kinds.is_duration(field.type)}
+    return table.mutate(**{name: table[name] / PER_DAY[unit] for name, unit in lasting.items()}) if lasting else table
 
 
 def _kinds(file: Path) -> dict[str, str]:
@@ -217,7 +225,7 @@ def _open_excel(place: Path, source: Source) -> ir.Table:
                     expected=f"one of {', '.join(map(str, book.sheet_names))}",
                     fix="set the source's `table`",
                 )
-            table = storable(book.parse(sheet))
+            table = storable(book.parse(sheet, keep_default_na=False, na_values=[""]))
     except UserError:
         raise
     except Exception as error:  # openpyxl lets through whatever the ZIP and XML in the file make happen
@@ -233,6 +241,112 @@ def _open_excel(place: Path, source: Source) -> ir.Table:
     copy = new_file(".parquet")
     table.to_parquet(copy, index=False)
     return duckdb().read_parquet(str(copy))
+
+
+def _open_csv(copy: Path, usual: str, options: ReadingOptions) -> Opened:
+    """Type the columns of a CSV by all their values."""
+    typed, read_as = _typed(copy, usual, options.model_dump_json())
+    return Opened(duckdb().read_parquet(str(typed)), "duckdb", read_as, {}, duckdb().read_parquet(str(copy)))
+
+
+@functools.cache
+def _typed(copy: Path, usual: str, options: str) -> tuple[Path, Mapping[str, ColumnReading]]:
+    """Find how the columns of a file of texts are read, and write them so typed."""
+    rows = f"read_parquet({literal(str(copy))})"
+    engine, said = duckdb().con, ReadingOptions.model_validate_json(options)
+    read_as = _found(engine, rows, None, reading.anything, usual, said)
+    parts = [f"{reading.parsed(quoted(name), how)} AS {quoted(name)}" for name, how in read_as.items()]
+    return written(parts, rows), read_as
+
+
+def _found(
+    engine: Any, rows: str, names: Sequence[str] | None, kinds: Any, usual: str, options: ReadingOptions
+) -> dict[str, ColumnReading]:
+    """Find how columns of texts are read; `rows` is what the engine selects from, and no names are all of them."""
+    wanted = "*" if names is None else ", ".join(map(quoted, names))
+    head = engine.execute(f"SELECT {wanted} FROM {rows} LIMIT {csv.HEAD}").to_arrow_table()
+    texts = {name: {text for text in head[name].unique().to_pylist() if text is not None} for name in head.column_names}
+
+    def ask(asked: str) -> Sequence[Any]:
+        answers: Sequence[Any] = engine.execute(f"SELECT {asked} FROM {rows}").fetchone()
+        return answers
+
+    read_as = reading.found(ask, texts, kinds, options.decimal or "", usual, options.nulls)
+    return {
+        name: reading.declared(options.columns[name], how) if name in options.columns else how
+        for name, how in read_as.items()
+    }
+
+
+def _usual_mark(place: Path, source: Source) -> str:
+    """Say which decimal mark is usual in a file: commas where values are divided by semicolons."""
+    first = _files(place, CSV)[0]
+    return "," if csv.dialects([first], source.reading)[0].delimiter == ";" else "."
+
+
+def _in_plain_types(table: ir.Table, engine: str, options: ReadingOptions) -> Opened:
+    """Give the columns of an engine in types that every check and model takes; leave out what none can."""
+    names = csv.unique_names(table.columns)
+    if names != list(table.columns):
+        table = table.rename(dict(zip(names, table.columns, strict=True)))
+    kinds = dict(table.schema().items())
+    read_as = {name: ColumnReading(how) for name, kind in kinds.items() if (how := _type(kind)) is not None}
+    left_out = {name: f"no model takes {kind}" for name, kind in kinds.items() if name not in read_as}
+    beyond = _beyond_floats(table, [name for name, how in read_as.items() if how.type == "integer"])
+    read_as |= dict.fromkeys(beyond, ColumnReading("text"))
+    casts = dict.fromkeys(beyond, "string") | {name: "string" for name, kind in kinds.items() if kind.is_null()}
+    casts |= {
+        name: "int64" if read_as[name].type == "integer" else "float64"
+        for name, kind in kinds.items()
+        if kind.is_decimal() and name not in beyond
+    }
+    words = [name for name, kind in kinds.items() if kind.is_string()]
+    changed = {name: table[name].cast(kind) for name, kind in casts.items()}
+    if options.nulls:
+        changed |= {name: table[name].isin(options.nulls).ifelse(None, table[name]) for name in words}
+    table = table.mutate(**changed).drop(*left_out) if changed or left_out else table
+    if not words or engine != "duckdb":
+        return Opened(table, engine, read_as, left_out)
+    typed, of_words = _words_as_days(table, words, options)
+    return Opened(typed, engine, read_as | of_words, left_out, None if typed is table else table.select(words))
+
+
+def _type(kind: Any) -> reading.Type | None:
+    if kind.is_boolean():
+        return "boolean"
+    if kind.is_integer() or (kind.is_decimal() and kind.scale == 0):
+        return "integer"
+    if kind.is_numeric():
+        return "number"
+    if kind.is_date():
+        return "date"
+    if kind.is_timestamp():
+        return "moment"
+    return "text" if kind.is_string() or kind.is_null() or kind.is_uuid() else None
+
+
+def _beyond_floats(table: ir.Table, names: Sequence[str]) -> list[str]:
+    """Name columns of whole numbers that floating point cannot tell apart: they name something."""
+    wide = [name for name in names if table[name].type().is_decimal() or table[name].type().nbytes == 8]
+    if not wide:
+        return []
+    ends = [end.name(f"n{at}") for at, end in enumerate(end for n in wide for end in (table[n].min(), table[n].max()))]
+    bounds = list(table.aggregate(ends).to_pyarrow().to_pylist()[0].values())
+    largest = [max(abs(bound or 0) for bound in bounds[2 * at : 2 * at + 2]) for at in range(len(wide))]
+    return [name for name, most in zip(wide, largest, strict=True) if most > reading.EXACT]
+
+
+def _words_as_days(
+    table: ir.Table, words: Sequence[str], options: ReadingOptions
+) -> tuple[ir.Table, dict[str, ColumnReading]]:
+    """Read columns of words as days where all of them are; or as a person has declared."""
+    backend = table.get_backend()
+    rows = f"({backend.compile(table)})"
+    read_as = _found(backend.con, rows, words, reading.days_only, ".", options)
+    parts = [
+        f"{reading.parsed(quoted(name), how)} AS {quoted(name)}" for name, how in read_as.items() if how.type != "text"
+    ]
+    return backend.sql(f"SELECT * REPLACE ({', '.join(parts)}) FROM {rows}") if parts else table, read_as
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,6 +13,7 @@ from lab2live.data.encoding import label
 from lab2live.data.sources.databases import select
 from lab2live.data.sources.errors import NO_ROWS, first_line, in_words, without_secrets
 from lab2live.data.sources.readers import open_table
+from lab2live.data.sources.reading import ColumnReading
 from lab2live.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Reading:
         Number of missing values per column.
     problem
         Why it could not be read, in words.
+    read_as, left_out, texts
+        See `Opened`.
     """
 
     source: Source
@@ -48,6 +51,9 @@ class Reading:
     rows: int = 0
     nulls: Mapping[str, int] | None = None
     problem: str = ""
+    read_as: Mapping[str, ColumnReading] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    texts: ir.Table | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,7 +68,7 @@ def read_all(charter: Charter) -> list[Reading]:
 def read(charter: Charter, source: Source) -> Reading:
     """Open one source and count its rows and gaps; whatever goes wrong is the reading's `problem`."""
     try:
-        table, engine = open_table(charter, source)
+        table, engine, read_as, left_out, texts = open_table(charter, source)
         counts = table.aggregate(
             [
                 table.count().name("rows"),
@@ -75,9 +81,8 @@ def read(charter: Charter, source: Source) -> Reading:
         return Reading(source, problem=in_words(error, source))
     if not rows:
         return Reading(source, problem=NO_ROWS)
-    return Reading(
-        source, table, engine, int(rows), dict(zip(table.columns, (int(n or 0) for n in nulls), strict=True))
-    )
+    missing = dict(zip(table.columns, (int(n or 0) for n in nulls), strict=True))
+    return Reading(source, table, engine, int(rows), missing, "", read_as, left_out, texts)
 
 
 def case_rows(reading: Reading) -> ir.Table:

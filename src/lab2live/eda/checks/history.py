@@ -129,7 +129,7 @@ def _shape(survey: Survey, columns: Sequence[str]) -> list[Finding]:
 
 def _doubled(charter: Charter, survey: Survey, columns: Sequence[str]) -> list[Finding]:
     """Find names that stand there twice, or differ in case and spaces only."""
-    names = readers.header(charter, survey.source, len(columns)) or list(columns)
+    names = readers.header(charter, survey.source) or list(columns)
     plain = pd.Series([name.strip().casefold() for name in names])
     found = []
     for _, same in pd.Series(names).groupby(plain, sort=False):

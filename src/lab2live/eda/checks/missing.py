@@ -180,7 +180,7 @@ def _tokens_in(texts: pd.Series, csv: bool) -> dict[str, int]:
 
 def _counted(charter: Charter, survey: Survey, seen: Mapping[str, tuple[dict[str, int], int]]) -> dict[str, Any]:
     """Count over all rows what the sample has shown, in one pass."""
-    written = None if survey.written is None else readers.as_written(charter, survey.source)
+    written = None if survey.written is None else readers.open_table(charter, survey.source).texts
     table: ir.Table = survey.table if written is None else written
     asked = [
         (table[column] == text).sum().name(f"n{number}_{position}")

@@ -11,7 +11,6 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter, Source
 from lab2live.data.feature_types import as_days, as_numbers
-from lab2live.data.sources import readers
 from lab2live.data.sources.errors import in_words
 from lab2live.data.sources.tables import Reading, read
 from lab2live.eda.checks.catalogue import Witness
@@ -46,8 +45,7 @@ class Survey:
     sample
         At most `SAMPLE_ROWS` rows in the order of the source, typed as the engine types them.
     written
-        For CSV: rows of the file as they are written, every value a text; not the same rows as `sample` unless
-        `complete`. Else `None`.
+        Rows of `texts`, not the same rows as `sample` unless `complete`; `None` where nothing is read from texts.
     numbers
         Columns of the sample that hold numbers, shape (rows of sample,), NaN where there is none; also texts most of
         which can be read as numbers.
@@ -97,8 +95,8 @@ class Survey:
 
     def as_written(self, column: str) -> pd.Series | None:
         """Give the texts of a column as they stand in the source; `None` for what is no text there."""
-        if self.written is not None:
-            return self.written.get(column)
+        if self.written is not None and column in self.written:
+            return self.written[column]
         return self.sample[column] if column in self.sample and self.facts[column].kind == "text" else None
 
     def keys_of(self, mask: np.ndarray) -> list[str]:
@@ -161,7 +159,7 @@ def _survey(charter: Charter, reading: Reading, seed: int, earlier: Survey | Non
     checked = table.select(*table.columns[:MOST_COLUMNS])
     facts = facts_of(checked, reading.nulls or {})
     sample = draw(checked, reading.rows, seed)
-    raw = readers.as_written(charter, reading.source)
+    raw = reading.texts
     written = None if raw is None else draw(raw.select(*raw.columns[:MOST_COLUMNS]), reading.rows, seed)
     if len(sample) == reading.rows:  # then exact is cheap
         facts = {

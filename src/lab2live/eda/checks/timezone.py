@@ -40,14 +40,14 @@ def timezone(charter: Charter, survey: Survey) -> list[Finding | Skip]:
         At most one per column.
     """
     found: list[Finding | Skip] = []
-    for column, known in survey.facts.items():
+    for column in survey.facts:
         if column not in survey.days:
             continue
         days = survey.days[column]
         # dates without a time of day, or with one that is always the same, have no zone
         if np.isfinite(days).sum() < 2 or pd.Series(np.floor(days * 24 % 24)).nunique() < 3:
             continue
-        one = _offsets(survey, column) if known.kind == "text" else None
+        one = _offsets(survey, column)
         if one is None:
             one = _shifted(survey, column)
         if one:

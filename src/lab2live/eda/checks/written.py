@@ -6,11 +6,11 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from lab2live.data.sources import csv
+from lab2live.data.sources import reading
 from lab2live.eda.checks.survey import Survey
 
 # Texts that mean nothing; to find them is the work of other checks.
-NOTHING = frozenset({*(text.casefold() for text in csv.NULLS), "-", "--", "?", ".", "unknown", "missing", "n.a."})
+NOTHING = frozenset({*(text.casefold() for text in reading.NULLS), "-", "--", "?", ".", "unknown", "missing", "n.a."})
 
 _KNOWN: WeakKeyDictionary[Survey, dict[str, pd.Series]] = WeakKeyDictionary()
 
