@@ -21,6 +21,7 @@ PEEKING: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "the number of the row": lambda frame: frame.assign(number=np.arange(len(frame))),
     "what is most frequent": lambda frame: frame.assign(usual=frame["contract"] == frame["contract"].mode()[0]),
     "a column only for many": lambda frame: frame.assign(large=1) if len(frame) > 600 else frame,
+    "a little beside a large number": lambda frame: frame.assign(stamp=1.6e12 + 100 * frame["bill"].rank(pct=True)),
     "drawn anew": lambda frame: frame.assign(luck=np.random.default_rng().random(len(frame))),
 }
 

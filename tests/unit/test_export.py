@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import skl2onnx
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from lab2live.data import models
+from lab2live.data import dataset, models, splits
 from lab2live.data.encoding import LARGEST, MISSING, OTHER
-from lab2live.handoff import export
+from lab2live.handoff import bundle, contract, export
 from lab2live.poc.comparison import chosen
+from lab2live.poc.worth.value import Policy
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -47,8 +49,6 @@ def test_a_model_leaves_as_onnx_with_the_same_answers(generate: Any, problem: st
 
 
 def test_columns_may_be_called_anything(charter_of: Any) -> None:
-    from lab2live.data import dataset
-
     random = np.random.default_rng(0)
     names = ["with space", "größe 'x' \"y\"", "x0", "x1", "a" * 500, "<b>", "日本"]
     frame = pd.DataFrame({name: random.normal(size=200) for name in names})
@@ -111,7 +111,7 @@ def test_an_untrusted_type_is_not_loaded() -> None:
         export.load_skops(skops.io.dumps(FunctionTransformer(fitted)), ["numpy.dtype"])
 
 
-def test_a_difference_that_crosses_the_line_is_one_and_noise_at_the_line_is_none(generate: Any) -> None:
+def test_a_difference_that_crosses_the_line_is_one(generate: Any) -> None:
     _, data = generate("binary", 50)
 
     def differing(first: float, second: float, line: float = 0.3) -> int:
@@ -119,19 +119,54 @@ def test_a_difference_that_crosses_the_line_is_one_and_noise_at_the_line_is_none
 
     assert differing(0.5, 0.5 + 5e-6) == 0
     assert differing(0.5, 0.5 + 2e-5) == 1
-    assert differing(0.3 - 1e-6, 0.3 + 1e-6) == 0, "this close to the line either side is right"
-    assert differing(0.3 - 2e-5, 0.3 + 1e-6) == 1
+    assert differing(0.3 - 1e-6, 0.3 + 1e-6) == 1, "another decision, however close"
+    assert differing(0.3 - 2e-6, 0.3 - 1e-6) == 0
     assert differing(0.5, np.nan) == differing(np.nan, np.nan) == differing(np.inf, np.inf) == 1
 
 
-def test_a_regression_is_compared_relative_to_its_size_and_a_class_exactly(generate: Any) -> None:
+def test_a_regression_is_compared_by_the_spread_of_its_target_and_never_by_its_size(generate: Any) -> None:
     _, numbers = generate("regression", 50)
-    spread = numbers.outcome.std()
-    first = np.array([1e6, 0.0, 0.0])
-    second = first + np.array([5.0, spread * 5e-6, spread * 2e-5])
-    assert export.compare(first, second, numbers, 0.5).disagreeing == 1
+    for middle in (0.0, 812_345_678.0):
+        moved = dataclasses.replace(numbers, outcome=numbers.outcome - numbers.outcome.mean() + middle)
+        spread = moved.outcome.std()
+        first = middle + np.array([0.0, 0.0, 1000 * spread])  # the last far outside of all that was seen
+        second = first + spread * np.array([5e-5, 2e-4, 5e-2])
+        assert export.compare(first, second, moved, 0.5).disagreeing == 1
+
+
+def test_classes_are_compared_by_code_and_by_every_probability(generate: Any) -> None:
     _, classes = generate("multiclass", 50)
     assert export.compare(np.array([0, 1, 2]), np.array([0, 2, 2]), classes, 0.5).disagreeing == 1
+    first = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]])
+    assert (
+        export.compare(first, first + np.array([[0.0, 2e-5, -2e-5], [0.0, 1e-9, 0.0]]), classes, 0.5).disagreeing == 2
+    )
+    assert export.compare(first, first + np.array([[1e-6, 0.0, 0.0], [1e-9, 0.0, 0.0]]), classes, 0.5).exact
+
+
+@pytest.mark.parametrize(("middle", "unit"), [(812_345_678, 4.0), (80_000_000, 4.0), (1e15, 1.0), (0.0, 4.0)])
+@pytest.mark.parametrize("kind", ["linear", "boosting"])
+def test_a_target_that_float32_cannot_hold_leaves_as_skops_and_is_as_good_as_tested(
+    charter_of: Any, tmp_path: Path, kind: str, middle: float, unit: float
+) -> None:
+    from sklearn.metrics import r2_score
+
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"a": random.normal(size=600), "b": random.normal(size=600)})
+    table["y"] = middle + unit * (3 * table["a"] + random.normal(size=600))
+    charter = charter_of(tmp_path, prediction={"problem_type": "regression"})
+    data = dataset.dataset(charter, table)
+    split = splits.split(charter, data, 0)
+    learnt = models.linear(data) if kind == "linear" else models.boosting(data, 0, {"max_iter": 60})
+    model = models.fit(learnt, data, split.train)
+    name, content, parity = export.export(model, data, 0.5, rows=1000)
+    assert (name, parity.exact) == (("skops", False) if middle else ("onnx", True))
+    agreed = contract.describe(charter, data, split, Policy("regression"))
+    bundle.write(tmp_path / "b", name, content, agreed, None, "")
+    known, rows = table["y"].iloc[split.test], table.drop(columns="y").iloc[split.test]
+    tested = r2_score(known, models.predict(model, data.inputs.iloc[split.test]))
+    assert tested > 0.8
+    assert r2_score(known, bundle.load(tmp_path / "b").predict(rows)) == pytest.approx(tested, abs=1e-3)
 
 
 def test_a_constant_outcome_and_no_rows_are_compared_too(generate: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -193,3 +193,25 @@ def answer(model: Any, inputs: pd.DataFrame | np.ndarray) -> np.ndarray:
             return np.asarray(model.predict(inputs))
         probabilities = np.asarray(model.predict_proba(inputs))
         return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+
+
+def gaps(first: np.ndarray, second: np.ndarray, known: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Measure how far two models' answers to the same rows lie apart, shape (rows,); NaN where one is no number.
+
+    Probabilities as they are. Numbers against their spread, and never against their size: a float32 holds three numbers
+    within 812,345,678 +- 60, and the gap of such an answer is nothing beside it. Far outside of what is known, where a
+    straight line may lead, the distance from there is the measure.
+
+    Parameters
+    ----------
+    first, second
+        See `answer`.
+    known, classes
+        The outcomes, or answers that stand for them; and no class where they are numbers.
+    """
+    with np.errstate(invalid="ignore"):  # infinity less infinity: no number, and so a difference
+        apart = np.abs(first - second)
+        apart = apart.max(axis=1) if apart.ndim == 2 else apart
+        if not classes:
+            apart = apart / np.maximum(np.abs(first - np.mean(known)), float(np.std(known)) or 1.0)
+    return np.asarray(apart)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from lab2live.data.dataset import Dataset
 
-# The largest difference that float32 arithmetic explains: in probability, or relative to a regression's answer.
-TOLERANCE = 1e-5
+# The largest difference that float32 explains: of a probability, and of a number by the spread of its target.
+TOLERANCE, OF_SPREAD = 1e-5, 1e-4
 
 # Under which the file of a model of the project's own says of which type its inputs are.
 ORIGINALS = "originals"
@@ -38,9 +38,9 @@ class Parity:
     rows
         How many rows both were asked.
     disagreeing
-        On how many they differ by more than `TOLERANCE` or decide differently.
+        On how many they differ by more than is allowed or decide differently.
     largest
-        The largest difference.
+        The largest difference, see `models.gaps`.
     problem
         Why there is no exported model; empty if there is one.
     """
@@ -216,24 +216,21 @@ def compare(first: np.ndarray, second: np.ndarray, data: Dataset, threshold: flo
     Parameters
     ----------
     first, second
-        Answers of shape (rows,), see `models.predict`.
+        Answers, see `models.answer` or `models.predict`.
     data
         Knows the kind of problem, and the spread of a regression's outcome.
     threshold
-        Above it the business acts: a difference that crosses it is a different decision, however small. Only a
-        probability within `TOLERANCE` of the threshold itself may fall on either side.
+        Above it the business acts: a difference that crosses it is a different decision, however small.
     """
-    with np.errstate(invalid="ignore"):  # infinity less infinity: no number, and so a difference
-        difference = np.abs(first - second)
-    if data.problem == "regression":
-        difference = difference / np.maximum(np.abs(first), float(np.std(data.outcome)) or 1.0)
-    differs = ~(difference <= TOLERANCE)  # NaN is a difference
+    from lab2live.data import models
+
+    gaps = models.gaps(first, second, data.outcome, data.classes)
+    differs = ~(gaps <= (TOLERANCE if data.classes else OF_SPREAD))  # NaN is a difference
     if data.problem == "binary":
-        flips = (first >= threshold) != (second >= threshold)
-        differs |= flips & (np.abs(first - threshold) > TOLERANCE)
-    finite = difference[np.isfinite(difference)]
-    largest = float(finite.max()) if len(finite) else 0.0
-    return Parity(len(first), int(differs.sum()), largest)
+        differs |= (first >= threshold) != (second >= threshold)
+    elif first.ndim == 2:
+        differs |= first.argmax(axis=1) != second.argmax(axis=1)
+    return Parity(len(first), int(differs.sum()), float(gaps[np.isfinite(gaps)].max(initial=0)))
 
 
 def edge_rows(data: Dataset) -> pd.DataFrame:
@@ -317,7 +314,7 @@ def export(
     probes = own_probe_rows(model, data, rows, seed) if models.is_own(model) else probe_rows(data, rows, seed)
     try:
         content = to_onnx(model, data.columns)
-        answers = load_onnx(content, data.columns).predict(probes)
+        answers = load_onnx(content, data.columns).answer(probes)
     except (MemoryError, OSError):  # of this machine, and not of the model: another format would not mend it
         raise
     except Exception as error:  # whatever the converter cannot do, skops can
@@ -325,7 +322,7 @@ def export(
             f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
         )
         return "skops", to_skops(model), Parity(len(probes), len(probes), float("nan"), problem)
-    parity = compare(models.predict(model, probes), answers, data, threshold)
+    parity = compare(models.answer(model, probes), answers, data, threshold)
     return ("onnx", content, parity) if parity.exact else ("skops", to_skops(model), parity)
 
 

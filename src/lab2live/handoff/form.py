@@ -25,7 +25,7 @@ WEIGHED = 500
 TENTH = 0.1
 # Digits of a number in them.
 DIGITS = 4
-# Answers that differ by less are the same, relative to the largest.
+# Answers that differ by less are the same, see `models.gaps`.
 SAME = 1e-6
 # Categories offered in a list.
 MOST_CHOICES = 200
@@ -260,8 +260,7 @@ def agreement(form: Mapping[str, Any], explainer: Explainer, rows: pd.DataFrame,
         return Evidence(None, "No row of the test set keeps the contract of the form.")
     given = explainer.table(as_joined(explainer.space, pd.DataFrame(read, index=rows.index))).iloc[accepted]
     answers, wanted = explainer.predict(given), tested[accepted]
-    scale = max(1.0, float(np.abs(wanted).max()))
-    other = ~np.isclose(answers, wanted, rtol=0, atol=SAME * scale).reshape(len(accepted), -1).all(axis=1)
+    other = ~(models.gaps(wanted, answers, tested, explainer.classes) <= SAME)
     refused = f" {amount(len(rows) - len(accepted), 'case')} would be refused." if len(accepted) < len(rows) else ""
     if not other.any():
         all_rows = f"All {amount(len(accepted), 'row')} of the test set"

@@ -13,8 +13,9 @@ from lab2live.reporting.formatting import amount
 
 # Cases that are computed alone, and among others in another order.
 ALONE, TOGETHER = 40, 1000
-# Numbers that differ by less, relative to their size, are the same: sums of floats depend on their order.
-SAME = 1e-9
+# Numbers that differ by less, relative to the spread of their column, are the same; and by no more than what is lost of
+# a float when sums are taken in another order.
+SAME, LOST = 1e-9, 1e-13
 
 
 def differing(bundle: Bundle, rows: pd.DataFrame, seed: int = 0) -> Evidence:
@@ -78,7 +79,8 @@ def _dependent(compute: Callable[[pd.DataFrame], pd.DataFrame], rows: pd.DataFra
 def _same(one: pd.Series, other: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(one) and pd.api.types.is_numeric_dtype(other):
         first, second = (column.to_numpy(dtype=float, na_value=np.nan) for column in (one, other))
-        return bool(np.allclose(first, second, rtol=SAME, atol=0, equal_nan=True))
+        spread = np.std(first[np.isfinite(first)] if np.isfinite(first).any() else 0.0)
+        return bool(np.allclose(first, second, rtol=LOST, atol=SAME * spread, equal_nan=True))
     missing = one.isna().to_numpy()
     return bool(
         np.array_equal(missing, other.isna().to_numpy())
