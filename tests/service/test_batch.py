@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as parquet
 import pytest
 
 from lab2live.cli import main
@@ -34,7 +35,10 @@ def written(made: Any, path: Path, rows: int = 200) -> pd.DataFrame:
 def read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    return pd.read_csv(path, dtype={"output": str, "detail": str}, keep_default_na=False, na_values={"answer": [""]})
+    empty: dict[str, list[str]] = {"answer": [""], "output": [""]}
+    return pd.read_csv(
+        path, dtype={"detail": str}, float_precision="round_trip", keep_default_na=False, na_values=empty
+    )
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
@@ -52,10 +56,26 @@ def test_a_file_is_answered_as_each_case_alone(
     assert list(found["row"]) == list(range(200)) and list(found["id"]) == list(table["id"])
     assert "secret" not in found and "bill" not in found
     assert np.allclose(found["answer"], alone["answer"], rtol=1e-12)
-    for name in ("output", "source", "reason", "detail"):
+    for name in ("source", "reason", "detail"):
         assert list(found[name]) == list(alone[name]), name
+    assert found["output"].isna().equals(alone["output"].isna().reset_index(drop=True))
+    assert list(found["output"].dropna()) == list(alone["output"].dropna())
     assert done.cases == 200 and done.by == alone["source"].value_counts().to_dict() and seen == [60, 120, 180, 200]
     assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(("problem", "kind"), [("regression", "double"), ("binary", "string")])
+def test_outputs_are_of_one_type_also_where_a_person_decides_all_cases_of_a_piece(
+    bundled: Any, tmp_path: Path, small: None, problem: str, kind: str
+) -> None:
+    made = bundled(problem)
+    table = made.table.iloc[:100].astype({"bill": object})
+    table.iloc[:70, table.columns.get_loc("bill")] = "a lot"
+    table.to_csv(tmp_path / "in.csv", index=False)
+    batch.score(made.folder, tmp_path / "in.csv", tmp_path / "out.parquet", quiet)
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert str(found.schema.field("output").type) == kind and found["output"][:70].null_count == 70
+    assert found["output"][70:].null_count < 30
 
 
 def test_what_was_stopped_goes_on_and_ends_the_same(bundled: Any, tmp_path: Path, small: None) -> None:

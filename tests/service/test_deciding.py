@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 from lab2live.data import models
 from lab2live.handoff import answering, bundle, form
 from lab2live.handoff.deciding import Deciding
+from lab2live.handoff.deploying import mlflow_model
 
 PROBLEMS = ("binary", "multiclass", "regression")
 
@@ -37,9 +41,30 @@ def test_many_are_decided_as_each_alone_and_as_on_the_page(bundled: Any, problem
         assert (row["source"] == "model") == (not found["fallback"]["would"])
         if row["source"] == "model":
             said = found["answer"]["output"].strip("'")
-            assert row["output"] == said or float(row["output"]) == pytest.approx(float(said), rel=1e-3)
+            assert row["output"] == said or row["output"] == pytest.approx(float(said), rel=1e-3)
         elif row["source"] != "review":
-            assert row["output"] == found["fallback"]["says"].strip("'")
+            said = found["fallback"]["says"].strip("'")
+            assert row["output"] == said or row["output"] == pytest.approx(float(said), rel=1e-5)
+
+
+def test_a_number_is_acted_on_as_a_number_whoever_gives_it(bundled: Any) -> None:
+    made = bundled("regression")
+    decides = deciding(made)
+    rows = made.table.iloc[:4].reset_index(drop=True).astype({"bill": object})
+    decides.bundle.contract["fallback"]["policy"]["drift"] = "baseline"  # type: ignore[index]
+    rows.loc[0, "bill"], rows.loc[1, "bill"] = "a lot", 9_999.0
+    found = decides.decide(rows)
+    assert found["output"].dtype == float and np.isnan(found["output"][0]), "a person decides"
+    assert (found["source"][1], found["output"][1]) == ("rule", 80.0)
+    by_model = found["source"] == "model"
+    assert by_model.any() and (found["output"] == found["answer"])[by_model].all()
+    drifted = decides.about({name: list(rows[name]) for name in rows}, 4, "drift")
+    assert drifted.output[3] == decides.bundle.contract["baseline"]
+    for text, outcome in (("1e6 * 1.2345678", 1_234_567.8), ("float('inf')", None)):
+        rules = SimpleNamespace(score=lambda frame, text=text: np.full(len(frame), eval(text)))
+        asked = replace(decides, bundle=replace(decides.bundle, rules=rules)).decide(rows.iloc[[1]])
+        wanted = ("rule", outcome) if outcome else ("baseline", decides.bundle.contract["baseline"])
+        assert (asked["source"][1], asked["output"][1]) == wanted
 
 
 def test_every_trigger_is_answered_by_whom_the_charter_names(bundled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +79,7 @@ def test_every_trigger_is_answered_by_whom_the_charter_names(bundled: Any, monke
         ("rule", "out_of_distribution"),
     ]
     assert (
-        found["detail"][0] == "bill: A number is needed." and found["output"][0] == "" and found["output"][1] == "yes"
+        found["detail"][0] == "bill: A number is needed." and found["output"][0] is None and found["output"][1] == "yes"
     )
     assert np.isnan(found["answer"][0]) and "a lot" not in found.to_json()
     unsure = decides.decide(made.table)
@@ -85,3 +110,10 @@ def test_where_nothing_is_settled_a_person_has_to_answer_what_the_model_cannot(b
 def test_no_case_at_all_is_no_error(bundled: Any) -> None:
     made = bundled("regression")
     assert not len(deciding(made).decide(made.table.iloc[:0]))
+
+
+def test_mlflow_is_told_that_a_regression_answers_with_numbers(bundled: Any) -> None:
+    for problem, kind in (("regression", "double"), ("binary", "string")):
+        loaded = bundle.load(bundled(problem).folder)
+        outputs = json.loads(mlflow_model._signature(loaded.form(), loaded.contract)["outputs"])
+        assert {one["name"]: one["type"] for one in outputs}["output"] == kind

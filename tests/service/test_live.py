@@ -80,7 +80,7 @@ def test_service_batch_and_notebook_say_the_same(bundled: Any, start: Any) -> No
         alone = [ask(client, case)[1] for case in cases]
         table = Deciding.of(bundle.load(made.folder)).decide(rows)
         for name in ("output", "source", "reason"):
-            wanted = [value or (None if name == "output" else "") for value in table[name]]
+            wanted = [None if pd.isna(value) else value for value in table[name]]
             assert [one[name] for one in together] == wanted == [one[name] for one in alone]
         assert [one["answer"] for one in together] == pytest.approx(list(table["answer"]), abs=1e-6, nan_ok=True)
         assert problem == "regression" or len({one["source"] for one in together}) > 1
@@ -360,6 +360,23 @@ def test_an_output_that_the_model_does_not_know_is_no_decision(copied: Any, star
     client, _ = start(copied(), state=tmp_path / "state")
     ask(client, {**CASE, "bill": "a lot"})
     assert client.post("/review/cases/1", json={"output": "perhaps", "who": "Ada"}).status_code == 422
+
+
+def test_a_number_is_decided_by_a_number_and_answers_are_described_as_such(
+    bundled: Any, start: Any, tmp_path: Path
+) -> None:
+    import jsonschema
+
+    client, _ = start(bundled("regression").folder, state=tmp_path / "state")
+    described = client.get("/openapi.json").json()
+    kind = described["components"]["schemas"]["Answer"]["properties"]["output"]["type"]
+    assert kind == ["number", "null"]
+    for case in (CASE, {**CASE, "bill": "a lot"}):
+        jsonschema.validate(ask(client, case)[1], described["components"]["schemas"]["Answer"])
+    for said in ("12.5", "1,234,568", True, None, [12.5], 1e16):
+        assert client.post("/review/cases/1", json={"output": said, "who": "Ada"}).status_code == 422
+    decided = client.post("/review/cases/1", json={"output": 1234567.891, "who": "Ada"})
+    assert (decided.status_code, decided.json()["output"]) == (200, 1234567.891)
 
 
 def test_a_full_disk_is_no_reason_not_to_answer(copied: Any, start: Any, tmp_path: Path, monkeypatch: Any) -> None:

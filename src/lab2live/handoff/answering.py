@@ -16,6 +16,7 @@ from lab2live.handoff import form
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.deciding import MODEL, instead, settled
 from lab2live.handoff.fallback import TRIGGERS, otherwise
+from lab2live.reporting.formatting import short
 
 WHO = {"rule": "Today's business rule", "baseline": "The usual outcome", "review": "A person"}
 
@@ -139,8 +140,8 @@ class Answering:
         if answer == "review":
             return ""
         (output,), failed = instead(self.bundle, answer, self.explainer.row(case), 1)
-        output = output if self.bundle.contract["problem"] == "regression" else f"'{output}'"
-        return f"{output} (the usual outcome, as the rule failed)" if failed else output
+        said = f"'{output}'" if isinstance(output, str) else short(output, 6)
+        return f"{said} (the usual outcome, as the rule failed)" if failed else said
 
 
 def ready(bundle: Bundle) -> Answering:

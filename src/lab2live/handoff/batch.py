@@ -244,7 +244,10 @@ def _write(decides: Deciding, piece: pa.Table, first: int, path: Path) -> None:
     answers = decides.decide(frame)
     names = [name for name in decides.identifiers if name in piece.column_names]
     columns = {"row": pa.array(range(first, first + piece.num_rows)), **{name: piece[name] for name in names}}
+    # a piece in which a person decides all cases does not say of itself what its outputs would be
+    output = pa.array(answers.pop("output"), pa.string() if decides.classes else pa.float64(), from_pandas=True)
     table = pa.table({**columns, **{f"{name}": pa.array(answers[name], from_pandas=True) for name in answers}})
+    table = table.add_column(table.schema.get_field_index("source"), "output", output)
     partial = path.with_suffix(".partial")
     parquet.write_table(table, partial)
     partial.replace(path)

@@ -90,7 +90,7 @@ def _numbers(column: Any, field: Mapping[str, Any]) -> tuple[np.ndarray, list[st
         values = column.astype(float)
         good = np.isnan(values) | (np.abs(values) <= LARGEST)
     else:
-        fits = [_is_number(value) for value in column]
+        fits = [is_number(value) for value in column]
         values = np.array([float(value) if fit else np.nan for value, fit in zip(column, fits, strict=True)])
         good = np.array([fit or value is None for value, fit in zip(column, fits, strict=True)], dtype=bool)
     values = np.where(good, values, np.nan)
@@ -116,7 +116,8 @@ def _is_nothing(value: Any) -> bool:
         return True
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Say whether something is a number that a measurement could be."""
     # compared before anything else: a whole number of four hundred digits fits no float; NaN is below nothing
     return (
         isinstance(value, int | float | np.integer | np.floating)

@@ -6,6 +6,7 @@ code is asked: its features or its rule.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,6 @@ from lab2live.explainability.derived import Formula, formulas
 from lab2live.explainability.failures.unfamiliar import Familiar, strange
 from lab2live.handoff.bundle import Bundle
 from lab2live.handoff.checking import arrays, check, no_value
-from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ class Decided:
         The probability of the positive class, of the most probable one of several, or the number; NaN where the model
         did not answer.
     output
-        The class or the number that is to be acted on; empty where a person decides.
+        The class, as text, or the number that is to be acted on; `None` where a person decides.
     source
         `model`, `rule`, `baseline` or `review`.
     reason
@@ -143,7 +143,7 @@ class Deciding:
         return pd.DataFrame(
             {
                 "answer": found.answer,
-                "output": found.output,
+                "output": found.output if self.classes else found.output.astype(float),
                 "source": found.source,
                 "reason": found.reason,
                 "detail": detail,
@@ -172,10 +172,13 @@ class Deciding:
         table = self._table(read, rows) if self.needs_tables else None
         answers = self._asked(read, table, reason)
         source = self._sources(reason)
-        output = np.full(count, "", dtype=object)
+        output = np.full(count, None, dtype=object)
         by_model = source == MODEL
         if by_model.any():
-            output[by_model] = self._outputs(answers[by_model])
+            acted_on = answers[by_model]
+            output[by_model] = (
+                [self.classes[code] for code in self.sure.sides.code(acted_on)] if self.classes else acted_on
+            )
         for who in ("rule", "baseline"):
             theirs = np.flatnonzero(source == who)
             if len(theirs):
@@ -255,11 +258,6 @@ class Deciding:
             source[reason == trigger] = settled(policy, trigger)
         return source
 
-    def _outputs(self, answers: np.ndarray) -> list[str]:
-        if not self.classes:
-            return [short(float(answer), 6) for answer in answers]
-        return [self.classes[code] for code in self.sure.sides.code(answers)]
-
 
 def settled(policy: Mapping[str, str], trigger: str) -> str:
     """Say who answers after a trigger; where the charter settles nothing, the model if it has an answer."""
@@ -278,7 +276,7 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def instead(bundle: Bundle, who: str, table: pd.DataFrame | None, count: int) -> tuple[list[str], bool]:
+def instead(bundle: Bundle, who: str, table: pd.DataFrame | None, count: int) -> tuple[list[str | float], bool]:
     """Let the rule answer, or the baseline.
 
     Parameters
@@ -306,10 +304,18 @@ def instead(bundle: Bundle, who: str, table: pd.DataFrame | None, count: int) ->
     return [named(contract, contract["baseline"], contract["threshold"])] * count, who == "rule"
 
 
-def named(contract: Mapping[str, Any], value: Any, line: float | None) -> str:
-    """Write what a score of the rule, or the baseline, means: a class, or a number."""
+def named(contract: Mapping[str, Any], value: Any, line: float | None) -> str | float:
+    """Say what a score of the rule, or the baseline, means: a class, or a number.
+
+    Raises
+    ------
+    ValueError
+        If it has to be a number and is none.
+    """
     if contract["problem"] == "regression":
-        return short(float(value), 6)
+        if not math.isfinite(value):
+            raise ValueError("no number that anybody could act on")
+        return float(value)
     if contract["problem"] == "binary":
         return str(contract["classes"][int(float(value) >= (0.5 if line is None else line))])
     return str(contract["classes"][int(value)] if isinstance(value, int | np.integer) else value)

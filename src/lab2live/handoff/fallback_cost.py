@@ -222,10 +222,7 @@ def _decisions(
     theirs = (source == "rule") | (source == "baseline")
     right = np.zeros(len(source), dtype=bool) if known is None else source == "review"
     if policy.problem == "regression":
-        # outputs are written for people, with a mark every thousand
-        numbers = [text.replace(",", "") if other else "nan" for text, other in zip(output, theirs, strict=True)]
-        told = np.array(numbers, dtype=float)
-        decisions = np.where(theirs, told, policy.decide(answers))
+        decisions = np.where(theirs, output, policy.decide(answers)).astype(float)
         return decisions if known is None else np.where(right, known, decisions)
     codes = np.array([classes.index(text) if other else 0 for text, other in zip(output, theirs, strict=True)])
     codes = codes if known is None else np.where(right, known, codes)

@@ -15,8 +15,7 @@ _DAY = (
 _TIME = "(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
 # Days from 1800 to 2199 that there are, with or without a time of day.
 MOMENT = f"^{_DAY}{_TIME}$"
-# What a person may write as a number.
-NUMBER = "^-?[0-9]{1,15}([.][0-9]{1,15})?$"
+_NUMBER = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
 def case_schema(form: Mapping[str, Any], unasked: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,14 +76,12 @@ def answer_schema(contract: Mapping[str, Any]) -> dict[str, Any]:
         "multiclass": "The probability of the most probable class.",
         "regression": "The predicted number.",
     }[contract["problem"]]
-    output: dict[str, Any] = {"type": ["string", "null"], "description": "What to act on; null where a person decides."}
-    if classes:
-        output["enum"] = [*classes, None]
+    output = {"enum": [*classes, None]} if classes else {"type": ["number", "null"]}
     return {
         "type": "object",
         "properties": {
             "answer": {"type": ["number", "null"], "description": f"{about} Null where the model was not asked."},
-            "output": output,
+            "output": {**output, "description": "What to act on; null where a person decides."},
             "source": {"enum": ["model", "rule", "baseline", "review"], "description": "Who answers."},
             "reason": {"type": "string", "description": "Why not the model, or what speaks against its answer."},
             "problems": {
@@ -146,8 +143,7 @@ def openapi(
     cases = {"type": "array", "items": {"$ref": "#/components/schemas/Case"}, "minItems": 1, "maxItems": most_cases}
     many = _body({"cases": cases})
     found = {"200": {"description": "Answered", **_content({"type": "object"})}}
-    outputs = {"enum": list(contract["classes"])} if contract.get("classes") else {"type": "string", "pattern": NUMBER}
-    decision = _body({"output": outputs,
+    decision = _body({"output": {"enum": list(contract["classes"])} if contract.get("classes") else _NUMBER,
                       "who": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}})  # fmt: skip
     number = {
         "name": "number",
@@ -218,6 +214,6 @@ def _body(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"required": True, **_content(schema)}
 
 
-def is_short(text: str) -> bool:
-    """Say whether a text is one that a person may write as a decision or a name."""
-    return 0 < len(text) <= LONGEST_TEXT and is_text(text)
+def is_short(said: Any) -> bool:
+    """Say whether something is a text that a person may write as a decision or a name."""
+    return isinstance(said, str) and 0 < len(said) <= LONGEST_TEXT and is_text(said)

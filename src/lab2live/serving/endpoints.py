@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 import lab2live
 from lab2live.errors import UserError
 from lab2live.handoff import schemas
+from lab2live.handoff.checking import is_number
 from lab2live.serving.live import FAULTS, Running
 from lab2live.serving.service import Service
 
@@ -180,27 +181,25 @@ async def _decide(request: Request) -> Response:
     body, refusal = await _body(request, MOST_BYTES, MALFORMED_DECISION)
     if refusal is not None:
         return refusal
-    names = ("output", "who")
-    texts = [str(body[name]) for name in names] if isinstance(body, dict) and body.keys() == {*names} else []
-    if not texts or not all(isinstance(body[name], str) and schemas.is_short(body[name]) for name in names):
+    if not (isinstance(body, dict) and body.keys() == {"output", "who"} and schemas.is_short(body["who"])):
         return JSONResponse({"message": MALFORMED_DECISION}, 422)
     service = _service(request)
     reviews, number = service.reviews, _number(request)
     bundle = service.live.now.bundle
-    if bundle is not None and not _is_output(bundle.contract, texts[0]):
+    if not _is_output(bundle.contract if bundle else {}, body["output"]):
         return JSONResponse({"message": "This is no output that the model could have given."}, 422)
     if reviews is None or number is None or await run_in_threadpool(reviews.look_up, number) is None:
         return JSONResponse({"message": "There is no such case."}, 404)
-    if not await run_in_threadpool(reviews.decide, number, texts[0], texts[1]):
+    if not await run_in_threadpool(reviews.decide, number, body["output"], body["who"]):
         return JSONResponse({"message": "Somebody has decided this case already."}, 409)
     service.note()
     return JSONResponse(await run_in_threadpool(reviews.look_up, number))
 
 
-def _is_output(contract: Mapping[str, Any], text: str) -> bool:
-    if contract["classes"]:
-        return text in contract["classes"]
-    return re.search(schemas.NUMBER, text) is not None
+def _is_output(contract: Mapping[str, Any], said: Any) -> bool:
+    if contract.get("classes"):
+        return said in contract["classes"]
+    return is_number(said) or (not contract and schemas.is_short(said))
 
 
 # What is asked most goes past the framework, which takes longer than the answer.

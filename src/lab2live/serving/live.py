@@ -93,9 +93,9 @@ class Running:
         who = UNSETTLED
         if self.bundle is not None:
             who = settled(self.bundle.contract["fallback"]["policy"], trigger)
-        outputs = [""] * count
+        outputs: list[str | float | None] = [None] * count
         if self.bundle is not None and who != UNSETTLED:
-            who, (outputs, _) = "baseline", instead(self.bundle, "baseline", None, count)
+            who, (outputs[:], _) = "baseline", instead(self.bundle, "baseline", None, count)
         texts = (np.array([text] * count, dtype=object) for text in (who, trigger))
         source, reason = texts
         nothing: list[list[tuple[str, str]]] = [[] for _ in range(count)]

@@ -18,7 +18,7 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS reviews (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     came TEXT NOT NULL, bundle TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, case_json TEXT NOT NULL,
-    decided TEXT, output TEXT, who TEXT
+    decided TEXT, output, who TEXT
 )
 """
 
@@ -82,7 +82,7 @@ class Reviews:
         with self._one:
             return int(self._database.execute("SELECT count(*) FROM reviews WHERE decided IS NULL").fetchone()[0])
 
-    def decide(self, number: int, output: str, who: str) -> bool:
+    def decide(self, number: int, output: str | float, who: str) -> bool:
         """Keep what a person decided; `False` if there is no such case, or somebody was faster."""
         decided = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         update = "UPDATE reviews SET decided = ?, output = ?, who = ? WHERE id = ? AND decided IS NULL"

@@ -213,7 +213,7 @@ def _written(running: Running, found: Decided) -> list[dict[str, Any]]:
     return [
         {
             "answer": None if answer != answer else answer,
-            "output": output or None,
+            "output": output,
             "source": source,
             "reason": reason,
             "problems": [{"field": name, "message": text} for name, text in problems],

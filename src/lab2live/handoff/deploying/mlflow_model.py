@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 LOADER = "lab2live.handoff.deploying.mlflow_model"
 DATA, CODE, MODEL = "bundle", "code", "MLmodel"
-# What the columns of the answer are, see `Deciding.decide`.
+# What the columns of the answer are, see `Deciding.decide`; of a regression the output is a number.
 ANSWER = {"answer": "double", "output": "string", "source": "string", "reason": "string", "detail": "string"}
 
 
@@ -95,11 +96,11 @@ def write(bundle: Path, target: Path) -> None:
         "python_version": version,
         "env": {"virtualenv": "python_env.yaml"},
     }
-    model = {"flavors": {"python_function": function}, "signature": _signature(loaded.form())}
+    model = {"flavors": {"python_function": function}, "signature": _signature(loaded.form(), loaded.contract)}
     files.write_text(target / MODEL, write_yaml(model))
 
 
-def _signature(form: dict[str, Any]) -> dict[str, str]:
+def _signature(form: Mapping[str, Any], contract: Mapping[str, Any]) -> dict[str, str]:
     """Write what goes in and what comes out as MLflow does: lists of columns, as JSON inside of the YAML.
 
     Inputs are of any type: MLflow would refuse a whole table for one value of another, or for whole numbers where it
@@ -110,5 +111,6 @@ def _signature(form: dict[str, Any]) -> dict[str, str]:
         for field in form["fields"]
         if "derived" not in field
     ]
-    outputs = [{"type": kind, "name": name, "required": True} for name, kind in ANSWER.items()]
+    answer = ANSWER if contract["classes"] else {**ANSWER, "output": "double"}
+    outputs = [{"type": kind, "name": name, "required": True} for name, kind in answer.items()]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}

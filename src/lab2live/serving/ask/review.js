@@ -42,9 +42,9 @@ function shown(one, outputs) {
       buttons.append(button, " ");
     }
   } else {
-    const number = make("input", { type: "text", inputmode: "decimal", maxlength: "200", "aria-label": "Your decision" });
+    const number = make("input", { type: "number", step: "any", "aria-label": "Your decision" });
     const button = make("button", { type: "button" }, "Decide");
-    button.addEventListener("click", () => number.value.trim() && decide(one.id, number.value.trim(), box));
+    button.addEventListener("click", () => number.value && decide(one.id, number.valueAsNumber, box));
     buttons.append(number, " ", button);
   }
   box.append(buttons);
