@@ -367,6 +367,25 @@ def test_what_could_not_be_computed_is_skipped_with_its_reason(project: Path) ->
     assert [(gate.status, gate.message) for gate in run.gates] == [("skip", "Too few rows.")]
 
 
+def test_a_chart_that_cannot_be_drawn_is_said_in_words_and_the_gate_judged(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Figure()
+    own.suptitle("My own")
+    own.text(0.5, 0.5, r"$\frac{$")  # found out only when it is drawn
+    broken: Any = object()
+    with monkeypatch.context() as patch:
+        patch.setattr(plots, "finish", lambda *_: 1 / 0)
+        ours = plots.bars(["a"], [1.0], "Keys", "rows")
+    for figure, says in ((ours, "ZeroDivisionError"), (own, "ValueError"), (broken, "AttributeError")):
+        run = begin(project)
+        run.show("eda.referential_integrity", Evidence(0.2, "Some are alone.", figure=figure))
+        assert [(gate.status, gate.message) for gate in run.gates] == [("warn", "Some are alone.")]
+        (entry,) = written(run)["figures"]
+        assert entry["alt"].startswith(f"This chart cannot be drawn ({says}: ") and entry["title"] == entry["alt"]
+        assert (run.folder / entry["path"]).stat().st_size > 1000
+
+
 @pytest.mark.parametrize(
     ("name", "says"), [("eda.orphan_keys", "referential_integrity"), ("eda.signl", "eda.signal"), ("own.x", "no gate")]
 )

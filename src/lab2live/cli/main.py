@@ -78,8 +78,7 @@ def charter(
     for step in steps.to_dict("records"):
         console.print("  " + escape(", ".join(f"{name} {short(cell)}" for name, cell in step.items())))
     console.print(f"  {escape(sentence)}")
-    lessons = review.lessons(found)
-    if lessons:
+    if lessons := review.lessons(found):
         console.print("\n[bold]Lessons of other projects[/]")
         for text in lessons:
             console.print(f"  - {escape(text)}")
@@ -353,12 +352,8 @@ def _bundle(folder: Path | None, project: str | None) -> Path:
     """Find a bundle: the folder itself, the one file it may come in, that of a run, or that of the newest run."""
     found = _run(folder, project)
     if not found.exists():
-        raise UserError(
-            "There is no such bundle.",
-            where=found,
-            expected="the folder of a bundle or of a run, or bundle.zip",
-            fix="check the path; `lab2live run` makes one",
-        )
+        expected, fix = "the folder of a bundle or of a run, or bundle.zip", "check the path; `lab2live run` makes one"
+        raise UserError("There is no such bundle.", where=found, expected=expected, fix=fix)
     inside = found / "artefacts" / "bundle"
     if folder is None and not inside.is_dir():
         fix = "let it come to its last stage: lab2live run --keep-going"
@@ -417,8 +412,7 @@ def show(content: Mapping[str, Any]) -> None:
     columns = ("", "gate", "req.", "measured", "what was found")
     print_table("Gates (* must pass)", columns, rows, [STYLES[view.status] for view in views])
     for record in content["run"]["stages"]:
-        error = record["error"]
-        if error:
+        if error := record["error"]:
             where = "" if error["cell"] is None else f" in cell {error['cell']} ({error['cell_id']})"
             console.print(f"\n[bold red]{record['title']} broke[/]{escape(where)}: {escape(error['name'])}")
             console.print(escape(error["message"]), style="red")

@@ -86,8 +86,7 @@ class Sheet:
 
     def figure(self, name: str, figure: Figure) -> None:
         """Show a figure, and keep it as a file where there is a folder."""
-        if self.mark:
-            figure = plots.stamp(figure, self.mark)
+        figure = plots.stamp(figure, self.mark)
         if self.folder is not None:
             files.write_bytes(self.folder / "figures" / f"{name}.png", plots.png(figure))
         display(plots.show(figure))

@@ -85,9 +85,8 @@ class RunContext:
 
     def keep(self, **evidence: Any) -> None:
         """Keep evidence for the results file: anything JSON can say, numpy included."""
-        for name in evidence:
-            if name in store.RESERVED:
-                raise ValueError(f"`{name}` is a key of the results file itself")
+        if taken := evidence.keys() & set(store.RESERVED):
+            raise ValueError(f"`{taken.pop()}` is a key of the results file itself")
         self.evidence |= evidence
         self._write()
 
@@ -119,8 +118,7 @@ class RunContext:
 
     def figure(self, name: str, figure: Figure) -> None:
         """Keep a figure as a file of the run, and show it with a text that says what is to be seen."""
-        if self.mark:
-            figure = plots.stamp(figure, self.mark)
+        figure = plots.stamp(figure, self.mark)
         path = self.path(f"figures/{self.name}-{name}.png")
         files.write_bytes(path, plots.png(figure))
         self._list(self.figures, path, title=plots.heading(figure), alt=plots.alt(figure))

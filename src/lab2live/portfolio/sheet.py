@@ -85,8 +85,7 @@ class Sheet:
 
     def figure(self, name: str, figure: Figure) -> None:
         """Show a figure, and keep it as a file where there is a folder."""
-        if self.made_up:
-            figure = plots.stamp(figure, MADE_UP)
+        figure = plots.stamp(figure, MADE_UP if self.made_up else "")
         if self.folder is not None:
             files.write_bytes(self.folder / "figures" / f"{name}.png", plots.png(figure))
         display(plots.show(figure))

@@ -55,8 +55,7 @@ def style() -> Html:
     Html
         One `<style>` element, scoped to the class `l2l`. Git hosts drop it, and pages bring their own copy.
     """
-    css = (HERE / "report.css").read_text(encoding="utf-8")
-    return Html(f"<style>{css}</style>", "")
+    return Html(f"<style>{(HERE / 'report.css').read_text(encoding='utf-8')}</style>", "")
 
 
 def banner(title: str, text: str = "", kind: Kind = "info") -> Html:

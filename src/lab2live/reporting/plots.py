@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab2live.reporting import style
 from lab2live.reporting.formatting import plain
-from lab2live.reporting.style import LOOK, Picture, alt, clean, finish, heading, names_of, png, show, shown, stamp
+from lab2live.reporting.style import Picture, alt, clean, drawn, finish, heading, names_of, png, show, shown, stamp
 
 as_percent = partial(shown, percent=True)
 LINES = ((style.VERMILION, "-", 2.6), (style.BLUE, (0, (5, 2)), 2.0))
@@ -29,7 +28,7 @@ __all__ = ["Picture", "alt", "bars", "contributions", "falling", "heading", "his
 __all__ += ["intervals", "png", "profit_curve", "show", "stamp", "tornado"]
 
 
-@rc_context(LOOK)
+@drawn
 def bars(
     labels: Sequence[str],
     values: Sequence[float],
@@ -62,7 +61,7 @@ def bars(
     return finish(figure, f"{title}. Bars of {xlabel}: {'; '.join(facts)}.{mark}")
 
 
-@rc_context(LOOK)
+@drawn
 def intervals(
     labels: Sequence[str],
     centre: Sequence[float],
@@ -92,8 +91,7 @@ def intervals(
     write
         How a value is written.
     """
-    mark = {chosen: " (chosen)"}
-    names = [name + mark.get(label, "") for label, name in zip(labels, names_of(labels), strict=True)]
+    names = [f"{name}{' (chosen)' * (label == chosen)}" for label, name in zip(labels, names_of(labels), strict=True)]
     figure, axes = style.rows_canvas(names, title, xlabel)
     axes.locator_params(axis="x", nbins=5)
     facts = []
@@ -109,7 +107,7 @@ def intervals(
     return finish(figure, f"{title}. {xlabel} with intervals: {'; '.join(facts)}.{told}")
 
 
-@rc_context(LOOK)
+@drawn
 def contributions(
     names: Sequence[str],
     values: Sequence[float],
@@ -160,7 +158,7 @@ def contributions(
     return finish(figure, f"{title}. {xlabel}{f' ({note})' if note else ''}. {words}")
 
 
-@rc_context(LOOK)
+@drawn
 def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Figure:
     """How values are distributed in each group: shares within the group, on common bins, one panel above the other.
 
@@ -193,7 +191,7 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
     return finish(figure, f"{title}. Histogram of {xlabel}. {'; '.join(facts)}.")
 
 
-@rc_context(LOOK)
+@drawn
 def profit_curve(
     shares: Sequence[float],
     worths: Mapping[str, Sequence[float]],
@@ -234,7 +232,7 @@ def profit_curve(
     return finish(figure, f"{title}. {ylabel} against the share of cases acted on: {ends}; {policy}.{limit}")
 
 
-@rc_context(LOOK)
+@drawn
 def tornado(
     labels: Sequence[str], at_low: Sequence[float], at_high: Sequence[float], base: float, title: str, xlabel: str
 ) -> Figure:
@@ -272,7 +270,7 @@ def tornado(
     return finish(figure, f"{title}. {xlabel}, {told}.")
 
 
-@rc_context(LOOK)
+@drawn
 def falling(gain: float, slope: float, expected: float, rate: float | None, title: str, ylabel: str) -> Figure:
     """What is left of a gain at every rate of the fallback.
 

@@ -8,8 +8,9 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context, rc_params_from_file
@@ -36,6 +37,25 @@ DPI = 130
 # Only the backend is left alone: it shows what others draw.
 _STYLE = rc_params_from_file(Path(__file__).with_name("charts.mplstyle"))
 LOOK: dict[str, Any] = {name: value for name, value in _STYLE.items() if name != "backend"}
+
+
+P = ParamSpec("P")
+
+
+def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw a chart in our look; one that cannot be drawn says so in words, and what it shows is judged all the same."""
+
+    @wraps(draw)
+    def drawing(*parts: P.args, **more: P.kwargs) -> Figure:
+        with rc_context(LOOK), warnings.catch_warnings(**QUIETLY):
+            try:
+                return draw(*parts, **more)
+            except Exception as error:  # whatever it is: data nobody thought of, or a figure of the project's own
+                figure = canvas(1.6)
+                write_title(figure, f"This chart cannot be drawn ({type(error).__name__}: {error})"[:300])
+                return finish(figure, heading(figure))
+
+    return drawing
 
 
 @dataclass(frozen=True)
@@ -119,25 +139,24 @@ def mark_line(axes: Axes, x: float | None, label: str, write: Callable[[float], 
     axes.axvline(x, color=INK, linewidth=1.4, linestyle=(0, (4, 3)))
     low, high = axes.get_xlim()
     side, top = "right" if (x - low) > 0.6 * (high - low) else "left", ("data", "axes fraction")
-    text = clean(f"{label} {write(x)}")
-    axes.annotate(text, (x, 1), (0, 4), xycoords=top, textcoords="offset points", ha=side, va="bottom")
+    axes.annotate(clean(f"{label} {write(x)}"), (x, 1), (0, 4), top, "offset points", ha=side, va="bottom")
     return f" {label}: {write(x)}."
 
 
 def finish(figure: Figure, words: str) -> Figure:
     """Give the figure its description, and settle what matplotlib puts off until drawing."""
     figure.set_label(clean(words))
-    with warnings.catch_warnings(**QUIETLY):
-        figure.draw_without_rendering()  # ticks are created while drawing: do it while our look is in force
+    figure.draw_without_rendering()  # ticks are created while drawing: do it while our look is in force
     return figure
 
 
-@rc_context(LOOK)
+@drawn
 def stamp(figure: Figure, words: str) -> Figure:
-    """Write a line below a finished figure that goes wherever the picture goes."""
-    figure.set_figheight(figure.get_figheight() + 0.25)
-    figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
-    return finish(figure, f"{alt(figure)} ({words})")
+    """Write a line below a figure that goes wherever the picture goes; without words only see that it can be drawn."""
+    if words:
+        figure.set_figheight(figure.get_figheight() + 0.25)
+        figure.supxlabel(textwrap.fill(clean(words), 70), x=0.99, ha="right", fontsize=9, color=INK)
+    return finish(figure, f"{alt(figure)} ({words})" if words else alt(figure))
 
 
 def names_of(labels: Sequence[object]) -> list[str]:
@@ -152,9 +171,8 @@ def clean(text: str) -> str:
 
 def shown(value: float, percent: bool = False) -> str:
     """A number as it stands at a bar."""
-    if percent and np.isfinite(value):
-        return f"{short(round(100 * float(value), 9))} %"
-    return number(float(value))
+    share = percent and np.isfinite(value)
+    return f"{short(round(100 * float(value), 9))} %" if share else number(float(value))
 
 
 def signed(value: float) -> str:

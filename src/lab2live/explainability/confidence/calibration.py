@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lab2live.data.dataset import Problem
 from lab2live.data.intervals import CONFIDENCE, wilson
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount, number
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lab2live.reporting.style import BLUE, INK, QUIET, canvas, clean, drawn, finish, write_title
 
 # Groups of equally many cases, and how few cases a group may have to be read at all.
 BINS, FEWEST_IN_BIN = 10, 20
@@ -185,6 +183,7 @@ def _decomposed(problem: Problem, known: np.ndarray, answers: np.ndarray) -> tup
     return loss, miscalibration, discrimination, uncertainty
 
 
+@drawn
 def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
     """Draw what happened over what was said; the diagonal is where both agree.
 
@@ -195,36 +194,30 @@ def chart(found: Calibration, meaning: str, unit: str = "") -> Figure:
     unit
         Of a regression's target.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    from lab2live.reporting.style import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
-
     percent, curve = found.problem != "regression", found.curve
     beyond = found.evidence.value
     agree = "agrees with what happened" if not beyond else "is off from what happened"
     title = f"What the model says {agree}"
-    with rc_context(LOOK):
-        figure = Figure(figsize=(WIDTH, 4.0), dpi=DPI, layout="constrained")
-        axes = figure.subplots()
-        ends = [float(np.nanmin(curve[["said", "low"]])), float(np.nanmax(curve[["said", "high"]]))]
-        axes.plot(ends, ends, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-        at = ends[0] + 0.8 * (ends[1] - ends[0])
-        axes.annotate("as said", (at, at), (10, -4), textcoords="offset points", ha="left", va="top")
-        # an interval may end just short of its estimate, as where all of a bin are positive
-        reach = np.maximum([curve["happened"] - curve["low"], curve["high"] - curve["happened"]], 0)
-        axes.errorbar(curve["said"], curve["happened"], reach, fmt="o", color=BLUE, markersize=6, linewidth=2)
-        axes.grid()
-        if percent:
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        what = f"the chance of {meaning}" if percent else meaning + (f" ({unit})" if unit else "")
-        axes.set_xlabel(clean(f"what the model says: {what}"))
-        axes.set_ylabel("what happened" + (" (share)" if percent else " (mean)"), color=QUIET)
-        write_title(figure, title)
-        write = (lambda value: f"{value:.0%}") if percent else (lambda value: number(value))
-        facts = [
-            f"said {write(row.said)}, happened {write(row.happened)} ({write(row.low)} to {write(row.high)})"
-            for row in curve.itertuples()
-        ]
-        return finish(figure, f"{title}. {clean(what)}: {'; '.join(facts)}.")
+    figure = canvas(4.0)
+    axes = figure.subplots()
+    ends = [float(np.nanmin(curve[["said", "low"]])), float(np.nanmax(curve[["said", "high"]]))]
+    axes.plot(ends, ends, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    at = ends[0] + 0.8 * (ends[1] - ends[0])
+    axes.annotate("as said", (at, at), (10, -4), textcoords="offset points", ha="left", va="top")
+    # an interval may end just short of its estimate, as where all of a bin are positive
+    reach = np.maximum([curve["happened"] - curve["low"], curve["high"] - curve["happened"]], 0)
+    axes.errorbar(curve["said"], curve["happened"], reach, fmt="o", color=BLUE, markersize=6, linewidth=2)
+    axes.grid()
+    if percent:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    what = f"the chance of {meaning}" if percent else meaning + (f" ({unit})" if unit else "")
+    axes.set_xlabel(clean(f"what the model says: {what}"))
+    axes.set_ylabel("what happened" + (" (share)" if percent else " (mean)"), color=QUIET)
+    write_title(figure, title)
+    write = (lambda value: f"{value:.0%}") if percent else (lambda value: number(value))
+    facts = [
+        f"said {write(row.said)}, happened {write(row.happened)} ({write(row.low)} to {write(row.high)})"
+        for row in curve.itertuples()
+    ]
+    return finish(figure, f"{title}. {clean(what)}: {'; '.join(facts)}.")

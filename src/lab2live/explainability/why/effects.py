@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lab2live.data.encoding import MISSING, OTHER, Columns, day
@@ -17,7 +16,7 @@ from lab2live.explainability.why.families import Family
 from lab2live.explainability.why.telling import Scale, shown
 from lab2live.reporting import plots
 from lab2live.reporting.formatting import amount
-from lab2live.reporting.style import BLUE, DPI, INK, LOOK, QUIET, WIDTH, clean, finish, write_title
+from lab2live.reporting.style import BLUE, INK, QUIET, canvas, clean, drawn, finish, write_title
 
 # A number with so few different values is shown value by value; one with more, in as many bins of equal size.
 FEW, BINS = 8, 10
@@ -195,6 +194,7 @@ def _shape(mean: np.ndarray) -> str:
     return "valley" if rises(-mean[: bottom + 1]) and rises(mean[bottom:]) else "mixed"
 
 
+@drawn
 def chart(effect: Effect, scale: Scale, unit: str = "", meaning: str = "") -> Figure:
     """Draw one effect: rows with intervals, or a curve with its band.
 
@@ -211,24 +211,23 @@ def chart(effect: Effect, scale: Scale, unit: str = "", meaning: str = "") -> Fi
         return plots.intervals(
             effect.labels, effect.mean, effect.low, effect.high, title, ylabel, reference=0.0, reference_label="nothing"
         )
-    with rc_context(LOOK):
-        figure = Figure(figsize=(WIDTH, 3.4), dpi=DPI, layout="constrained")
-        axes = figure.subplots()
-        axes.fill_between(effect.at, effect.low, effect.high, color=BLUE, alpha=0.2, linewidth=0)
-        axes.plot(effect.at, effect.mean, color=BLUE, marker="o", markersize=5, linewidth=2)
-        axes.axhline(0, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-        if effect.missing is not None:
-            beyond = effect.at[-1] + 0.1 * (effect.at[-1] - effect.at[0])
-            axes.plot(beyond, effect.missing, "D", color=QUIET, markersize=7)
-            axes.annotate("not known", (beyond, effect.missing), (0, 8), textcoords="offset points", ha="right")
-        axes.grid(axis="y")
-        axes.locator_params(axis="x", nbins=6)
-        dates = effect.labels[0] == day(effect.at[0])
-        if dates:
-            axes.xaxis.set_major_formatter(lambda value, _: day(value)[:7])
-        axes.set_xlabel(clean(f"{effect.source}{f' ({unit})' if unit else ''}"))
-        axes.set_ylabel(clean(ylabel).replace(", ", ",\n", 1))
-        write_title(figure, title)
-        facts = [f"{at} {scale.reason(mean, 1)}" for at, mean in zip(effect.labels, effect.mean, strict=True)]
-        band = "the band holds 9 of 10 cases"
-        return finish(figure, f"{sentence(effect, scale)} {ylabel}; {band}: {'; '.join(facts)}.")
+    figure = canvas(3.4)
+    axes = figure.subplots()
+    axes.fill_between(effect.at, effect.low, effect.high, color=BLUE, alpha=0.2, linewidth=0)
+    axes.plot(effect.at, effect.mean, color=BLUE, marker="o", markersize=5, linewidth=2)
+    axes.axhline(0, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    if effect.missing is not None:
+        beyond = effect.at[-1] + 0.1 * (effect.at[-1] - effect.at[0])
+        axes.plot(beyond, effect.missing, "D", color=QUIET, markersize=7)
+        axes.annotate("not known", (beyond, effect.missing), (0, 8), textcoords="offset points", ha="right")
+    axes.grid(axis="y")
+    axes.locator_params(axis="x", nbins=6)
+    dates = effect.labels[0] == day(effect.at[0])
+    if dates:
+        axes.xaxis.set_major_formatter(lambda value, _: day(value)[:7])
+    axes.set_xlabel(clean(f"{effect.source}{f' ({unit})' if unit else ''}"))
+    axes.set_ylabel(clean(ylabel).replace(", ", ",\n", 1))
+    write_title(figure, title)
+    facts = [f"{at} {scale.reason(mean, 1)}" for at, mean in zip(effect.labels, effect.mean, strict=True)]
+    band = "the band holds 9 of 10 cases"
+    return finish(figure, f"{sentence(effect, scale)} {ylabel}; {band}: {'; '.join(facts)}.")
