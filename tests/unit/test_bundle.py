@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -142,6 +143,38 @@ def test_a_fresh_process_gives_the_same_answers_without_the_project(
     with pytest.raises(UserError) as caught:
         bundle.ask_in_fresh_process(folder, raw)
     assert "bundled_project" in caught.value.details["found"]
+
+
+def test_the_code_of_a_bundle_is_a_package_of_its_own(made: Made, tmp_path: Path) -> None:
+    folders = [made.write(tmp_path / name) for name in ("a", "b")]
+    for number, folder in enumerate(folders):
+        code = {
+            "__init__": f"NUMBER = {number}\n",
+            "helping": "from __future__ import annotations\nfrom dataclasses import KW_ONLY, dataclass\n\n"
+            "@dataclass\nclass Weight:\n    value: float\n    _: KW_ONLY\n    unit: str = 'kg'\n",
+            "rules": "from . import NUMBER\nfrom .helping import Weight\n"
+            + RULES.replace("return ", "return NUMBER + "),
+            "features": "from . import rules\n" + FEATURES,
+        }
+        manifest = json.loads((folder / "manifest.json").read_text())
+        for name, content in code.items():
+            (folder / "code" / f"{name}.py").write_text(content)
+            manifest["files"][f"code/{name}.py"] = hashlib.sha256(content.encode()).hexdigest()
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    first, second = map(bundle.load, folders)
+    raw = dataset.labelled(made.charter, made.table)
+    assert first.features is not None and second.rules is not None
+    assert first.features.rules is first.rules and first.rules is not second.rules
+    assert first.rules.Weight(2.0).unit == "kg" and "value" in first.rules.Weight.__annotations__  # type: ignore[union-attr]
+    assert (second.rule(raw) - first.rule(raw) == 1).all()
+    (folders[0] / "code" / "late.py").write_text("raise SystemExit('read from the disk')")
+    with pytest.raises(ImportError):
+        importlib.import_module(f"{first.rules.__package__}.late")  # type: ignore[union-attr]
+    (folders[0] / "code" / "late.py").unlink()
+    assert export.compare(first.predict(raw), bundle.ask_in_fresh_process(folders[1], raw), made.data, 0.5).exact
+    (folders[0] / "code" / "helping.py").write_text("# changed")
+    left = bundle.salvage(folders[0])
+    assert left is not None and left.rules is None and left.contract == first.contract, "the baseline is left"
 
 
 def test_the_fresh_process_does_not_see_what_lies_beside_the_machinery(made: Made, tmp_path: Path) -> None:

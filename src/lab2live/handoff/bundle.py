@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
+import itertools
 import json
 import os
 import shutil
@@ -13,8 +14,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -306,7 +309,12 @@ def _loaded(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, 
         content, is_onnx = contents[f"model.{manifest['format']}"], manifest["format"] == "onnx"
         model = export.load_onnx(content, columns) if is_onnx else export.load_skops(content, trusted)
     kept = {name: content for name, content in contents.items() if not name.startswith("model.")}
-    features, rules = (_module(folder, contents, name) for name in ("features", "rules"))
+    try:
+        features, rules = _code(folder, contents)
+    except Exception:  # the user's code, which may lean on what is missing
+        if whole:
+            raise
+        features = rules = None
     return Bundle(folder, contract, columns, model, features, rules, kept, trusted)
 
 
@@ -349,16 +357,35 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _module(folder: Path, contents: Mapping[str, bytes], name: str) -> ModuleType | None:
-    """Import a module of the bundle from the very bytes that were checked."""
-    file = f"code/{name}.py"
-    if file not in contents:
-        return None
-    spec = importlib.util.spec_from_loader(f"lab2live_bundle_{name}", loader=None, origin=str(folder / file))
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    exec(compile(contents[file], str(folder / file), "exec"), module.__dict__)
-    return module
+def _code(folder: Path, contents: Mapping[str, bytes]) -> list[ModuleType | None]:
+    """Import features and rules, as modules of a package that no other bundle of this process meets."""
+    package = f"lab2live_bundle_{next(_CHECKED.numbers)}"
+    code = {path.stem: (path, contents[name]) for name in contents if (path := Path(name)).parent.name == "code"}
+    code.setdefault("__init__", (Path("code/__init__.py"), b""))
+    for stem, (path, content) in code.items():
+        name = package if stem == "__init__" else f"{package}.{stem}"
+        _CHECKED.sources[name] = compile(content, str(folder / path), "exec", dont_inherit=True)
+    return [importlib.import_module(f"{package}.{name}") if name in code else None for name in ("features", "rules")]
+
+
+class _Checked(MetaPathFinder, Loader):
+    """Imports the code of bundles from the very bytes that were checked, and never from where they lie."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, CodeType] = {}
+        self.numbers = itertools.count()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in self.sources:
+            return None
+        return ModuleSpec(name, self, origin=self.sources[name].co_filename, is_package="." not in name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.sources[module.__name__], module.__dict__)
+
+
+_CHECKED = _Checked()
+sys.meta_path.append(_CHECKED)
 
 
 # What the fresh process runs. Where everything is installed in one place, that place has to stay.
