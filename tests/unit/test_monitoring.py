@@ -13,7 +13,7 @@ import pytest
 
 from lab2live.data.encoding import EPOCH
 from lab2live.handoff import alerts
-from lab2live.monitoring import advice, alarms, baseline, clean, drift, judging
+from lab2live.monitoring import advice, alarms, baseline, clean, drift, judging, telling
 from lab2live.monitoring.baseline import Baseline
 from lab2live.monitoring.window import Window
 from lab2live.poc.worth.value import Policy
@@ -152,6 +152,21 @@ def test_few_cases_or_no_outcomes_are_skipped_with_the_reason(base: Baseline, ch
     assert "per_case" in plain["realised_value"].message and plain["realised_value"].status == "skip"
     small = judged(learnt(charter_of(), drawn(60, 0)), drawn(400, 1))
     assert small["input_drift"].status == "skip" and "Only 60 cases" in small["input_drift"].message
+
+
+def test_outcomes_that_are_overdue_or_not_understood_are_called_so(base: Baseline) -> None:
+    seen = drawn(400, 1)
+    assert seen.times is not None and base.charter.prediction.label_delay_days is not None
+    today = EPOCH.date() + dt.timedelta(days=int(seen.times.max()) + 30 + 214)
+    gone = judged(base, replace(seen, known=np.full(400, np.nan)), today)["realised_performance"]
+    assert gone.status == "skip" and "400 cases overdue, by up to" in gone.message and "due yet" not in gone.message
+    odd = replace(seen, known=np.full(400, np.inf))
+    assert telling.window_sentence(odd, base).count("no outcome has arrived, 400 outcomes are not understood") == 1
+    for each in (odd, replace(odd, times=None)):
+        message = judged(base, each, today)["realised_value"].message
+        assert message == "400 outcomes not understood: they are not one of no, yes."
+    some = replace(seen, known=np.where(np.arange(400) < 20, np.inf, seen.known))
+    assert judged(base, some, today)["realised_performance"].window == 380
 
 
 def test_outcomes_that_are_not_due_do_not_count(base: Baseline) -> None:

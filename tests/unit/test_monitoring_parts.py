@@ -94,11 +94,23 @@ def test_what_is_expected_of_probabilities_comes_true_on_average(charter_of: Any
 
 
 def test_outcomes_are_read_as_files_write_them() -> None:
-    column = pd.Series(["yes", " no ", None, "maybe"], dtype=object)
-    assert np.array_equal(window.outcomes(column, "binary", ("no", "yes")), [1, 0, np.nan, np.nan], equal_nan=True)
+    column = pd.Series(["yes", " no ", None, "maybe", ""], dtype=object)
+    wanted = [1, 0, np.nan, np.inf, np.nan]
+    assert np.array_equal(window.outcomes(column, "binary", ("no", "yes")), wanted, equal_nan=True)
     assert window.outcomes(pd.Series(["1.0", "0"]), "binary", ("0", "1")).tolist() == [1, 0]
     assert window.outcomes(pd.Series([True, False]), "binary", ("false", "true")).tolist() == [1, 0]
-    assert np.array_equal(window.outcomes(pd.Series(["1.5", "x"]), "regression", ()), [1.5, np.nan], equal_nan=True)
+    numbers = pd.Series(["1.5", "x", None, " "])
+    assert np.array_equal(window.outcomes(numbers, "regression", ()), [1.5, np.inf, np.nan, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "written", [["YES", "NO"], ["1", "0"], ["1.0", "0.0"], [1, 0], [True, False], ["True", "False"], ["y", "n"]]
+)
+def test_outcomes_are_read_as_the_charter_reads_its_positive_class(written: list[Any]) -> None:
+    for classes in (("no", "yes"), ("false", "true"), ("0", "1"), ("NO", "YES")):
+        assert window.outcomes(pd.Series(written), "binary", classes).tolist() == [1, 0], classes
+    assert np.isinf(window.outcomes(pd.Series(["Ja", "Nein"]), "binary", ("no", "yes"))).all()
+    assert window.outcomes(pd.Series(["HIGH", "low", 3]), "multiclass", ("High", "low", "3")).tolist() == [0, 1, 2]
 
 
 # -- a service --------------------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def _codes(target: pd.Series, positive: Any, where: str) -> tuple[np.ndarray, tu
         )
     if len(classes) == 2:
         rarer = str(min(classes, key=lambda name: (counts[name], name)))
-        wanted = rarer if positive is None else _same_class(label(positive), classes)
+        wanted = rarer if positive is None else same_class(label(positive), classes)
         if wanted is None:
             raise UserError(
                 "The positive class is not among the values of the target.",
@@ -197,7 +197,7 @@ def _fix(labels: pd.Series, classes: Sequence[str]) -> str:
     return "choose another target, or one with fewer classes: put those together that lead to the same decision"
 
 
-def _same_class(wanted: str, classes: Sequence[str]) -> str | None:
+def same_class(wanted: str, classes: Sequence[str]) -> str | None:
     """Find the class that is meant: as it is written, else whatever the case, else by what yes and no can be."""
     for same in (str, str.lower, _meaning):
         found = [name for name in classes if same(name) == same(wanted)]

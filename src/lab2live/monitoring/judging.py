@@ -223,14 +223,19 @@ def _arrived(base: Baseline, seen: Window, today: dt.date) -> tuple[np.ndarray, 
         return np.zeros(
             seen.rows, dtype=bool
         ), f"No outcomes: the batch has no column {base.charter.prediction.target}."
-    there = np.isfinite(seen.known)
-    delay = base.charter.prediction.label_delay_days
+    there, delay = np.isfinite(seen.known), base.charter.prediction.label_delay_days
+    odd = np.isinf(seen.known)
+    meant = f"one of {', '.join(base.classes)}" if base.classes else "a number"
+    unread = f"{amount(int(odd.sum()), 'outcome')} not understood: {agree(odd.sum(), 'it is', 'they are')} not {meant}."
     if seen.times is None or delay is None:
-        return there, "" if there.any() else "No outcome has arrived yet."
-    due = seen.times <= (dt.datetime.combine(today, dt.time(), dt.UTC) - EPOCH).days - delay
+        return there, "" if there.any() else unread if odd.any() else "No outcome has arrived yet."
+    late = (dt.datetime.combine(today, dt.time(), dt.UTC) - EPOCH).days - delay - seen.times
+    due = late >= 0
     if (due & there).any():
         return due & there, ""
-    return due & there, f"No outcome is due yet: they arrive after {short(delay)} days."
+    overdue = f"No outcome has arrived: {amount(int(due.sum()), 'case')} overdue, by up to"
+    why = unread if odd.any() else f"{overdue} {late[due].max():,.0f} days." if due.any() else ""
+    return due & there, why or f"No outcome is due yet: they arrive after {short(delay)} days."
 
 
 def _realised(

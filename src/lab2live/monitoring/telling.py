@@ -29,6 +29,7 @@ def window_sentence(seen: Window, base: Baseline) -> str:
     part = "" if seen.rows == seen.cases else f", of which {seen.rows:,} drawn at random are looked at"
     arrived = 0 if seen.known is None else int(np.isfinite(seen.known).sum())
     outcomes = f"{amount(arrived, 'of them has', 'of them have')} an outcome" if arrived else "no outcome has arrived"
+    outcomes += f", {amount(seen.unread, 'outcome is', 'outcomes are')} not understood" if seen.unread else ""
     return (
         f"The batch has {amount(seen.cases, 'case')}{part}; {outcomes}. It is held against {base.cases:,} cases that "
         "the model was tested on."

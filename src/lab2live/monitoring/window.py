@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data.dataset import same_class
 from lab2live.data.encoding import EPOCH, label
 from lab2live.data.feature_types import as_numbers
 from lab2live.handoff import form
@@ -36,7 +36,8 @@ class Window:
     reasons
         Why the model is not followed, see `Decided`; shape (rows,).
     known
-        Outcomes: numbers or class codes; NaN where there is none. `None` where the batch has no such column.
+        Outcomes: numbers or class codes; NaN where there is none, infinite where it is not understood. `None` where the
+        batch has no such column.
     times
         Days since 2000-01-01 of the charter's time column; `None` where there is none.
     """
@@ -51,6 +52,11 @@ class Window:
     @property
     def rows(self) -> int:
         return len(self.reasons)
+
+    @property
+    def unread(self) -> int:
+        """How many outcomes are not understood."""
+        return 0 if self.known is None else int(np.isinf(self.known).sum())
 
     @property
     def answered(self) -> np.ndarray:
@@ -148,20 +154,12 @@ def _times(
 
 
 def outcomes(column: pd.Series, problem: str, classes: Sequence[str]) -> np.ndarray:
-    """Read outcomes that arrived: class codes or numbers, NaN where there is none or it is no known class."""
+    """Read outcomes that arrived as training and charter do, see `Window.known`."""
+    none = (column.isna() | (column.map(str).str.strip() == "")).to_numpy()
     if problem == "regression":
-        return as_numbers(column)
-    code = {name: float(number) for number, name in enumerate(classes)}
-    return np.array([_code(value, code) for value in column], dtype=float)
-
-
-def _code(value: Any, code: Mapping[str, float]) -> float:
-    if value is None or value != value:
-        return np.nan
-    text = label(value)
-    if text in code:
-        return code[text]
-    try:  # a file of text writes 1.0 for the class 1
-        return code.get(label(float(text)), np.nan)
-    except ValueError:
-        return np.nan
+        read = as_numbers(column)
+    else:
+        texts = column.astype(object).map(label, na_action="ignore")
+        code = {text: same_class(text, classes) for text in texts[~none].unique()}
+        read = np.array([classes.index(name) if (name := code.get(text)) else np.nan for text in texts], dtype=float)
+    return np.where(none, np.nan, np.where(np.isfinite(read), read, np.inf))
