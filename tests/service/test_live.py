@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
@@ -102,18 +103,57 @@ def test_an_answer_keeps_its_description(bundled: Any, start: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "day", ["2024-02-29", "2000-02-29", "2023-12-31", "1999-04-30", "2024-01-02T13:05", "2199-01-01"]
+    "day",
+    [
+        *("2024-02-29", "2000-02-29", "2023-12-31", "1999-04-30", "2024-01-02T13:05", "2199-01-01", "2022-08"),
+        *(
+            "2024-08-31T23:30-05:00",
+            "2024-08-31 23:30:00.123456789+0530",
+            "2024-08-31T23:30Z",
+            "2024-08-31 23:30:00-05",
+        ),
+        *("31.12.2024", "1.2.2024", "29.02.2024", "30.4.1999", "2199-12-31T23:59-14:00", "1800-01-01T00:00+14:00"),
+    ],
 )
-def test_the_described_days_are_days_and_the_service_takes_them(day: str) -> None:
+def test_the_described_days_are_days_and_the_service_takes_them_as_training_does(day: str) -> None:
     import re
 
+    from lab2live.data.encoding import days
     from lab2live.handoff import checking
 
     field = {"name": "since", "kind": "date", "optional": False}
-    assert re.match(schemas.MOMENT, day) and not checking.check([field], {"since": [day]}, 1)[1]
+    read, problems = checking.check([field], {"since": [day]}, 1)
+    assert re.match(schemas.MOMENT, day) and not problems
+    assert (read["since"][0] - np.datetime64("2000-01-01")) / np.timedelta64(1, "D") == days(day)
 
 
-@pytest.mark.parametrize("day", ["2023-02-29", "1900-02-29", "2023-04-31", "2023-13-01", "2023-00-10", "23-01-01", ""])
+@pytest.mark.parametrize(
+    "day",
+    [
+        *(
+            "2023-02-29",
+            "1900-02-29",
+            "2023-04-31",
+            "2023-13-01",
+            "2023-00-10",
+            "23-01-01",
+            "",
+            "2024-W05-3",
+            "20240101",
+        ),
+        *(
+            "2024-13",
+            "32.1.2024",
+            "29.2.2023",
+            "31.4.2024",
+            "1.13.2024",
+            "1.2.24",
+            "2024-01-02T24:00",
+            "2024-01-02T1:00",
+        ),
+        *("2024-01-02T13:05+25:00", "2024-01-02T13:05 +01:00", "1/2/2024", "2200-01-01", "1799-12-31"),
+    ],
+)
 def test_what_is_no_day_is_none_for_both(day: str) -> None:
     import re
 

@@ -32,6 +32,11 @@ def one(field: dict[str, Any], value: Any) -> tuple[Any, list[str]]:
         (DATE, "2024-02-29", pd.Timestamp("2024-02-29")),
         (DATE, "2024-02-29 13:05:00", pd.Timestamp("2024-02-29 13:05")),
         (DATE, dt.datetime(2024, 1, 2, 3), pd.Timestamp("2024-01-02 03:00")),
+        (DATE, dt.date(2024, 1, 2), pd.Timestamp("2024-01-02")),
+        (DATE, pd.Timestamp("2024-08-31 23:30", tz="America/New_York"), pd.Timestamp("2024-09-01 03:30")),
+        (DATE, "31.12.2024", pd.Timestamp("2024-12-31")),
+        (DATE, "1.2.2024", pd.Timestamp("2024-02-01")),
+        (DATE, "2022-08", pd.Timestamp("2022-08-01")),
     ],
 )
 def test_what_keeps_the_contract_is_read(field: dict[str, Any], value: Any, wanted: Any) -> None:
@@ -54,7 +59,7 @@ def test_what_is_not_known_may_be_missing_only_where_it_was(field: dict[str, Any
         *[(TEXT, value, checking.A_TEXT) for value in (7, True, "x" * 201, "\ud800", ["red"])],
         *[
             (DATE, value, checking.A_DATE)
-            for value in ("", "tomorrow", "2024-02-30", "1700-01-01", 20240101, "1.2.2024")
+            for value in ("", "tomorrow", "2024-02-30", "1700-01-01", 20240101, "20240101", "1/2/2024", "2200-01-01")
         ],
     ],
 )
@@ -79,6 +84,9 @@ def test_a_column_of_moments_is_read_as_its_values_one_by_one() -> None:
     read, problems = checking.check([DATE], checking.arrays(pd.DataFrame({"since": values})), 3)
     assert list(read["since"])[:1] == [pd.Timestamp("2024-01-02 03:00")] and np.isnat(read["since"][1:]).all()
     assert problems == [(2, "since", checking.A_DATE)]
+    text = values.dt.tz_localize("Europe/Berlin").astype(str).where(values.notna(), None)
+    again = checking.check([DATE], checking.arrays(pd.DataFrame({"since": text})), 3)
+    assert again[0]["since"][0] == pd.Timestamp("2024-01-02 02:00") and again[1] == problems
     zoned = pd.DataFrame({"since": values.dt.tz_localize("Europe/Berlin")})
     assert checking.check([DATE], checking.arrays(zoned), 3)[0]["since"][0] == pd.Timestamp("2024-01-02 02:00")
 

@@ -6,6 +6,7 @@ Without pandas: a service that answers from a bundle needs none.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -19,6 +20,8 @@ OTHER = "(other)"
 
 # Dates enter the models as days since this day.
 EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_CLOCK = r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}}({_CLOCK})?)?|[0-9]{{1,2}}[.][0-9]{{1,2}}[.][0-9]{{4}}")
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -81,16 +84,27 @@ def number(value: Any) -> float:
         return float("nan")
 
 
-def days(value: Any) -> float:
-    """Count the days since 2000-01-01 of one value, NaN where it is no date."""
-    text = str(value).strip()
-    if text.count(".") == 2 and len(text) <= len("31.12.2024"):
+def moment(text: str) -> dt.datetime | None:
+    """Read a moment as it is read everywhere, `None` where it is none; what names no zone is UTC.
+
+    A day, a moment or a month of ISO 8601, or 31.12.2024: dots mean day, month, year wherever they are used. Slashes
+    are ambiguous, and stay text.
+    """
+    if not MOMENT.fullmatch(text):
+        return None
+    if "-" not in text:
         text = "-".join(part.zfill(2) for part in reversed(text.split(".")))
     try:
-        moment = dt.datetime.fromisoformat(f"{text}-01" if len(text) == len("2000-01") else text)
-        return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - EPOCH).total_seconds() / 86_400
-    except (ValueError, OverflowError):
-        return float("nan")
+        found = dt.datetime.fromisoformat(f"{text}-01" if len(text) == len("2000-01") else text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def days(value: Any) -> float:
+    """Count the days since 2000-01-01 of one value, NaN where it is no date."""
+    found = moment(str(value).strip())
+    return float("nan") if found is None else (found - EPOCH).total_seconds() / 86_400
 
 
 def day(days: float) -> str:

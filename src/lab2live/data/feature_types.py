@@ -89,16 +89,8 @@ def _all_parse(values: pd.Series) -> bool:
 
 
 def _holds_dates(values: pd.Series) -> bool:
-    """Recognise dates kept as text (SQLite has no others) or as date objects: ISO 8601, or 31.12.2024.
-
-    Dots mean day, month, year wherever they are used; slashes are ambiguous, and stay text.
-    """
-    if pd.api.types.is_numeric_dtype(values):
-        return False
-    text = values.head(1000).map(str)
-    if not text.str.match(r"^(\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?|\d{1,2}\.\d{1,2}\.\d{4})$").all():
-        return False
-    return not np.isnan(as_days(text)).any()
+    """Recognise dates kept as text (SQLite has no others) or as date objects, see `encoding.moment`."""
+    return not pd.api.types.is_numeric_dtype(values) and not np.isnan(as_days(values.head(1000).map(str))).any()
 
 
 def _levels(column: pd.Series) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab2live.data.encoding import moment
 from lab2live.reporting.formatting import short
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # Beyond this no measurement lies, and arithmetic breaks.
 LARGEST = 1e15
 LONGEST_TEXT = 200
-EARLIEST, LATEST = dt.date(1800, 1, 1), dt.date(2200, 1, 1)
+EARLIEST, LATEST = 1800, 2199  # years
 
 A_NUMBER = "A number is needed."
 A_TEXT = f"A text of at most {LONGEST_TEXT} letters is needed."
@@ -153,32 +154,19 @@ def is_text(value: str) -> bool:
 def _dates(column: Any, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
         moments = column.astype("datetime64[us]")
-        good = np.isnat(moments) | ((moments >= np.datetime64(EARLIEST)) & (moments <= np.datetime64(LATEST)))
+        years = moments.astype("datetime64[Y]").astype(int) + 1970
+        good = np.isnat(moments) | ((years >= EARLIEST) & (years <= LATEST))
         return np.where(good, moments, np.datetime64("NaT")), ["" if fine else A_DATE for fine in good]
     found, wrong = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]"), [""] * len(column)
     for row, value in enumerate(column):
         if _is_nothing(value):
             continue
-        moment = _moment(value)
-        if moment is None:
+        read = moment(str(value)) if isinstance(value, str | dt.date) else None
+        if read is None or not EARLIEST <= read.year <= LATEST:
             wrong[row] = A_DATE
         else:
-            found[row] = np.datetime64(moment.replace(tzinfo=None), "us")
+            found[row] = np.datetime64(read.astimezone(dt.UTC).replace(tzinfo=None), "us")
     return found, wrong
-
-
-def _moment(value: Any) -> dt.datetime | None:
-    try:
-        moment = (
-            value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value) if _is_day(value) else None
-        )
-    except ValueError:
-        return None
-    return moment if moment is not None and EARLIEST <= moment.date() <= LATEST else None
-
-
-def _is_day(value: Any) -> bool:
-    return isinstance(value, str) and 10 <= len(value) <= 32 and value[4] == "-"
 
 
 _READ: dict[str, Callable[[Any, Mapping[str, Any]], tuple[np.ndarray, list[str]]]] = {

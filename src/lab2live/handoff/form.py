@@ -10,7 +10,7 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data import models
-from lab2live.data.encoding import label
+from lab2live.data.encoding import day, days, label
 from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips.moves import Space
@@ -100,10 +100,8 @@ def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer) -> list
         if kind == "category":
             field["choices"] = [level for level in parts.levels[name] if not level.startswith("(")][:MOST_CHOICES]
         elif kind == "date":
-            days = as_days(column)
-            field["low"], field["high"] = (
-                _day(column.iloc[int(place)]) for place in (np.nanargmin(days), np.nanargmax(days))
-            )
+            told = as_days(column)
+            field["low"], field["high"] = day(np.nanmin(told)), day(np.nanmax(told))
         else:
             numbers = as_numbers(column)
             known = numbers[np.isfinite(numbers)]
@@ -121,10 +119,6 @@ def _possible(limits: Any) -> dict[str, float]:
     """Give what the charter says a number cannot be below or above."""
     found = {} if limits is None else {"least": limits.min, "most": limits.max}
     return {name: float(value) for name, value in found.items() if value is not None}
-
-
-def _day(value: Any) -> str:
-    return pd.Timestamp(value).date().isoformat()
 
 
 def _typical(
@@ -175,7 +169,7 @@ def written(value: Any, field: Mapping[str, Any]) -> Any:
     if field["kind"] == "category":
         return label(value)
     if field["kind"] == "date":
-        return _day(value)
+        return day(days(value))
     return float(as_numbers(pd.Series([value], dtype=object))[0])
 
 

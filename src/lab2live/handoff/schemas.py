@@ -8,13 +8,19 @@ from typing import Any
 from lab2live.handoff.checking import LARGEST, LONGEST, LONGEST_TEXT, is_text
 
 _YEAR = "(?:18|19|20|21)[0-9]{2}"
+_LEAP = "(?:(?:18|19|21)(?:0[48]|[2468][048]|[13579][26])|20(?:[02468][048]|[13579][26]))"
 _DAY = (
     f"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    "|(?:(?:18|19|21)(?:0[48]|[2468][048]|[13579][26])|20(?:[02468][048]|[13579][26]))-02-29)"
+    f"|{_LEAP}-02-29)"
 )
-_TIME = "(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
-# Days from 1800 to 2199 that there are, with or without a time of day.
-MOMENT = f"^{_DAY}{_TIME}$"
+_DOTTED = (
+    "(?:(?:(?:0?[1-9]|1[0-9]|2[0-8])[.](?:0?[1-9]|1[0-2])|(?:29|30)[.](?:0?[13-9]|1[0-2])|31[.](?:0?[13578]|1[02]))"
+    f"[.]{_YEAR}|29[.]0?2[.]{_LEAP})"
+)
+_HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_TIME = f"(?:[T ]{_HOUR}:{_MINUTE}(?::{_MINUTE}(?:[.][0-9]{{1,9}})?)?(?:Z|[+-]{_HOUR}(?::?{_MINUTE})?)?)?"
+# Days from 1800 to 2199 that there are, with or without a time of day, as `encoding.moment` reads them.
+MOMENT = f"^(?:{_DAY}{_TIME}|{_YEAR}-(?:0[1-9]|1[0-2])|{_DOTTED})$"
 _NUMBER = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
@@ -55,7 +61,8 @@ def _field(field: Mapping[str, Any], loose: Mapping[str, Any]) -> dict[str, Any]
             "maximum": field.get("most", LARGEST),
         }
     elif field["kind"] == "date":
-        described += [f"A day as 2026-12-31, or a moment; learnt from {field['low']} to {field['high']}."]
+        described += ["A day as 2026-12-31, or a moment, in UTC where it names no zone."]
+        described += [f"Learnt from {field['low']} to {field['high']}."]
         told = {"type": "string", "pattern": MOMENT}
     else:
         choices = ", ".join(map(repr, field["choices"][:20]))
