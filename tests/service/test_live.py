@@ -87,6 +87,31 @@ def test_service_batch_and_notebook_say_the_same(bundled: Any, start: Any) -> No
         assert problem == "regression" or len({one["source"] for one in together}) > 1
 
 
+def test_several_cases_are_refused_as_a_whole_where_one_is_and_all_are_answered(bundled: Any, start: Any) -> None:
+    client, _ = start(bundled("binary").folder)
+    for cases, status, broken in (
+        ([CASE, CASE], 200, [False, False]),
+        ([CASE, {**CASE, "bill": "a lot"}, CASE], 422, [False, True, False]),
+        ([{**CASE, "other": 1}], 422, [True]),
+    ):
+        answered = client.post("/predict/batch", json={"cases": cases})
+        assert answered.status_code == status
+        found = answered.json()["answers"]
+        assert [one["reason"] == "invalid_input" for one in found] == broken
+        assert all(one["source"] == "review" for one in found if one["reason"] == "invalid_input")
+    for cases in ([], [CASE, "no case"], [CASE] * 1001):
+        answered = client.post("/predict/batch", json={"cases": cases})
+        assert answered.status_code == 422 and set(answered.json()) == {"message"}
+
+
+def test_a_field_that_nobody_asks_for_is_named(bundled: Any, start: Any) -> None:
+    client, _ = start(bundled("binary").folder)
+    status, answer = ask(client, {**CASE, "Bill": 70.0, "\ud800": 1, "x" * 500: "the secret"})
+    assert status == 422 and "secret" not in json.dumps(answer)
+    assert [one["field"] for one in answer["problems"]] == ["Bill", "", "x" * 200]
+    assert {one["message"] for one in answer["problems"]} == {"There is no such field."}
+
+
 def test_an_answer_keeps_its_description(bundled: Any, start: Any) -> None:
     import jsonschema
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ A_TEXT = f"A text of at most {LONGEST_TEXT} letters is needed."
 A_DATE = "A date is needed, written as 2026-12-31."
 LONGEST = 10_000
 A_VALUE = f"A number, true or false, or a text of at most {LONGEST:,} letters is needed."
+NO_SUCH_FIELD = "There is no such field."
 KNOWN = "This has to be known: it always was in what was learnt from."
 
 
@@ -61,6 +62,11 @@ def check(
         problems += [(row, name, text) for row, text in enumerate(wrong) if text]
         read[name] = values
     return read, sorted(problems, key=lambda problem: problem[0])
+
+
+def strangers(given: Iterable[str], known: Collection[str]) -> list[tuple[str, str]]:
+    """Name the fields that nobody asks for, with a message: as far as they can be written."""
+    return [(name[:LONGEST_TEXT] if is_text(name) else "", NO_SUCH_FIELD) for name in given if name not in known]
 
 
 def arrays(frame: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips.moves import Space
 from lab2live.files import plain
-from lab2live.handoff.checking import A_VALUE, LONGEST_TEXT, arrays, check, is_text, is_value
+from lab2live.handoff.checking import A_VALUE, arrays, check, is_value, strangers
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount
 
@@ -193,15 +193,11 @@ def read(
         Column -> value as the joined table holds it, and per problem its `field` and a `message`, see `checking`.
     """
     names = {field["name"] for field in form["fields"]}
-    problems = [
-        {"field": name[:LONGEST_TEXT] if is_text(name) else "", "message": "There is no such field."}
-        for name in values
-        if name not in names
-    ]
     derived = [field["name"] for field in form["fields"] if "derived" in field]
-    problems += [{"field": name, "message": A_VALUE} for name in derived if not is_value(values.get(name))]
     found, wrong = check(form["fields"], {name: [value] for name, value in values.items()}, 1)
-    problems += [{"field": name, "message": message} for _, name, message in wrong]
+    said = strangers(values, names) + [(name, A_VALUE) for name in derived if not is_value(values.get(name))]
+    said += [(name, message) for _, name, message in wrong]
+    problems = [{"field": name, "message": message} for name, message in said]
     case = {
         str(name): value for name, value in as_joined(explainer.space, pd.DataFrame(found, index=[0])).iloc[0].items()
     }

@@ -16,12 +16,11 @@ import numpy as np
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
 from lab2live.handoff.bundle import Bundle
-from lab2live.handoff.checking import A_VALUE, is_value
+from lab2live.handoff.checking import A_VALUE, is_value, strangers
 from lab2live.handoff.deciding import UNSETTLED, Decided, Deciding, instead, settled
 
 # Seconds that an answer may take where no contract is left to say it.
 TIME_OUT = 1.0
-NO_SUCH_FIELD = "There is no such field."
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,8 @@ class Running:
     def _wrong(self, case: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Name what nobody asks for, and what is no single value where the contract does not say more."""
         assert self.decides is not None
-        found = [("", NO_SUCH_FIELD)] if case.keys() - self.fields else []
         loose = self.loose & case.keys()
-        return found + [(name, A_VALUE) for name in sorted(loose) if not is_value(case[name])]
+        return strangers(case, self.fields) + [(name, A_VALUE) for name in sorted(loose) if not is_value(case[name])]
 
     def plainly(self, count: int, trigger: str) -> Decided:
         """Answer without looking at a case: by the baseline, or by a person where that is the charter's will.
