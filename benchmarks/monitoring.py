@@ -57,7 +57,7 @@ class Watched:
         described = form.describe(self.charter, labelled.iloc[split.train], held_out, asked_of)
         kind, content, _ = export.export(model, data, policy.threshold, rows=200)
         agreed = contract.describe(self.charter, data, split, policy)
-        explaining = bundle.explaining(asked_of, described, True)
+        explaining = bundle.explaining(asked_of, described, True, {})
         bundle.write(work / "bundle", kind, content, agreed, None, "# card\n", explaining)
         core = bundle.load(work / "bundle")
         self.decides, self.classes = Deciding.of(core), data.classes

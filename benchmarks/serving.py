@@ -114,7 +114,8 @@ def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], dat
     assert kind == "onnx", "the comparison is about the same ONNX file"
     agreed = contract.describe(demo, data, split, policy)
     code = bundle.code_of(demo) if with_features else None
-    bundle.write(folder, kind, content, agreed, code, "# card\n", bundle.explaining(asked_of, described, True))
+    read_as = tables.read_as(demo, tables.read_all(demo))
+    bundle.write(folder, kind, content, agreed, code, "# card\n", bundle.explaining(asked_of, described, True, read_as))
     return described["cases"][0]["values"], data, model
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset, models, splits
+from lab2live.data.sources.reading import ColumnReading
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.pipeline import hooks
@@ -56,6 +57,19 @@ class Made:
     picked: Chosen
     explainer: explainer.Explainer
     form: dict[str, Any]
+
+
+def plain(table: pd.DataFrame) -> dict[str, ColumnReading]:
+    """Say how the columns of a table that no source holds are read."""
+    kinds: dict[str, Any] = {
+        "boolean": pd.api.types.is_bool_dtype,
+        "number": pd.api.types.is_numeric_dtype,
+        "moment": pd.api.types.is_datetime64_any_dtype,
+    }
+    return {
+        str(name): ColumnReading(next((kind for kind, fits in kinds.items() if fits(table[name])), "text"))  # type: ignore[arg-type]
+        for name in table
+    }
 
 
 def _table(problem: str, rows: int = 700) -> pd.DataFrame:
@@ -141,7 +155,7 @@ def _make(problem: str, home: Path, personal: bool = False, own_code: bool = Tru
     described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of)
     exported, content, _ = export.export(model, data, policy.threshold, rows=200)
     agreed = contract.describe(charter, data, split, policy)
-    explaining = bundle.explaining(asked_of, described, charter.is_personal)
+    explaining = bundle.explaining(asked_of, described, charter.is_personal, plain(table))
     folder = home / "bundle"
     bundle.write(folder, exported, content, agreed, bundle.code_of(charter), "# card\n", explaining)
     return Made(folder, charter, labelled, data, picked, asked_of, described)

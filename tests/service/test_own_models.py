@@ -27,7 +27,7 @@ from lab2live.handoff import answering, bundle, contract, drill, export, form
 from lab2live.handoff.deciding import Deciding
 from lab2live.poc.comparison.chosen import Chosen
 from lab2live.poc.worth import value
-from tests.service.conftest import Made
+from tests.service.conftest import Made, plain
 
 Write = Callable[[str, Any], tuple[bundle.Bundle, Any, str]]
 
@@ -120,7 +120,7 @@ def test_an_own_model_is_explained_from_its_bundle_and_survives_faults_in_a_serv
     described = form.describe(made.charter, made.table.iloc[train], told, learnt)
     kind, content, _ = export.export(model, data, policy.threshold, rows=300)
     agreed = contract.describe(made.charter, data, split, policy)
-    more, code = bundle.explaining(learnt, described, False), bundle.code_of(made.charter)
+    more, code = bundle.explaining(learnt, described, False, plain(made.table)), bundle.code_of(made.charter)
     bundle.write(tmp_path / "bundle", kind, content, agreed, code, "# card\n", more)
     rows, loaded = made.table.iloc[400:], bundle.load(tmp_path / "bundle")
     assert "lightgbm.basic.Booster" in loaded.trusted

@@ -303,7 +303,7 @@ def serve(
 @app.command()
 def score(
     bundle: ThisBundle,
-    source: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="INPUT")],
+    source: Annotated[str, typer.Argument(help="A file, folder, URL or database.", metavar="INPUT")],
     target: Annotated[Path, typer.Argument(help="CSV or Parquet.", metavar="OUTPUT")],
 ) -> None:
     """Answer about every case of a file; given again after a stop, it goes on where it was."""

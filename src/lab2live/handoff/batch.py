@@ -6,283 +6,243 @@ is given again, as long as bundle and input are the same; the pieces become one 
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import json
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute  # not loaded by pyarrow itself
-import pyarrow.csv as csv
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
 from lab2live import files
+from lab2live.data.sources.later import Later
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
 from lab2live.handoff.deciding import Deciding
 from lab2live.reporting.formatting import amount
 
-# Cases answered at once, and bytes of a CSV file read at once.
-PIECE, BLOCK = 50_000, 8_000_000
+# Cases answered at once.
+PIECE = 50_000
 KINDS = (".csv", ".parquet")
-# How files begin that are no text, and what to do about them.
-NO_TEXT = {
-    b"PK\x03\x04": ("an Excel or ZIP file", "save it as CSV, in UTF-8; another name alone changes nothing"),
-    b"PAR1": ("a Parquet file", "let its name end in .parquet"),
-}
+# Files of a batch that is under way, beside its target.
+IDENTITY, LOCK = "input.json", ".lock"
+OURS = rf"{IDENTITY}.*|{LOCK}|[0-9]+[.](parquet|partial)"
+# What the columns of an answer are called.
+NAMES = {"answer": "score", "output": "prediction", "source": "served_by", "reason": "reason"}
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What was done: how many cases were answered, by whom, and how many broke the contract."""
+    """What was done: how many cases were answered, by whom, and how many broke the contract.
+
+    Attributes
+    ----------
+    refused
+        Lines that do not fall into as many values as the header.
+    lacking
+        Columns that the file does not have, and that may be missing.
+    """
 
     cases: int
-    by: dict[str, int]
+    by: Mapping[str, int]
+    why: Mapping[str, int]
     invalid: int
+    refused: int
+    lacking: tuple[str, ...]
     kept: int
 
     @property
     def sentence(self) -> str:
-        who = ", ".join(f"{count:,} by {name}" for name, count in sorted(self.by.items(), key=lambda one: -one[1]))
-        broke = f" {amount(self.invalid, 'case')} broke the contract." if self.invalid else ""
-        return f"{amount(self.cases, 'case')} answered: {who or 'none'}.{broke}"
+        said = f"{amount(self.cases, 'case')} answered: {_counts(self.by, 'by ')}."
+        if self.why:
+            said += f" Why not the model, or what speaks against its answer: {_counts(self.why)}."
+        if self.invalid or self.refused:
+            said += f" {amount(self.invalid, 'case')} broke the contract"
+            said += f", and {amount(self.refused, 'line')} could not be divided." if self.refused else "."
+        if self.lacking:
+            said += f" Not in the file, and so missing in every case: {', '.join(self.lacking)}."
+        return said
 
 
-def score(folder: Path, source: Path, target: Path, progress: Callable[[int], None]) -> Scored:
-    """Answer about every case of a file.
+def _counts(counts: Mapping[str, int], by: str = "") -> str:
+    ordered = sorted(counts.items(), key=lambda one: -one[1])
+    return ", ".join(f"{count:,} {by}{name}" for name, count in ordered) or "none"
+
+
+def score(folder: Path, source: str, target: Path, progress: Callable[[int], None], table: str | None = None) -> Scored:
+    """Answer about every case of a file or table.
 
     Parameters
     ----------
     folder
         The bundle.
     source
-        CSV or Parquet, with the fields of the form and what names a case.
+        Whatever a charter may name as a source's `uri`, with the fields of the form and what names a case.
     target
-        CSV or Parquet: the number of the row (from 0), what names the case, and the columns of `Deciding.decide`. Of
-        the input nothing else: it may be personal. Beside it `<target>.invalid.csv` lists the cases that broke the
-        contract, and why; it is left out if there are none.
+        CSV or Parquet: what names the case (where nothing does, `row`, counted from 0), `score`, `prediction`,
+        `served_by` and `reason`. Of the input nothing else: it may be personal. Beside it `<target>.rejected.csv` lists
+        the rows that broke the contract, and why; it is left out if there are none.
     progress
         Called with the number of cases done.
+    table
+        Of a database or workbook with several.
 
     Raises
     ------
     UserError
-        If a file is of another kind, cannot be read, or lacks every field.
+        If a file is of another kind, cannot be read, lacks a field, or would be overwritten.
     """
-    check_kind(source)
-    check_kind(target)
-    if not source.is_file():
+    if target.suffix.lower() not in KINDS:
         raise UserError(
-            "There is nothing to score.", where=source, found="no such file", expected="a CSV or Parquet file"
+            "Answers are written as CSV or Parquet.",
+            where=target,
+            found=target.suffix or "no suffix",
+            expected=" or ".join(KINDS),
+            fix="give it another name",
         )
-    check_text(source)
+    if target.is_dir() or (Path(source).exists() and Path(source).resolve() == target.resolve()):
+        raise UserError("This would be overwritten.", where=target, fix="write the answers somewhere else")
     loaded = bundles.load(folder)
     decides = Deciding.of(loaded)
-    work = target.with_name(f"{target.name}.parts")
-    same = {"bundle": _hash(folder / bundles.MANIFEST), "input": _identity(source), "piece": PIECE}
-    if files_of(work / "input.json") != same:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        files.write_json(work / "input.json", same)
-    kept = rows = 0
-    done: list[Path] = []
-    needed = [*fields(decides), *decides.identifiers, *decides.unasked]
-    for number, piece in enumerate(pieces(source, needed)):
-        path = work / f"{number:06d}.parquet"
-        if path.is_file():
-            kept += 1
-        else:
-            _write(decides, piece, rows, path)
-        rows += piece.num_rows
-        done.append(path)
-        progress(rows)
-    by, invalid = _together(done, target)
-    shutil.rmtree(work)
-    return Scored(rows, by, invalid, kept)
-
-
-def check_kind(path: Path) -> None:
-    """Refuse a file that is neither CSV nor Parquet.
-
-    Raises
-    ------
-    UserError
-        With what to do.
-    """
-    if path.suffix.lower() not in KINDS:
+    later = Later(source, loaded.read_as, table)
+    asked = [field["name"] for field in decides.fields if "derived" not in field]
+    lacking = later.lacking(asked)
+    needed = [field["name"] for field in decides.fields if field["name"] in lacking and not field["optional"]]
+    if needed:
         raise UserError(
-            "Only CSV and Parquet can be scored.",
-            where=path,
-            found=path.suffix or "no suffix",
-            expected=" or ".join(KINDS),
-            fix="convert the file",
+            "The file lacks a column that has to be known.",
+            where=source,
+            found=", ".join(later.kinds),
+            expected=", ".join(needed),
+            fix="give a file with it: it always was in what the model was trained on",
         )
+    work = target.with_name(f"{target.name}.parts")
+    with _alone(work, {"bundle": _hash(folder / bundles.MANIFEST), "input": _identity(source), "piece": PIECE}):
+        kept = rows = 0
+        done: list[Path] = []
+        for number, piece in enumerate(later.pieces([*asked, *decides.identifiers, *decides.unasked], PIECE)):
+            path = work / f"{number:06d}.parquet"
+            if path.is_file():
+                kept += 1
+            else:
+                _write(decides, piece, rows, path)
+            rows += len(piece)
+            done.append(path)
+            progress(rows)
+        if not rows:
+            raise UserError("There is no case in the file.", where=source, fix="give a file with rows")
+        refused = later.rejected()
+        by, why, invalid = _together(done, target, refused)
+    shutil.rmtree(work)
+    return Scored(rows, by, why, invalid, len(refused), tuple(lacking), kept)
 
 
-def check_text(path: Path) -> None:
-    """Refuse a file that its name calls a CSV and that is no text.
+class _alone:
+    """Work in the folder of a batch, alone: what an earlier call left there is kept if it is of the same batch."""
 
-    Raises
-    ------
-    UserError
-        With what it is, and what to do.
-    """
-    if path.suffix.lower() == ".parquet" or not path.is_file():
-        return
-    with path.open("rb") as content:
-        begins = content.read(4)
-    if begins in NO_TEXT:
-        found, fix = NO_TEXT[begins]
-        raise UserError("This is no text file.", where=path, found=found, expected="a CSV file, in UTF-8", fix=fix)
+    def __init__(self, work: Path, same: Mapping[str, Any]) -> None:
+        self.work, self.same = work, dict(same)
 
+    def __enter__(self) -> None:
+        from filelock import FileLock, Timeout
 
-def files_of(path: Path) -> Any:
-    """Read what a stopped run has left; nothing if it left nothing that can be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        known = self._known()
+        if self.work.exists() and known is None:
+            fix = "move it away, or write the answers somewhere else"
+            raise UserError("A folder of this name is there already, and is not ours.", where=self.work, fix=fix)
+        self.work.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock = FileLock(self.work / LOCK, timeout=0).acquire()
+        except Timeout:
+            fix = "wait until it has ended, or write the answers somewhere else"
+            raise UserError("Another process is answering into this file.", where=self.work, fix=fix) from None
+        if known != self.same:
+            for old in self.work.glob("*.parquet"):
+                old.unlink()
+            files.write_json(self.work / IDENTITY, self.same)
+
+    def _known(self) -> Any:
+        try:
+            return files.read_json(self.work / IDENTITY)
+        except UserError:  # nothing was written yet, or half of it when it was stopped
+            names = [path.name for path in self.work.iterdir()] if self.work.is_dir() else [""]
+            return {} if all(re.fullmatch(OURS, name) for name in names) else None
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.__exit__(None, None, None)
 
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _identity(path: Path) -> dict[str, Any]:
-    known = path.stat()
-    return {"path": str(path.resolve()), "bytes": known.st_size, "changed": known.st_mtime_ns}
+def _identity(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if not path.exists():
+        return {"address": hashlib.sha256(source.encode()).hexdigest()}
+    found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in found]
+    return {"files": [list(stamp) for stamp in stamps]}
 
 
-def pieces(source: Path, needed: list[str]) -> Iterator[pa.Table]:
-    """Read some columns of a file in pieces of the same size, whatever the sizes in which it is stored.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or has none of these columns.
-    """
-    waiting: list[pa.Table] = []
-    for stored in _stored(source, needed):
-        waiting.append(stored)
-        while sum(table.num_rows for table in waiting) >= PIECE:
-            together = pa.concat_tables(waiting)
-            yield together.slice(0, PIECE)
-            waiting = [together.slice(PIECE)]
-    last = pa.concat_tables(waiting) if waiting else None
-    if last is not None and last.num_rows:
-        yield last
-
-
-def _stored(source: Path, needed: list[str]) -> Iterator[pa.Table]:
-    try:
-        if source.suffix.lower() == ".parquet":
-            with parquet.ParquetFile(source) as stored:
-                names = _needed(stored.schema_arrow.names, needed, source)
-                for batch in stored.iter_batches(PIECE, columns=names):
-                    yield pa.Table.from_batches([batch])
-            return
-        with csv.open_csv(source, csv.ReadOptions(block_size=BLOCK)) as head:
-            names = _needed(head.schema.names, needed, source)
-        # everything as text, so that a column is read the same way in every piece of it
-        convert = csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            include_columns=names,
-            strings_can_be_null=True,
-            null_values=[""],
-        )
-        parse = csv.ParseOptions(newlines_in_values=True)
-        with csv.open_csv(source, csv.ReadOptions(block_size=BLOCK), parse, convert) as stored:
-            for batch in stored:
-                yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, ValueError) as error:
-        raise UserError(
-            "The file cannot be read.",
-            where=source,
-            found=str(error).splitlines()[0][:200],
-            expected=f"a {source.suffix[1:]} file, in UTF-8",
-            fix="write it again",
-        ) from None
-
-
-def fields(decides: Deciding) -> dict[str, str]:
-    """Give the columns that a case is asked for, and their kinds."""
-    return {field["name"]: field["kind"] for field in decides.fields if "derived" not in field}
-
-
-def _needed(names: list[str], needed: list[str], source: Path) -> list[str]:
-    found = [name for name in names if name in needed]
-    if not found:
-        raise UserError(
-            "The file has none of the fields that the model needs.",
-            where=source,
-            found=", ".join(names[:8]),
-            expected=", ".join(needed[:8]),
-            fix="name the columns as in the bundle's explain/form.json",
-        )
-    return found
-
-
-def as_frame(piece: pa.Table, kinds: dict[str, str]) -> pd.DataFrame:
-    """Read the numbers of a piece, which a CSV file holds as text, and leave what is none as it is."""
-    frame = piece.to_pandas()
-    for name, kind in kinds.items():
-        if name in frame and kind == "number" and frame[name].dtype == object:
-            # what is no number stays text, to be refused with its row
-            numbers = pd.to_numeric(frame[name], errors="coerce")
-            fits = numbers.notna() | frame[name].isna()
-            mixed = numbers.astype(object).where(fits, frame[name]).where(frame[name].notna(), None)
-            frame[name] = numbers if fits.all() else mixed
-    return frame
-
-
-def _write(decides: Deciding, piece: pa.Table, first: int, path: Path) -> None:
-    frame = as_frame(piece, fields(decides))
-    answers = decides.decide(frame)
-    names = [name for name in decides.identifiers if name in piece.column_names]
-    columns = {"row": pa.array(range(first, first + piece.num_rows)), **{name: piece[name] for name in names}}
+def _write(decides: Deciding, piece: pd.DataFrame, first: int, path: Path) -> None:
+    answers = decides.decide(piece)
+    names = [name for name in decides.identifiers if name in piece]
+    columns: dict[str, Any] = {"row": pa.array(range(first, first + len(piece)))}
+    columns |= {name: pa.array(piece[name], from_pandas=True) for name in names}
     # a piece in which a person decides all cases does not say of itself what its outputs would be
-    output = pa.array(answers.pop("output"), pa.string() if decides.classes else pa.float64(), from_pandas=True)
-    table = pa.table({**columns, **{f"{name}": pa.array(answers[name], from_pandas=True) for name in answers}})
-    table = table.add_column(table.schema.get_field_index("source"), "output", output)
+    kinds = {"output": pa.string() if decides.classes else pa.float64(), "answer": pa.float64()}
+    for old, new in NAMES.items():
+        columns[new] = pa.array(answers[old], kinds.get(old, pa.string()), from_pandas=True)
+    columns["problem"] = pa.array(answers["detail"], pa.string())
     partial = path.with_suffix(".partial")
-    parquet.write_table(table, partial)
+    parquet.write_table(pa.table(columns), partial)
     partial.replace(path)
 
 
-def _together(done: list[Path], target: Path) -> tuple[dict[str, int], int]:
-    """Make one file of all pieces, and one of the cases that broke the contract; count who answered."""
+def _together(
+    done: list[Path], target: Path, refused: list[tuple[int, str]]
+) -> tuple[dict[str, int], dict[str, int], int]:
+    """Make one file of all pieces, and one of the rows that broke the contract; count who answered, and why."""
     by: dict[str, int] = {}
+    why: dict[str, int] = {}
     invalid = 0
-    beside = target.with_name(f"{target.name}.invalid.csv")
+    beside = target.with_name(f"{target.name}.rejected.csv")
     beside.unlink(missing_ok=True)
     partial, strange = (path.with_name(f"{path.name}.partial") for path in (target, beside))
     columnar = target.suffix.lower() == ".parquet"
     writer: Any = None
-    wrong: Any = None
-    for path in done:
-        table = parquet.read_table(path)
-        for name, count in table["source"].to_pandas().value_counts().items():
-            by[str(name)] = by.get(str(name), 0) + int(count)
-        bad = table.filter(pa.compute.equal(table["reason"], "invalid_input")).drop_columns(["answer", "output"])
-        if writer is None:
-            writer = (parquet.ParquetWriter if columnar else csv.CSVWriter)(partial, table.schema)
-        writer.write_table(table if columnar else _harmless(table))
-        if bad.num_rows:
-            wrong = wrong or csv.CSVWriter(strange, bad.schema)
-            wrong.write_table(_harmless(bad))
-            invalid += bad.num_rows
-    if writer is None:
-        raise UserError("There is no case in the file.", where=target, fix="give a file with rows")
+    with strange.open("w", encoding="utf-8", newline="") as file:
+        rejected = csv.writer(file)
+        rejected.writerow(["row", "line", "reason"])
+        rejected.writerows(["", line, files.no_formula(reason)] for line, reason in refused)
+        for path in done:
+            table = parquet.read_table(path)
+            for counts, name in ((by, "served_by"), (why, "reason")):
+                for value, count in table[name].to_pandas().value_counts().items():
+                    if value:
+                        counts[str(value)] = counts.get(str(value), 0) + int(count)
+            bad = table.select(["row", "reason", "problem"]).to_pandas().query("reason == 'invalid_input'")
+            told = zip(bad["row"], map(files.no_formula, bad["problem"]), strict=True)
+            rejected.writerows([row, "", text] for row, text in told)
+            invalid += len(bad)
+            others = [name for name in table.column_names if name not in ("row", *NAMES.values(), "problem")]
+            table = table.select([*(others or ["row"]), *NAMES.values()])
+            writer = writer or (parquet.ParquetWriter if columnar else arrow_csv.CSVWriter)(partial, table.schema)
+            writer.write_table(table if columnar else _harmless(table))
     writer.close()
     partial.replace(target)
-    if wrong is not None:
-        wrong.close()
+    if invalid or refused:
         strange.replace(beside)
-    return by, invalid
+    else:
+        strange.unlink()
+    return by, why, invalid
 
 
 def _harmless(table: pa.Table) -> pa.Table:

@@ -25,6 +25,7 @@ import numpy as np
 from lab2live import files
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns
+from lab2live.data.sources.reading import ColumnReading
 from lab2live.errors import UserError
 from lab2live.handoff import export
 from lab2live.handoff.deploying import locked
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
+READINGS = "readings.json"
 EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
 VERSION = 4
 
@@ -119,7 +121,9 @@ def write(
     files.write_json(folder / MANIFEST, manifest)
 
 
-def explaining(explainer: Explainer, form: Mapping[str, Any], personal: bool) -> dict[str, bytes]:
+def explaining(
+    explainer: Explainer, form: Mapping[str, Any], personal: bool, read_as: Mapping[str, ColumnReading]
+) -> dict[str, bytes]:
     """Give what a bundle needs to explain its answers.
 
     Parameters
@@ -130,11 +134,14 @@ def explaining(explainer: Explainer, form: Mapping[str, Any], personal: bool) ->
         See `form.describe`.
     personal
         Whether the data are personal: then no real case leaves with the bundle.
+    read_as
+        How each column of the joined table was read: later files are read the same way.
     """
     kept = replace(explainer, space=explainer.space.without_people()) if personal else explainer
     return {
         EXPLAINER: _json(kept.to_dict()),
         FORM: _json(form),
+        READINGS: _json({name: how.as_dict() for name, how in read_as.items()}),
         EXPLAINED_MODEL: export.to_skops(explainer.model),
     }
 
@@ -223,6 +230,12 @@ class Bundle:
         """What `Explainer.to_dict` gave."""
         kept: dict[str, Any] = json.loads(self._explaining(EXPLAINER))
         return kept
+
+    @cached_property
+    def read_as(self) -> dict[str, ColumnReading]:
+        """How each column of the joined table was read where the model learnt."""
+        kept: dict[str, Any] = json.loads(self._explaining(READINGS))
+        return {name: ColumnReading.from_dict(how) for name, how in kept.items()}
 
     def form(self) -> dict[str, Any]:
         """Give the fields that a person fills in, see `form.describe`."""

@@ -20,7 +20,8 @@ LONGEST_TEXT = 200
 EARLIEST, LATEST = 1800, 2199  # years
 
 A_NUMBER = "A number is needed."
-A_TEXT = f"A text of at most {LONGEST_TEXT} letters is needed."
+A_BOOLEAN = "True or false is needed."
+A_TEXT = "A text of at most {:,} letters is needed."
 A_DATE = "A date is needed, written as 2026-12-31."
 LONGEST = 10_000
 A_VALUE = f"A number, true or false, or a text of at most {LONGEST:,} letters is needed."
@@ -55,7 +56,8 @@ def check(
         if "derived" in field:
             continue
         name = field["name"]
-        values, wrong = _READ[field["kind"]](rows.get(name, [None] * count), field)
+        read_as = _booleans if field.get("boolean") else _READ[field["kind"]]
+        values, wrong = read_as(rows.get(name, [None] * count), field)
         if not field["optional"]:
             missing = no_value(values)
             wrong = [KNOWN if unknown and not text else text for unknown, text in zip(missing, wrong, strict=True)]
@@ -114,6 +116,16 @@ def _numbers(column: Any, field: Mapping[str, Any]) -> tuple[np.ndarray, list[st
     return np.where(beyond, np.nan, values), wrong
 
 
+def _booleans(column: Any, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+    found, wrong = np.full(len(column), None, dtype=object), [""] * len(column)
+    for row, value in enumerate(column):
+        if not isinstance(value, str | list | dict) and value in (0, 1):
+            found[row] = bool(value)
+        elif not _is_nothing(value):
+            wrong[row] = A_BOOLEAN
+    return found, wrong
+
+
 def _is_nothing(value: Any) -> bool:
     if value is None or isinstance(value, str):
         return value is None
@@ -133,13 +145,14 @@ def is_number(value: Any) -> bool:
     )
 
 
-def _texts(column: Any, _: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+def _texts(column: Any, field: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
     found, wrong = np.full(len(column), None, dtype=object), [""] * len(column)
+    longest = field.get("longest", LONGEST_TEXT)
     for row, value in enumerate(column):
-        if isinstance(value, str) and len(value) <= LONGEST_TEXT and is_text(value):
+        if isinstance(value, str) and len(value) <= longest and is_text(value):
             found[row] = value or None
         elif not _is_nothing(value):
-            wrong[row] = A_TEXT
+            wrong[row] = A_TEXT.format(longest)
     return found, wrong
 
 

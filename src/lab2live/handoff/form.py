@@ -10,12 +10,12 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data import models
-from lab2live.data.encoding import day, days, label
+from lab2live.data.encoding import MISSING, day, days, label
 from lab2live.data.feature_types import as_days, as_numbers, roles
 from lab2live.explainability.explainer import Explainer
 from lab2live.explainability.flips.moves import Space
 from lab2live.files import plain
-from lab2live.handoff.checking import A_VALUE, arrays, check, is_value, strangers
+from lab2live.handoff.checking import A_VALUE, LONGEST_TEXT, arrays, check, is_value, strangers
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting.formatting import amount
 
@@ -98,7 +98,9 @@ def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer) -> list
         if name in derived:
             field["derived"] = derived[name]
         if kind == "category":
-            field["choices"] = [level for level in parts.levels[name] if not level.startswith("(")][:MOST_CHOICES]
+            field["choices"] = [level for level in parts.levels[name] if level != MISSING][:MOST_CHOICES]
+            # a text of which the model has seen longer ones is no mistake
+            field["longest"] = max(LONGEST_TEXT, 2 * int(column.dropna().map(label).str.len().max()))
         elif kind == "date":
             told = as_days(column)
             field["low"], field["high"] = day(np.nanmin(told)), day(np.nanmax(told))
@@ -111,6 +113,8 @@ def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer) -> list
                 "whole": bool((known == known.round()).all()),
             }
             field |= _possible(limits.get(name))
+            if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+                field["boolean"] = True
         fields.append(field)
     return fields
 

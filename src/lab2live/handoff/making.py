@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from lab2live.data import dataset, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.sources import tables
+from lab2live.data.sources.reading import ColumnReading
 from lab2live.data.splits import Split
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
@@ -25,8 +27,8 @@ class Parts:
 
     Attributes
     ----------
-    table
-        The joined table.
+    table, read_as
+        The joined table, and how each column of it was read.
     labelled
         Its cases with a known outcome, without it: the rows of `data`.
     data, split, picked
@@ -34,6 +36,7 @@ class Parts:
     """
 
     table: pd.DataFrame
+    read_as: Mapping[str, ColumnReading]
     labelled: pd.DataFrame
     data: Dataset
     split: Split
@@ -42,10 +45,12 @@ class Parts:
 
 def parts(run: RunContext) -> Parts:
     """Read the sources, and take the chosen model from the run, or fit it again."""
-    table = tables.modelling_table(run.charter, run.sample, run.seed)
+    readings = tables.read_all(run.charter)
+    table = tables.joined_table(run.charter, readings, run.sample, run.seed)
     data = hooks.dataset(run.charter, table)
     split = splits.split(run.charter, data, run.seed)
-    return Parts(table, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
+    read_as = tables.read_as(run.charter, readings)
+    return Parts(table, read_as, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
 
 
 def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None:
@@ -69,6 +74,6 @@ def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None
     described = form.describe(run.charter, made.labelled.iloc[split.train], picked.out_of_fold, asked_of)
     said = export.evidence(kind, parity).message
     card = cards.model_card(run.charter, data, split, picked.name, run.upstream("poc"), agreed, said)
-    explaining = bundle.explaining(asked_of, described, run.charter.is_personal)
+    explaining = bundle.explaining(asked_of, described, run.charter.is_personal, made.read_as)
     code, named = bundle.code_of(run.charter), run.charter.deployment.trusted_types
     bundle.write(folder, kind, content, agreed, code, card, explaining, trusted=named)

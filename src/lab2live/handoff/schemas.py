@@ -67,8 +67,11 @@ def _field(field: Mapping[str, Any], loose: Mapping[str, Any]) -> dict[str, Any]
     else:
         choices = ", ".join(map(repr, field["choices"][:20]))
         described += [f"Known: {choices}." if choices else "Any text."]
-        told = {"type": "string", "maxLength": LONGEST_TEXT}
-    if field["optional"]:
+        told = {"type": "string", "maxLength": field.get("longest", LONGEST_TEXT)}
+    if field.get("boolean"):
+        described = ["True or false, or 1 or 0."]
+        told = {"enum": [True, False, 1, 0, *([None] if field["optional"] else [])]}
+    elif field["optional"]:
         told["type"] = [told["type"], "null"]
     elif field["kind"] == "category":
         told["minLength"] = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab2live.errors import UserError
+from lab2live.data.sources.later import Later
 from lab2live.handoff import batch
 from lab2live.handoff.checking import arrays
 from lab2live.handoff.deciding import Deciding
@@ -38,28 +38,23 @@ def read(path: Path, decides: Deciding, base: Baseline, most: int | None, seed: 
     UserError
         If the file cannot be read, or lacks every field.
     """
-    batch.check_kind(path)
-    if not path.is_file():
-        raise UserError(
-            "There is no such batch.", where=path, found="no such file", expected="a CSV or Parquet file with cases"
-        )
-    batch.check_text(path)
+    later = Later(str(path), decides.bundle.read_as)
     prediction = base.charter.prediction
-    kinds = batch.fields(decides)
+    kinds = [field["name"] for field in decides.fields if "derived" not in field]
+    later.lacking(kinds)
     more = [name for name in (prediction.target, prediction.time_column) if name is not None and name not in kinds]
-    frame, cases = _drawn(path, [*kinds, *decides.unasked, *more], kinds, most or MOST, seed)
+    frame, cases = _drawn(later, [*kinds, *decides.unasked, *more], most or MOST, seed)
     known = None
     if prediction.target in frame and prediction.target not in kinds:
         known = window.outcomes(frame[prediction.target], base.problem, base.classes)
     return window.of(decides, base.charter, arrays(frame), len(frame), known, cases)
 
 
-def _drawn(path: Path, needed: list[str], kinds: dict[str, str], most: int, seed: int) -> tuple[pd.DataFrame, int]:
+def _drawn(later: Later, needed: list[str], most: int, seed: int) -> tuple[pd.DataFrame, int]:
     """Keep the rows with the smallest of as many random numbers: a sample in which every row is equally likely."""
     random = np.random.default_rng(seed)
     kept, keys, cases = pd.DataFrame(), np.array([]), 0
-    for piece in batch.pieces(path, needed):
-        frame = batch.as_frame(piece, kinds)
+    for frame in later.pieces(needed, batch.PIECE):
         cases += len(frame)
         keys = np.concatenate([keys, random.random(len(frame))])
         kept = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame

@@ -37,14 +37,10 @@ def run(
     UserError
         If a file is not there, or the notebook breaks.
     """
-    from lab2live.handoff.batch import check_kind, check_text
-
     notebook = notebooks.beside(NOTEBOOK, home)
-    check_kind(batch)
     for place in (bundle, batch):
         if not place.exists():
             raise UserError("There is no such file or folder.", where=place, fix="check the path")
-    check_text(batch)
     given = {"bundle": str(bundle.resolve()), "batch": str(batch.resolve())}
     if metrics is not None:
         given["metrics"] = metrics if "://" in metrics else str(Path(metrics).resolve())

@@ -79,10 +79,23 @@ def open_table(charter: Charter, source: Source) -> Opened:
     UserError
         If there is nothing at the address, or it is of an unknown kind.
     """
-    place = _place(charter, source)
-    if not isinstance(place, str) and place.exists() and _suffix(place) in CSV:
-        return _open_csv(csv.texts(_files(place, CSV), source.reading), _usual_mark(place, source), source.reading)
-    return _in_plain_types(*_open(charter, source, place), source.reading)
+    place = place_of(charter, source)
+    if not isinstance(place, str) and place.exists() and suffix_of(place) in CSV:
+        return _open_csv(csv.texts(files_of(place, CSV), source.reading), _usual_mark(place, source), source.reading)
+    opened = open_place(charter, source, place, source.reading)
+    words = [
+        name for name, how in opened.read_as.items() if how.type == "text" and opened.table[name].type().is_string()
+    ]
+    if not words or opened.engine != "duckdb":
+        return opened
+    typed, of_words = _words_as_days(opened.table, words, source.reading)
+    texts = None if typed is opened.table else opened.table.select(words)
+    return Opened(typed, opened.engine, {**opened.read_as, **of_words}, opened.left_out, texts)
+
+
+def open_place(charter: Charter, source: Source, place: Path | str, options: ReadingOptions) -> Opened:
+    """Open what is no CSV: in plain types, with words as they are."""
+    return _in_plain_types(*_open(charter, source, place), options)
 
 
 def _open(charter: Charter, source: Source, place: Path | str) -> tuple[ir.Table, str]:
@@ -110,13 +123,13 @@ def _open(charter: Charter, source: Source, place: Path | str) -> tuple[ir.Table
 
 def header(charter: Charter, source: Source) -> list[str] | None:
     """Give the names in the header of a CSV as they are written; `None` for what is no CSV."""
-    place = _place(charter, source)
-    if isinstance(place, str) or _suffix(place) not in CSV:
+    place = place_of(charter, source)
+    if isinstance(place, str) or suffix_of(place) not in CSV:
         return None
-    return list(csv.dialects(_files(place, CSV), source.reading)[0].names)
+    return list(csv.dialects(files_of(place, CSV), source.reading)[0].names)
 
 
-def _place(charter: Charter, source: Source) -> Path | str:
+def place_of(charter: Charter, source: Source) -> Path | str:
     """Say where the data of a source really lie: a file on this machine, or the address of a database."""
     place = charter.locate(source.address)
     if isinstance(place, Path):
@@ -128,9 +141,9 @@ def _place(charter: Charter, source: Source) -> Path | str:
 
 
 def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
-    suffix = _suffix(place)
+    suffix = suffix_of(place)
     if suffix == ".parquet":
-        return _open_parquet(_files(place, (".parquet",))), "duckdb"
+        return _open_parquet(files_of(place, (".parquet",))), "duckdb"
     if suffix in EXCEL:
         return _open_excel(place, source), "duckdb"
     if suffix in SQLITE:
@@ -152,7 +165,7 @@ def _open_file(place: Path, source: Source) -> tuple[ir.Table, str]:
     )
 
 
-def _suffix(place: Path) -> str:
+def suffix_of(place: Path) -> str:
     """Take the extension that says what is inside; a folder is what its files are."""
     if not place.is_dir():
         return place.suffix.lower()
@@ -166,7 +179,8 @@ def _suffix(place: Path) -> str:
     return next((suffix for suffix in (".parquet", *CSV) if suffix in inside), "")
 
 
-def _files(place: Path, suffixes: Sequence[str]) -> list[Path]:
+def files_of(place: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Give a file itself, or the files of a folder that have one of some suffixes."""
     return [file for file in _files_in(place) if file.suffix.lower() in suffixes] if place.is_dir() else [place]
 
 
@@ -280,7 +294,7 @@ def _found(
 
 def _usual_mark(place: Path, source: Source) -> str:
     """Say which decimal mark is usual in a file: commas where values are divided by semicolons."""
-    first = _files(place, CSV)[0]
+    first = files_of(place, CSV)[0]
     return "," if csv.dialects([first], source.reading)[0].delimiter == ";" else "."
 
 
@@ -290,7 +304,7 @@ def _in_plain_types(table: ir.Table, engine: str, options: ReadingOptions) -> Op
     if names != list(table.columns):
         table = table.rename(dict(zip(names, table.columns, strict=True)))
     kinds = dict(table.schema().items())
-    read_as = {name: ColumnReading(how) for name, kind in kinds.items() if (how := _type(kind)) is not None}
+    read_as = {name: ColumnReading(how) for name, kind in kinds.items() if (how := type_of(kind)) is not None}
     left_out = {name: f"no model takes {kind}" for name, kind in kinds.items() if name not in read_as}
     beyond = _beyond_floats(table, [name for name, how in read_as.items() if how.type == "integer"])
     read_as |= dict.fromkeys(beyond, ColumnReading("text"))
@@ -305,13 +319,11 @@ def _in_plain_types(table: ir.Table, engine: str, options: ReadingOptions) -> Op
     if options.nulls:
         changed |= {name: table[name].isin(options.nulls).ifelse(None, table[name]) for name in words}
     table = table.mutate(**changed).drop(*left_out) if changed or left_out else table
-    if not words or engine != "duckdb":
-        return Opened(table, engine, read_as, left_out)
-    typed, of_words = _words_as_days(table, words, options)
-    return Opened(typed, engine, read_as | of_words, left_out, None if typed is table else table.select(words))
+    return Opened(table, engine, read_as, left_out)
 
 
-def _type(kind: Any) -> reading.Type | None:
+def type_of(kind: Any) -> reading.Type | None:
+    """Say what a column of an engine's type holds; `None` for what no model takes."""
     if kind.is_boolean():
         return "boolean"
     if kind.is_integer() or (kind.is_decimal() and kind.scale == 0):

@@ -125,6 +125,11 @@ def parsed(text: str, how: ColumnReading) -> str:
     return f"CASE WHEN {_filled(trimmed, how)} THEN {read} END"
 
 
+def unfit(text: str, how: ColumnReading) -> str:
+    """Give the SQL that says whether a text means something and cannot be read."""
+    return f"{_filled(f'trim({text})', how)} AND {parsed(text, how)} IS NULL"
+
+
 def _filled(text: str, how: ColumnReading) -> str:
     # the engine takes seconds to plan a hundred of NOT IN
     return f"NOT list_contains({literal(how.nulls)}, {text})"
@@ -203,7 +208,7 @@ def _strange(
         questions = []
         for name, form in some:
             text, read = f"trim({quoted(name)})", parsed(quoted(name), form)
-            wrong = f"{_filled(text, form)} AND {read} IS NULL"
+            wrong = unfit(quoted(name), form)
             if form.type == "integer":
                 wrong += f" OR abs({read}) > {EXACT}"
             questions += [f"min({text}) FILTER ({wrong})", f"max({text}) FILTER ({wrong})"]

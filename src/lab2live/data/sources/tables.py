@@ -12,7 +12,7 @@ from lab2live.charter.schema import Charter, Source
 from lab2live.data.encoding import label
 from lab2live.data.sources.databases import select
 from lab2live.data.sources.errors import NO_ROWS, first_line, in_words, without_secrets
-from lab2live.data.sources.readers import open_table
+from lab2live.data.sources.readers import open_table, type_of
 from lab2live.data.sources.reading import ColumnReading
 from lab2live.errors import UserError
 
@@ -182,6 +182,20 @@ def origins(charter: Charter, readings: Sequence[Reading]) -> dict[str, str]:
                 found.setdefault(column, name)
             else:
                 found[f"{column} ({name})" if column in found else column] = name
+    return found
+
+
+def read_as(charter: Charter, readings: Sequence[Reading]) -> dict[str, ColumnReading]:
+    """Say how every column of the joined table was read."""
+    found: dict[str, ColumnReading] = {}
+    by_name = {reading.source.name: reading for reading in readings if reading.table is not None}
+    for joined, name in origins(charter, readings).items():
+        reading = by_name[name]
+        column = joined.removesuffix(f" ({name})") if joined not in reading.columns else joined
+        if reading.source.aggregate and column in reading.source.aggregate:
+            found[joined] = ColumnReading(type_of(case_rows(reading)[column].type()) or "text")
+        else:
+            found[joined] = reading.read_as[column]
     return found
 
 
