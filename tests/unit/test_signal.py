@@ -44,6 +44,12 @@ def test_noise_has_a_p_value_that_is_no_evidence_and_a_sentence_that_says_so(gen
     assert "not sure" in permutation.is_any(*generate("noise", 200, 0), permutations=99).evidence.message
 
 
+def test_a_score_beyond_all_reason_is_written_in_few_digits() -> None:
+    found = permutation.Signal(0.5, -1277143796946.5, (-3.5e27,), "linear", "R2", 100)
+    said = found.evidence.message
+    assert "scores −1,277,143,796,946 on" in said and "shuffled 1 time −3.5e+27 at best" in said
+
+
 def test_the_gate_passes_on_signal_and_fails_on_noise(generate: Generating) -> None:
     found = permutation.is_any(*generate("binary", 400), permutations=199)
     noise = permutation.is_any(*generate("noise", 200, 0), permutations=99)

@@ -89,8 +89,7 @@ def print_columns(found: Charter) -> None:
     from lab2live.data.sources import schema_inference, tables
 
     readings = tables.read_all(found)
-    described = {"sources": schema_inference.describe(found, readings)}
-    typer.echo(write_yaml(described, leaves_in_line=True))
+    typer.echo(write_yaml({"sources": schema_inference.describe(found, readings)}, leaves_in_line=True))
     unread = [reading for reading in readings if reading.table is None]
     for reading in unread:
         errors.print(f"Not described: {escape(reading.source.name)}, {escape(reading.problem)}", style="yellow")

@@ -13,7 +13,7 @@ from lab2live.data.dataset import Dataset
 from lab2live.data.splits import Split
 from lab2live.handoff.contract import bound, sent
 from lab2live.handoff.fallback import TRIGGERS, otherwise
-from lab2live.reporting.formatting import plain
+from lab2live.reporting.formatting import plain, score_text
 
 
 def model_card(
@@ -119,12 +119,10 @@ def _groups(charter: Charter, poc: Mapping[str, Any] | None) -> list[str]:
         return [as_text(kept["problem"])]
     lines = ["| group | cases | score | acted on | missed |", "|---|---|---|---|---|"]
     for one in kept["groups"]:
-        score = (
-            "too few cases" if one["high"] is None else f"{one['score']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
-        )
+        said = "too few cases" if one["high"] is None else score_text(one["score"], one["low"], one["high"])
         shares = [plain(None) if one[name] is None else f"{one[name]:.0%}" for name in ("selected", "missed")]
         lines.append(
-            f"| {as_text(one['column'])} {as_text(one['level'])} | {one['cases']:,} | {score} | {' | '.join(shares)} |"
+            f"| {as_text(one['column'])} {as_text(one['level'])} | {one['cases']:,} | {said} | {' | '.join(shares)} |"
         )
     judged = next((gate for gate in poc["gates"] if gate["id"] == "poc.fairness"), None) if poc else None
     return [*lines, *(["", as_text(judged["message"])] if judged else [])]
@@ -154,10 +152,9 @@ def _scores(ladder: Mapping[str, Any]) -> list[str]:
     lines += ["| candidate | cross-validated | test part |", "|---|---|---|"]
     for rung in ladder["rungs"]:
         chosen = " (chosen)" if rung["name"] == ladder["chosen"] else ""
-        lines.append(
-            f"| {rung['title']}{chosen} | {rung['mean']:.3f} ({rung['low']:.3f} to {rung['high']:.3f}) "
-            f"| {rung['test']:.3f} ({rung['test_low']:.3f} to {rung['test_high']:.3f}) |"
-        )
+        crossed = score_text(rung["mean"], rung["low"], rung["high"])
+        test = score_text(rung["test"], rung["test_low"], rung["test_high"])
+        lines.append(f"| {rung['title']}{chosen} | {crossed} | {test} |")
     return lines
 
 

@@ -15,7 +15,7 @@ from lab2live.data.encoding import label
 from lab2live.data.feature_types import as_numbers
 from lab2live.data.intervals import Score
 from lab2live.pipeline.evidence import Evidence
-from lab2live.reporting.formatting import agree, amount, minus
+from lab2live.reporting.formatting import agree, amount, minus, score_text
 
 Worth = Callable[[np.ndarray, np.ndarray], float]
 
@@ -82,9 +82,9 @@ class Fairness:
         left = f" {amount(few, 'group')} {agree(few, 'is', 'are')} too small to be judged." if few else ""
         if worst.behind <= 0:
             return 0.0, f"No group is surely served worse than the others ({amount(len(judged), 'group')}).{left}"
-        score, low, high = (minus(f"{end:.3f}") for end in (worst.score, worst.low, worst.high))
+        measured = score_text(worst.score, worst.low, worst.high)
         return worst.behind, (
-            f"Cases with {worst.column} {worst.level} are served worse: {score} ({low} to {high}). Against the mean "
+            f"Cases with {worst.column} {worst.level} are served worse: {measured}. Against the mean "
             f"of all groups they surely miss {worst.behind:.0%} of what the model gains over a constant answer.{left}"
         )
 

@@ -169,8 +169,7 @@ def link(path: str, text: str) -> Html:
     text
         What the reader clicks on.
     """
-    html = Markup('<p class="l2l"><a href="{}">{}</a></p>').format(href(path), text)
-    return Html(html, f"{text}: {path}")
+    return Html(Markup('<p class="l2l"><a href="{}">{}</a></p>').format(href(path), text), f"{text}: {path}")
 
 
 def href(path: str) -> str:

@@ -190,6 +190,19 @@ def minus(text: str) -> str:
     return f"−{text[1:]}" if text.startswith("-") else text
 
 
+def score_text(*ends: Any, sign: str = "", decimals: int = 3) -> str:
+    """A score, or one with the ends of its interval: with the same digits everywhere, unless it is beyond all reason.
+
+    Examples
+    --------
+    >>> score_text(0.5), score_text(0.5, 0.4, -0.6, sign="+"), score_text(-1277143796946.12), score_text(-1.277e27)
+    ('0.500', '+0.500 (+0.400 to −0.600)', '−1,277,143,796,946', '−1.28e+27')
+    """
+    kinds = [f".{decimals}f" if abs(end) < 1000 else ",.0f" if abs(end) < 1e15 else ".3g" for end in ends]
+    first, *others = (minus(f"{end:{sign}{kind}}") for end, kind in zip(ends, kinds, strict=True))
+    return f"{first} ({' to '.join(others)})" if others else first
+
+
 def chance(probability: float, decimals: int = 0) -> str:
     """The probability of a single case, in percent: what is nearly sure is never rounded to sure.
 

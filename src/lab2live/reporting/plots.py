@@ -169,8 +169,7 @@ def histogram(values_by_group: Mapping[str, Any], title: str, xlabel: str) -> Fi
     title, xlabel
         The message of the chart; what is measured, with its unit.
     """
-    arrays = {name: np.asarray(values, dtype=float).ravel() for name, values in values_by_group.items()}
-    groups = {name: values[np.isfinite(values)] for name, values in arrays.items()}
+    groups = {name: (x := np.asarray(part, float).ravel())[np.isfinite(x)] for name, part in values_by_group.items()}
     edges = np.histogram_bin_edges(np.concatenate([[], *groups.values()]), bins=30)
     figure = style.canvas(1.2 + 1.25 * max(len(groups), 1))
     panels = np.atleast_1d(figure.subplots(max(len(groups), 1), 1, sharex=True, sharey=True))
@@ -256,8 +255,8 @@ def tornado(
         both = ((low, style.BLUE, "", "30 % less"), (high, style.ORANGE, "///", "30 % more"))
         # the longer one first, where both point the same way
         for end, colour, hatch, word in sorted(both, key=lambda bar: -abs(bar[0] - base)):
-            label = word if row == 0 else None
-            axes.barh(row, end - base, 0.62, base, color=colour, hatch=hatch, edgecolor="white", label=label)
+            # a legend leaves out what begins with a line
+            axes.barh(row, end - base, 0.62, base, color=colour, hatch=hatch, edgecolor="white", label="_" * row + word)
     low, high = axes.get_xlim()
     if low < 0.25 * high:  # so near to nothing being left that it belongs into the picture
         axes.axvline(0, color=style.INK, linewidth=1.4)

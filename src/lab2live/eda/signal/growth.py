@@ -15,7 +15,7 @@ from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import amount, minus
+from lab2live.reporting.formatting import amount, score_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,9 +86,11 @@ class Growth:
             return self.problem
         help_ = "would help" if self.gain > WORTH else "would hardly help"
         at_most = ", at most" if self.rows > MOST_ROWS else ""
+        twice, four_times = (score_text(*estimate, sign="+") for estimate in (self.twice, self.four_times))
+        now = score_text(self.scores[-1], decimals=2)
         return (
-            f"More rows of the same kind {help_}{at_most}: twice as many {_bracketed(self.twice)}, four times as many "
-            f"{_bracketed(self.four_times)} on a score of {self.scores[-1]:.2f} ({self.measure}; {self.model} learning "
+            f"More rows of the same kind {help_}{at_most}: twice as many {twice}, four times as many "
+            f"{four_times} on a score of {now} ({self.measure}; {self.model} learning "
             f"from {amount(self.sizes[-1], 'case')})."
         )
 
@@ -244,8 +246,3 @@ def extended(sizes: np.ndarray, scores: np.ndarray, size: int) -> np.ndarray:
 def _estimate(gains: np.ndarray) -> Estimate:
     low, high = np.quantile(gains[1:], BAND)
     return float(gains[0]), float(min(low, gains[0])), float(max(high, gains[0]))
-
-
-def _bracketed(estimate: Estimate) -> str:
-    middle, low, high = (minus(f"{end:+.3f}") for end in estimate)
-    return f"{middle} ({low} to {high})"

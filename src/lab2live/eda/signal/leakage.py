@@ -17,6 +17,7 @@ from lab2live.data.encoding import label
 from lab2live.eda.checks.catalogue import Witness
 from lab2live.eda.checks.findings import EXAMPLES, JOINED, Finding, Severity, Skip, finding
 from lab2live.eda.signal import copied, order, quick, twins, written_later
+from lab2live.reporting.formatting import score_text
 
 # Cases used at most, classes as equally frequent as they can be.
 ROWS = 8_000
@@ -248,7 +249,7 @@ def _worded(
     unused = "" if name in small.columns.kinds else " No model sees it as it is, but its gaps tell."
     what = (
         f"{name} alone {like}{goal}: {suspect.power:.2f} ({quick.MEASURE[small.problem]}), all other columns together "
-        f"{theirs:.2f}; of them it knows only what the outcome knows.{unused}"
+        f"{score_text(theirs, decimals=2)}; of them it knows only what the outcome knows.{unused}"
     )
     values = columns[name] if name in columns else small.raw[name]
     surest = small.inputs.index[np.argsort(-suspect.answers, kind="stable")][:EXAMPLES]

@@ -14,7 +14,7 @@ from lab2live.eda.signal import quick
 from lab2live.errors import UserError
 from lab2live.pipeline.evidence import Evidence
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import amount
+from lab2live.reporting.formatting import amount, score_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,10 +70,10 @@ class Signal:
             if self.p <= FOUND
             else "It is not sure that the columns know anything"
         )
+        real, by_chance = (score_text(one, decimals=2) for one in (self.score, self.shuffled[-1]))
         return (
-            f"{says}. {self.model.capitalize()} scores {self.score:.2f} on held-out cases ({self.measure}), with the "
-            f"outcomes shuffled {amount(len(self.shuffled), 'time')} {self.shuffled[-1]:.2f} at best "
-            f"({amount(self.rows, 'case')})."
+            f"{says}. {self.model.capitalize()} scores {real} on held-out cases ({self.measure}), with the outcomes "
+            f"shuffled {amount(len(self.shuffled), 'time')} {by_chance} at best ({amount(self.rows, 'case')})."
         )
 
     def figure(self) -> Figure:

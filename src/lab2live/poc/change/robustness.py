@@ -22,7 +22,7 @@ from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.change import disturbances
 from lab2live.poc.change.disturbances import Disturbance, Path
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import agree, amount, minus, number
+from lab2live.reporting.formatting import agree, amount, number, score_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class Trial:
 
     @property
     def said(self) -> str:
-        change, low, high = (minus(f"{end:+.3f}") for end in (self.change, self.low, self.high))
+        change, low, high = (score_text(end, sign="+") for end in (self.change, self.low, self.high))
         return f"{self.title} ({change}, {low} to {high})"
 
 

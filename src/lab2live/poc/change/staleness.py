@@ -17,7 +17,7 @@ from lab2live.data.intervals import Score, redraw, scores
 from lab2live.eda.signal import quick
 from lab2live.poc.change.robustness import REACH, RESAMPLES
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import amount, minus
+from lab2live.reporting.formatting import amount, score_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,9 +58,10 @@ class Staleness:
             return self.problem
         last = self.ages[-1]
         verb = "loses" if last["to"] < 0 else "does not clearly lose"
-        change, low, high, anew = (minus(f"{last[key]:+.3f}") for key in ("change", "from", "to", "learnt anew"))
+        change = score_text(last["change"], last["from"], last["to"], sign="+")
+        anew = score_text(last["learnt anew"], sign="+")
         return (
-            f"Left alone, the model {verb} score: {change} ({low} to {high}) after "
+            f"Left alone, the model {verb} score: {change} after "
             f"{amount(int(last['age']) - 1, 'more period')} of {self.period}; learnt anew {anew}."
         )
 

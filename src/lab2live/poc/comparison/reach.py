@@ -17,7 +17,7 @@ from lab2live.pipeline.evidence import Evidence
 from lab2live.poc.comparison.candidates import Candidate, ask
 from lab2live.poc.comparison.ladder import Ladder, compared
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import minus
+from lab2live.reporting.formatting import minus, score_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,7 @@ class Reach:
 
     def sentence(self, metric: str) -> str:
         """Say what is within reach."""
-        label = metrics.METRICS[metric].label
-        low, high = minus(f"{self.low:.3f}"), minus(f"{self.high:.3f}")
+        label, low, high = metrics.METRICS[metric].label, score_text(self.low), score_text(self.high)
         return f"With these columns a {label} of {low} to {high} is within reach (a band of 95 %)."
 
     def evidence(self, required: float | None, metric: str) -> Evidence:
@@ -83,7 +82,7 @@ class Reach:
         """Draw the curve and the band."""
         labels = [f"{size:,} cases" for size in self.sizes] + ["with these columns at best"]
         middle = [*self.scores, self.expected]
-        title = f"{minus(f'{self.low:.2f}')} to {minus(f'{self.high:.2f}')} is what these columns allow"
+        title = f"{score_text(self.low, decimals=2)} to {score_text(self.high, decimals=2)} is what these columns allow"
         low, high = [*self.scores, self.low], [*self.scores, self.high]
         return plots.intervals(labels, middle, low, high, title, f"{metrics.METRICS[metric].label}, {self.model}")
 

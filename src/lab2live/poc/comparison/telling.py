@@ -17,7 +17,7 @@ from lab2live.poc.comparison.tuning import Tuning
 from lab2live.poc.worth import telling_money
 from lab2live.poc.worth.returns import Returns
 from lab2live.reporting import plots
-from lab2live.reporting.formatting import minus
+from lab2live.reporting.formatting import minus, score_text
 from lab2live.synthesis import demo_silos
 
 if TYPE_CHECKING:
@@ -95,33 +95,28 @@ def complexity_sentence(ladder: Ladder, chosen: Returns, best: Returns | None) -
 def _more(one: Rung, other: Rung, ladder: Ladder) -> str:
     """Write by how much one rung scores more than another, on the same cases, with the 95 % interval."""
     found = interval(np.array(one.scores) - np.array(other.scores), ladder.ratio)
-    gain, low, high = (minus(f"{end:+.3f}") for end in found[:3])
-    return f"{gain} ({low} to {high}) against '{other.title}'"
+    return f"{score_text(*found[:3], sign='+')} against '{other.title}'"
 
 
 def sentence(ladder: Ladder) -> str:
     """Say what the ladder shows."""
     chosen, label = ladder.rung(ladder.chosen), metrics.METRICS[ladder.metric].label
     best = ladder.rung(ladder.best)
-    text = f"{chosen.title}: {label} {_three(chosen.mean)} ({_three(chosen.low)} to {_three(chosen.high)})."
+    text = f"{chosen.title}: {label} {score_text(chosen.mean, chosen.low, chosen.high)}."
     if best is chosen:
         text = f"{text} No other candidate scores higher."
     else:
-        text = f"{text} {best.title} scores {_three(best.mean)}, which is no more than one standard error better."
+        text = f"{text} {best.title} scores {score_text(best.mean)}, which is no more than one standard error better."
     return f"{text} {ladder.drawn}".strip()
-
-
-def _three(score: float) -> str:
-    return minus(f"{score:.3f}")
 
 
 def beats_baseline(ladder: Ladder) -> Evidence:
     """Say by how much the model beats what needs no learning."""
     chosen, baseline = ladder.rung(ladder.chosen).title, ladder.rung(ladder.baseline).title
     sure = "above 99.9%" if ladder.confidence > 0.999 else f"{ladder.confidence:.1%}"
-    gain, low, high = (minus(f"{end:+.3f}") for end in (ladder.gain, ladder.gain_low, ladder.gain_high))
+    gain = score_text(ladder.gain, ladder.gain_low, ladder.gain_high, sign="+")
     says = (
-        f"{chosen} scores {gain} ({low} to {high}) against '{baseline}'; cross-validated; confidence that this is no "
+        f"{chosen} scores {gain} against '{baseline}'; cross-validated; confidence that this is no "
         f"accident {sure}. {ladder.no_rule}"
     )
     return Evidence(ladder.confidence, says.strip())
@@ -129,13 +124,13 @@ def beats_baseline(ladder: Ladder) -> Evidence:
 
 def required(charter: Charter, ladder: Ladder) -> Evidence:
     """Say whether the score is reached that the charter asks for."""
-    score, chosen = required_score(charter, ladder.metric), ladder.rung(ladder.chosen)
-    if score is None:
+    needed, chosen = required_score(charter, ladder.metric), ladder.rung(ladder.chosen)
+    if needed is None:
         return Evidence(None, "The charter states no required score (prediction.required_score).")
-    shown, low, high = (_three(end) for end in (chosen.test, chosen.test_low, chosen.test_high))
+    shown = score_text(chosen.test, chosen.test_low, chosen.test_high)
     return Evidence(
         ladder.reached,
-        f"{minus(f'{score:g}')} is needed; the held-back part shows {shown} ({low} to {high}), and "
+        f"{minus(f'{needed:g}')} is needed; the held-back part shows {shown}, and "
         f"{ladder.reached:.0%} of its resamples reach it.",
     )
 
@@ -145,7 +140,7 @@ def generalization_gap(ladder: Ladder) -> Evidence:
     chosen = ladder.rung(ladder.chosen)
     return Evidence(
         ladder.optimism,
-        f"Cross-validated {_three(chosen.mean)}, on the held-back part {_three(chosen.test)}: "
+        f"Cross-validated {score_text(chosen.mean)}, on the held-back part {score_text(chosen.test)}: "
         f"{abs(ladder.optimism):.1f} standard errors {'lower' if ladder.optimism > 0 else 'higher'}.",
     )
 
