@@ -54,3 +54,19 @@ def test_a_person_decides(bundled: Any, tmp_path: Path, chromium: Any) -> None:
     assert (found["output"], found["who"]) == ("yes", "Ada") and not said
     page.close()
     running.stop()
+
+
+def test_a_person_decides_by_a_number(bundled: Any, tmp_path: Path, chromium: Any) -> None:
+    running = Running(listening.app(bundled("regression").folder, listening.Settings(tmp_path))[0])
+    post(running.address, {"bill": "a lot", "lines": 2, "contract": "monthly", "<b>kind</b>": None,
+                           "since": "2021-05-01", "age": 40})  # fmt: skip
+    page = chromium.new_page()
+    page.goto(f"{running.address}review")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Your decision").fill("1234567.891")
+    page.get_by_role("button", name="Decide", exact=True).click()
+    page.get_by_text("No case waits.").wait_for()
+    with urllib.request.urlopen(f"{running.address}review/cases/1", timeout=20) as answer:
+        assert json.load(answer)["output"] == 1234567.891
+    page.close()
+    running.stop()
