@@ -290,7 +290,21 @@ def test_folds_by_time_leave_the_earliest_cases_unanswered(generate: Any, charte
     charter = charter_of(prediction={"time_column": "when"})
     data = dataclasses.replace(data, raw=data.raw.assign(when=pd.date_range("2025-01-01", periods=300)))
     held_out = climbed(charter, data).answers.out_of_fold["linear"]
-    assert np.isnan(held_out[:50]).all() and np.isfinite(held_out[-50:]).all()
+    assert np.isnan(held_out[:120]).all() and np.isfinite(held_out[120:]).all()
+
+
+def test_a_time_column_that_tells_nothing_does_not_change_the_choice(charter_of: Any) -> None:
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(random.normal(size=(600, 3)), columns=list("abc"))
+    frame["when"] = pd.date_range("2020-01-01", periods=600)
+    margin = 1.2 * np.sign(frame["a"] * frame["b"]) + 0.5 * frame["c"]
+    frame["y"] = np.where(random.random(600) < 1 / (1 + np.exp(-margin)), "yes", "no")
+    found = [
+        climb(charter_of(prediction={"time_column": name}), dataset.dataset(charter_of(), frame), budget=0)
+        for name in (None, "when")
+    ]
+    assert [one.chosen for one in found] == ["boosting", "boosting"]
+    assert abs(found[0].rung("boosting").mean - found[1].rung("boosting").mean) < 0.05
 
 
 def test_what_is_additive_is_seen_by_the_additive_model_and_no_interplay_is(generate: Any) -> None:

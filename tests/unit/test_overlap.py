@@ -51,6 +51,10 @@ def test_a_split_by_time_looks_backwards_only(charter_of: Any) -> None:
     assert shared(charter, data, split).value == 0, "who comes again later is no leak"
     backwards = Split(split.test, split.train, "the wrong way")
     assert "before the end of the training part by when (240)" in shared(charter, data, backwards).message
+    one_moment = dataclasses.replace(data, raw=data.raw.assign(when=data.raw["when"].iloc[0]))
+    assert shared(charter, one_moment, split).value == 60, "a moment on both sides"
+    late, _ = drawn(charter_of, time_column="when", label_delay_days=10)
+    assert "before the labels of the training part are known by when (9)" in shared(late, data, split).message
 
 
 def test_copies_of_rows_and_of_identifiers_are_counted(charter_of: Any) -> None:

@@ -118,6 +118,9 @@ def test_without_time_or_cases_the_age_is_skipped(charter_of: Any, generate: Any
     assert "no time column" in staleness.staleness(charter, data, lambda: models.linear(data), score).sentence()
     charter, data, _ = over_time(charter_of, rows=200)
     assert "too few" in staleness.staleness(charter, data, lambda: models.linear(data), score).problem
+    charter, data, _ = over_time(charter_of, rows=1600)
+    late = charter_of(prediction={"time_column": charter.prediction.time_column, "label_delay_days": 1000})
+    assert "label_delay_days" in staleness.staleness(late, data, lambda: models.linear(data), score).problem
 
 
 @pytest.mark.parametrize(("auc", "p", "shown"), [(0.52, 0.09, "0.5"), (0.4732, 0.8, "0.473"), (0.7081, 0.01, "0.708")])

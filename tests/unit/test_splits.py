@@ -64,9 +64,8 @@ def test_parts_are_apart_and_complete_or_there_is_a_kind_error(kind: str, rows: 
             assert not set(groups[first]) & set(groups[second])
     if kind == "time":
         times = data.raw["time"].to_numpy()
-        assert times[found.train].max() < times[found.test].min() or data.raw["time"].nunique() == 1
-        for learn, validate in parts:
-            assert times[learn].max() <= times[validate].min()
+        for first, second in [(found.train, found.test), *parts]:
+            assert times[first].max() < times[second].min()
 
 
 def test_a_random_split_is_a_fifth_with_the_same_shares_and_repeats_with_its_seed() -> None:
@@ -87,7 +86,7 @@ def test_a_random_split_is_a_fifth_with_the_same_shares_and_repeats_with_its_see
     [
         [f"2024-{month:02d}" for month in range(1, 11) for _ in range(10)],
         list(np.repeat(np.arange(10), 10)),
-        [f"2024-Q{quarter}" for quarter in range(10) for _ in range(10)],
+        [str(year) for year in range(2010, 2020) for _ in range(10)],
         list(pd.to_datetime([f"19{year}-01-01" for year in range(60, 70)]).repeat(10)),
     ],
 )
@@ -99,11 +98,47 @@ def test_time_is_cut_between_two_moments_and_the_latest_cases_are_held_back(time
     assert found.how == "the last 20% by time"
 
 
-def test_a_moment_is_never_on_both_sides() -> None:
-    charter, data = prepared(["a", "b"] * 45, time=np.repeat([2021, 2022, 2023], 30))
+@pytest.mark.parametrize(("counts", "learnt"), [((30, 30, 30), 60), ((70, 15, 15), 85), ((76, 12, 12), 76)])
+def test_a_moment_is_never_on_both_sides_and_the_cut_is_the_nearest(counts: tuple[int, ...], learnt: int) -> None:
+    charter, data = prepared(["a", "b"] * (sum(counts) // 2), time=np.repeat([2021, 2022, 2023], counts))
     found = splits.split(charter, data, 0)
-    assert set(data.raw["time"].iloc[found.test]) == {2023}
-    assert found.how == "the last 33% by time"
+    assert len(found.train) == learnt
+    assert found.how == f"the last {1 - learnt / sum(counts):.0%} by time"
+    assert data.raw["time"].iloc[found.train].max() < data.raw["time"].iloc[found.test].min()
+
+
+MONTHS = pd.Series(pd.to_datetime([f"2025-{month:02d}-28" for month in range(1, 13)])).repeat(100).to_numpy()
+
+
+def test_folds_by_time_share_no_moment_either() -> None:
+    charter, data = prepared(["a", "b"] * 300, time=MONTHS[:600])
+    for learn, validate in splits.folds(charter, data, splits.split(charter, data, 0).train, 5, 1, 0):
+        assert MONTHS[learn].max() < MONTHS[validate].min()
+
+
+def test_folds_by_time_learn_from_comparably_many_cases_and_are_scored_on_equally_many() -> None:
+    charter, data = prepared(["a", "b"] * 500, time=pd.date_range("2025-01-01", periods=1000))
+    parts = splits.folds(charter, data, np.arange(1000), 5, 1, 0)
+    assert [(len(learn), len(validate)) for learn, validate in parts] == [
+        (first, 100) for first in range(500, 1000, 100)
+    ]
+
+
+def test_labels_that_are_not_known_yet_are_not_learnt_from() -> None:
+    charter, data = prepared(["a", "b"] * 600, time=MONTHS)
+    charter = charter.model_copy(update={"prediction": charter.prediction.model_copy(update={"label_delay_days": 90})})
+    found = splits.split(charter, data, 0)
+    assert found.how == "the last 17% by time, 200 cases before them left out whose label was not known by then " + (
+        "(label_delay_days)"
+    ), "28 August is 92 days before 28 November"
+    for learn, validate in [(found.train, found.test), *splits.folds(charter, data, found.train, 5, 1, 0)]:
+        assert MONTHS[learn].max() + np.timedelta64(90, "D") <= MONTHS[validate].min()
+
+
+def test_one_moment_cannot_be_split() -> None:
+    charter, data = prepared(["a", "b"] * 50, time=["2025-01-31"] * 100)
+    with pytest.raises(UserError, match="too few cases"):
+        splits.split(charter, data, 0)
 
 
 def test_cases_of_an_unknown_moment_are_never_held_back() -> None:
@@ -148,21 +183,22 @@ def test_one_group_cannot_be_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "sound"),
+    ("times", "told"),
     [
-        (["Mon", "Tue", "Wed", "Thu"], False),
-        (["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"], True),
-        (["2026-01-31", "2026-02-28", "unknown", None], True),
-        ([1, 2, 3, 4], True),
-        ([None] * 4, True),
+        (["2026-01-31", "2026-02-28", "31.03.2026", None], None),
+        (["2021", "2022", "2023", "2024"], None),
+        ([1, 2, 3, 4], None),
+        (["Mon", "Tue", "Wed", "Thu"], "Mon, Thu, Tue, Wed (120 of 120 values)"),
+        (["26/07/2022", "27/07/2022", None, "2022-07-28"], "26/07/2022, 27/07/2022 (60 of 90 values)"),
+        (["7/26/2022", "26-Jul-2022", "2026-Q1", "2026"], "2026, 2026-Q1, 26-Jul-2022, 7/26/2022 (120 of 120 values)"),
     ],
 )
-def test_a_time_column_has_to_say_what_came_first(times: list[Any], sound: bool) -> None:
-    charter, data = prepared(["a", "b", "b", "a"] * 30, time=times * 30)
-    if sound:
-        splits._split(charter, data, 0)
+def test_a_time_column_has_to_say_what_came_first(times: list[Any], told: str | None) -> None:
+    charter, data = prepared([*"abba", *"baab"] * 15, time=times * 30)
+    if told is None:
+        assert splits.split(charter, data, 0).how.endswith("by time")
         return
     with pytest.raises(UserError) as caught:
         splits.split(charter, data, 0)
     assert "prediction.time_column" in caught.value.details["where"]
-    assert caught.value.details["found"] == "Mon, Thu, Tue, Wed"
+    assert caught.value.details["found"] == told

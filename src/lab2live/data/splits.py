@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.errors import UserError
 
 TEST_SHARE = 0.2
+
+# Folds by time learn from this share of the training set at least: a model of the first days says little about one of
+# all, and candidates that need many cases would be judged where they have few.
+FIRST_LEARN = 0.5
 
 # A class needs this many cases to learn from: the calibration of boosting splits them three ways.
 FEWEST = 3
@@ -63,12 +68,16 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
 
     rows = np.arange(len(data.outcome))
     prediction = charter.prediction
-    if prediction.time_column in data.raw:
-        times = moments(_times(charter, data.raw[prediction.time_column]))
-        order = np.argsort(times, kind="stable")
-        cut = _between_moments(times[order], int(len(rows) * (1 - TEST_SHARE)))
-        how = f"the last {1 - cut / max(len(rows), 1):.0%} by {prediction.time_column}"
-        return Split(order[:cut], order[cut:], how)
+    known = clock(charter, data)
+    if known is not None:
+        train, test = next(_by_time(*known, 1 - TEST_SHARE, 1), (rows, rows[:0]))
+        how, young = (
+            f"the last {len(test) / len(rows):.0%} by {prediction.time_column}",
+            len(rows) - len(train) - len(test),
+        )
+        if young:
+            how += f", {young:,} cases before them left out whose label was not known by then (label_delay_days)"
+        return Split(train, test, how)
     if prediction.group_column in data.raw:
         groups = data.raw[prediction.group_column].map(str)
         how = f"whole groups of {prediction.group_column}, at random"
@@ -93,28 +102,31 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     return Split(np.sort(train), np.sort(test), how, in_shares)
 
 
-def _times(charter: Charter, column: pd.Series) -> pd.Series:
-    """Refuse texts that follow each other in the alphabet alone, such as the days of the week."""
-    texts = column.dropna()
-    timed = pd.api.types.is_numeric_dtype(column) or np.isfinite(as_days(texts)).any()
-    if not timed and not texts.map(str).str.contains(r"\d").all():
-        raise UserError(
-            "The time column holds nothing that says what came first.",
-            where=f"{charter.file}, field `prediction.time_column`",
-            found=", ".join(sorted(texts.map(str).unique())[:5]),
-            expected="dates such as 2026-08-31, numbers, or texts such as 2026-Q3 that follow each other in time",
-            fix="name the column that says when a case was recorded, or leave time_column empty",
-        )
-    return column
+def clock(charter: Charter, data: Dataset) -> tuple[np.ndarray, float] | None:
+    """Give the moment of every row and how long its label takes, see `moments`; `None` without a time column.
+
+    Numbers have no unit that is known: there a delay in days means nothing.
+    """
+    name = charter.prediction.time_column
+    if name not in data.raw:
+        return None
+    dated = not pd.api.types.is_numeric_dtype(data.raw[name])
+    return moments(data.raw[name]), (charter.prediction.label_delay_days or 0.0) * dated
 
 
-def _between_moments(ordered: np.ndarray, cut: int) -> int:
-    """Move a cut to the nearest place where time moves on: cases of one moment know each other's outcome."""
-    if not 0 < cut < len(ordered):
-        return cut
-    places = [int(np.searchsorted(ordered, ordered[cut], side)) for side in ("left", "right")]
-    inside = [place for place in places if 0 < place < len(ordered)]
-    return min(inside, key=lambda place: abs(place - cut), default=cut)
+def _by_time(times: np.ndarray, delay: float, start: float, parts: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut what follows a share of the rows into parts; before each stands what was known when it began."""
+    order = np.argsort(times, kind="stable")
+    ordered = times[order]
+    cuts = _between_moments(ordered, len(order) * (start + (1 - start) * np.arange(parts) / parts))
+    for first, last in itertools.pairwise([*cuts, len(order)]):
+        yield order[: min(first, np.searchsorted(ordered, ordered[first] - delay, "right"))], order[first:last]
+
+
+def _between_moments(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Move cuts to the nearest places where time moves on: cases of one moment know each other's outcome."""
+    places = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.unique([places[np.abs(places - cut).argmin()] for cut in wanted]) if len(places) else places
 
 
 def _usable(data: Dataset, learn: np.ndarray, validate: np.ndarray) -> bool:
@@ -136,11 +148,30 @@ def _counted(data: Dataset, found: Split) -> str:
 
 
 def moments(column: pd.Series) -> np.ndarray:
-    """Make a column sortable by time, whether it holds dates or numbers; unknown moments count as the earliest."""
-    numbers = as_numbers(column) if pd.api.types.is_numeric_dtype(column) else as_days(column)
-    if np.isnan(numbers).all():  # text that names no date, such as 2026-Q1: in the order of the alphabet
-        numbers = column.map(str, na_action="ignore").rank(method="dense").to_numpy(dtype=float)
-    return np.where(np.isnan(numbers), -np.inf, numbers)
+    """Make a column sortable by time: days since 2000-01-01, or its numbers; unknown moments count as the earliest.
+
+    Raises
+    ------
+    UserError
+        If it holds text that is neither: in the alphabet, 7/26/2022 comes after 12/1/2022.
+    """
+    texts = column.dropna()
+    numbers = as_numbers(texts) if pd.api.types.is_numeric_dtype(column) else as_days(texts)
+    unread = np.isnan(numbers)
+    if unread.any():
+        numbers = as_numbers(texts)  # years kept as text, or a database's decimals
+    if np.isnan(numbers).any():
+        examples = ", ".join(sorted(texts[unread].map(str).unique())[:5])
+        raise UserError(
+            "The time column holds text that nobody can order by time.",
+            where=f"project.yaml, field `prediction.time_column`: {column.name}",
+            found=f"{examples} ({int(unread.sum()):,} of {len(texts):,} values)",
+            expected="dates such as 2026-08-31 or 31.08.2026, or numbers",
+            fix="write dates in one of these forms, name another column, or leave time_column empty",
+        )
+    found = np.full(len(column), -np.inf)
+    found[column.notna().to_numpy()] = numbers
+    return found
 
 
 def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | None:
@@ -198,12 +229,10 @@ def _folds(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     from sklearn import model_selection as select
 
-    prediction = charter.prediction
-    if prediction.time_column in data.raw:
-        folds = min(folds, len(train) - 1)
+    known = clock(charter, data)
+    if known is not None:
         if folds >= 2:
-            # `train` is in the order of time already
-            yield from select.TimeSeriesSplit(folds).split(train)
+            yield from _by_time(known[0][train], known[1], FIRST_LEARN, folds)
         return
     outcome, together = data.outcome[train], groups(charter, data, train)
     most = int(np.bincount(outcome).min()) if data.classes else len(train)

@@ -73,10 +73,10 @@ def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], sc
     Change is within the same model, against the first period after its cut-off; intervals (90 %) resample the cases
     of every period. What learning anew gives back is compared on the same cases.
     """
-    name = charter.prediction.time_column
-    if name not in data.raw:
+    name, known_by = charter.prediction.time_column, splits.clock(charter, data)
+    if known_by is None:
         return Staleness(problem="The charter names no time column: how fast a model ages cannot be seen.")
-    times = splits.moments(data.raw[name])
+    times, delay = known_by
     order = np.argsort(times, kind="stable")
     # cases of one moment stay together
     edges = np.unique(np.searchsorted(times[order], times[order][len(order) * np.arange(PERIODS) // PERIODS]))
@@ -85,7 +85,12 @@ def staleness(charter: Charter, data: Dataset, make_model: Callable[[], Any], sc
         return Staleness(problem=f"There are too few cases or moments for {PERIODS} periods of {FEWEST} cases.")
     found: dict[tuple[int, int], np.ndarray] = {}
     for cut in range(PERIODS // 2, PERIODS):
-        model = models.fit(make_model(), data, np.concatenate(parts[:cut]))
+        learn = np.concatenate(parts[:cut])
+        if delay:
+            learn = learn[times[learn] <= times[parts[cut]].min() - delay]
+        if len(learn) < FEWEST:
+            return Staleness(problem="Labels come too late (label_delay_days): at half of the time too few are known.")
+        model = models.fit(make_model(), data, learn)
         for later in range(cut, min(cut + OLDEST, PERIODS)):
             known, rows = data.outcome[parts[later]], parts[later]
             drawn = redraw(seed + later, len(known), RESAMPLES, splits.groups(charter, data, rows), known)

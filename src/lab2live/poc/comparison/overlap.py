@@ -7,7 +7,7 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data.dataset import Dataset
-from lab2live.data.splits import Split, moments
+from lab2live.data.splits import Split, clock
 from lab2live.pipeline.evidence import Evidence
 
 # Below this share of rows that are the only ones of their kind, equal rows are what such columns give by themselves.
@@ -19,7 +19,8 @@ FEWEST_COLUMNS = 3
 def shared(charter: Charter, data: Dataset, split: Split) -> Evidence:
     """Count the test cases that the training part knows already.
 
-    Where the split goes by time, counted are cases from before the end of the training part; customers who come again
+    Where the split goes by time, counted are cases from before the end of the training part, or before its labels were
+    known; customers who come again
     later are what the model will meet. Else cases of a group that is in both, and cases with an identifier that is in
     both. Always rows that are copies of a training row in every column: equal rows are no copies where the columns are
     so few or so coarse that rows are equal by chance.
@@ -31,10 +32,13 @@ def shared(charter: Charter, data: Dataset, split: Split) -> Evidence:
             both = raw[name].map(str, na_action="ignore")
             known = set(both.iloc[split.train].dropna())
             found[f"{name} is in both parts"] = both.iloc[split.test].isin(known).to_numpy()
-    if prediction.time_column in raw:
-        when = moments(raw[prediction.time_column])
-        found[f"before the end of the training part by {prediction.time_column}"] = (
-            when[split.test] < when[split.train].max()
+    timed = clock(charter, data)
+    if timed is not None:
+        when, delay = timed
+        newest = when[split.train].max()
+        until = "labels of the training part are known" if delay else "end of the training part"
+        found[f"before the {until} by {prediction.time_column}"] = (when[split.test] <= newest) | (
+            when[split.test] < newest + delay
         )
     named = {*charter.identifiers, prediction.group_column}
     told = raw.drop(columns=[name for name in raw if name in named])
