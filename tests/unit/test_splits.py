@@ -182,6 +182,36 @@ def test_one_group_cannot_be_split() -> None:
         splits.split(charter, data, 0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_groups_come_near_the_wanted_share_or_it_is_said(seed: int) -> None:
+    sizes = [1000, 10, 10, 10, 10]
+    charter, data = prepared(
+        np.random.default_rng(0).normal(size=1040), "regression", group=np.repeat([*"abcde"], sizes)
+    )
+    found = splits.split(charter, data, seed)
+    assert len(found.test) == 40
+    assert found.how == ("whole groups of group, at random: 4% of the rows, as these groups do not allow for about 20%")
+    sizes = [400, 200, 150, 100, 50, 50, 30, 20]
+    charter, data = prepared([*"aabab"] * 200, group=np.repeat([*"abcdefgh"], sizes))
+    found = splits.split(charter, data, seed)
+    assert found.how == "whole groups of group, at random: 20% of the rows"
+    assert abs(data.outcome[found.test].mean() - data.outcome.mean()) < 0.01
+
+
+def test_folds_of_whole_groups_are_as_equal_as_the_groups_allow() -> None:
+    sizes = [160, 120, 100, 100, 80, 80, 60, 60, 40, 40, 40, 40, 40, 40]
+    random = np.random.default_rng(0)
+    charter, data = prepared(random.normal(size=1000), "regression", group=np.repeat([*"abcdefghijklmn"], sizes))
+    parts = splits.folds(charter, data, np.arange(1000), 5, 2, 0)
+    assert {len(validate) for _, validate in parts} <= set(range(160, 241, 20))
+    rare = np.where(random.random(1000) < 0.1, "a", "b")
+    charter, data = prepared(rare, group=np.arange(1000) // 4)
+    counts = [
+        int(data.outcome[validate].sum()) for _, validate in splits.folds(charter, data, np.arange(1000), 5, 1, 0)
+    ]
+    assert max(counts) - min(counts) <= 2
+
+
 @pytest.mark.parametrize(
     ("times", "told"),
     [

@@ -16,6 +16,9 @@ from lab2live.data.feature_types import as_days, as_numbers
 from lab2live.errors import UserError
 
 TEST_SHARE = 0.2
+# How far the test set may be from it where whole groups are held back; so many orders of them are tried, or as many as
+# so many groups allow.
+TOLERATED, DRAWS, DRAWN = 0.05, 200, 2_000_000
 
 # Folds by time learn from this share of the training set at least: a model of the first days says little about one of
 # all, and candidates that need many cases would be judged where they have few.
@@ -64,7 +67,7 @@ def split(charter: Charter, data: Dataset, seed: int) -> Split:
 
 
 def _split(charter: Charter, data: Dataset, seed: int) -> Split:
-    from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+    from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(data.outcome))
     prediction = charter.prediction
@@ -78,19 +81,14 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
         if young:
             how += f", {young:,} cases before them left out whose label was not known by then (label_delay_days)"
         return Split(train, test, how)
-    if prediction.group_column in data.raw:
-        groups = data.raw[prediction.group_column].map(str)
-        how = f"whole groups of {prediction.group_column}, at random"
-        if groups.nunique() < 2:
-            return Split(rows, rows[:0], how)
-        parts = round(1 / TEST_SHARE)
-        if data.classes and groups.nunique() >= parts and np.bincount(data.outcome).max() >= parts:
-            # one of five parts with whole groups, classes in shares as equal as that allows
-            splitter: Any = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-        else:
-            splitter = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
-        train, test = next(splitter.split(rows, data.outcome, groups))
-        return Split(train, test, how)
+    together = groups(charter, data, rows)
+    if together is not None:
+        held = _whole(_counts(data, rows, together), np.random.default_rng(seed))[together]
+        share = held.mean()
+        how = f"whole groups of {prediction.group_column}, at random: {share:.0%} of the rows"
+        if abs(share - TEST_SHARE) > TOLERATED:
+            how += f", as these groups do not allow for about {TEST_SHARE:.0%}"
+        return Split(rows[~held], rows[held], how)
     if len(rows) < 2:
         return Split(rows, rows[:0], "at random")
     counts = np.bincount(data.outcome) if data.classes else np.array([0])
@@ -100,6 +98,36 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
     how = "at random, classes in equal shares" if stratify is not None else "at random"
     return Split(np.sort(train), np.sort(test), how, in_shares)
+
+
+def _counts(data: Dataset, rows: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """Give the share of every class, or of all rows in a regression, that each group holds."""
+    codes = data.outcome[rows] if data.classes else np.zeros(len(rows), dtype=int)
+    counts = np.zeros((together.max() + 1, max(1, len(data.classes))))
+    np.add.at(counts, (together, codes), 1)
+    return counts / np.maximum(counts.sum(axis=0), 1)
+
+
+def _whole(shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Hold groups back: of many random orders the start that comes closest to the wanted share of every class."""
+    best, held = np.inf, np.zeros(len(shares), dtype=bool)
+    for _ in range(max(1, min(DRAWS, DRAWN // len(shares)))):
+        order = random.permutation(len(shares))
+        off = np.abs(np.cumsum(shares[order[:-1]], axis=0) - TEST_SHARE).mean(axis=1)
+        if len(off) and off.min() < best:
+            best, held = off.min(), np.zeros(len(shares), dtype=bool)
+            held[order[: off.argmin() + 1]] = True
+    return held
+
+
+def _dealt(shares: np.ndarray, folds: int, random: np.random.Generator) -> np.ndarray:
+    """Deal groups to folds, large ones first, each to the one that holds least of the classes that it brings."""
+    order = random.permutation(len(shares))
+    held, fold = np.zeros((folds, shares.shape[1])), np.zeros(len(shares), dtype=int)
+    for group in order[np.argsort(-shares.max(axis=1)[order], kind="stable")]:
+        fold[group] = (held @ shares[group]).argmin()
+        held[fold[group]] += shares[group]
+    return fold
 
 
 def clock(charter: Charter, data: Dataset) -> tuple[np.ndarray, float] | None:
@@ -175,9 +203,9 @@ def moments(column: pd.Series) -> np.ndarray:
 
 
 def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | None:
-    """Give the group of each row where the charter names a group column: such rows belong together."""
+    """Number the groups of rows where the charter names a group column: such rows belong together."""
     name = charter.prediction.group_column
-    return data.raw[name].map(str).to_numpy()[rows] if name in data.raw else None
+    return pd.factorize(data.raw[name].map(str).iloc[rows])[0] if name in data.raw else None
 
 
 def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
@@ -237,12 +265,12 @@ def _folds(
     outcome, together = data.outcome[train], groups(charter, data, train)
     most = int(np.bincount(outcome).min()) if data.classes else len(train)
     if together is not None:
-        most = min(most, len(np.unique(together)))
+        most = min(most, together.max() + 1)
     folds = min(folds, most)
     for repeat in range(repeats if folds >= 2 else 0):
-        kind: Any
         if together is not None:
-            kind = select.StratifiedGroupKFold if data.classes else select.GroupKFold
+            fold = _dealt(_counts(data, train, together), folds, np.random.default_rng(seed + repeat))[together]
+            yield from ((np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(folds))
         else:
-            kind = select.StratifiedKFold if data.classes else select.KFold
-        yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome, together)
+            kind: Any = select.StratifiedKFold if data.classes else select.KFold
+            yield from kind(folds, shuffle=True, random_state=seed + repeat).split(train, outcome)
