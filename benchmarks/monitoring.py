@@ -21,6 +21,7 @@ from trust_confidence import answered
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset, models
 from lab2live.data.dataset import Dataset
+from lab2live.data.sources.reading import Readings
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.handoff.alerts import RATES, Judged
@@ -54,10 +55,10 @@ class Watched:
         picked = Chosen("boosting", model, held_out, policy, True)
         asked_of = explainer.learn(self.charter, table, data, split, picked, seed)
         labelled = dataset.labelled(self.charter, table)
-        described = form.describe(self.charter, labelled.iloc[split.train], held_out, asked_of)
+        described = form.describe(self.charter, labelled, split.train, held_out, asked_of)
         kind, content, _ = export.export(model, data, policy.threshold, rows=200)
         agreed = contract.describe(self.charter, data, split, policy)
-        explaining = bundle.explaining(asked_of, described, True, {})
+        explaining = bundle.explaining(asked_of, described, True, Readings({}))
         bundle.write(work / "bundle", kind, content, agreed, None, "# card\n", explaining)
         core = bundle.load(work / "bundle")
         self.decides, self.classes = Deciding.of(core), data.classes

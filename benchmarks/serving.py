@@ -109,12 +109,12 @@ def write_bundle(folder: Path, with_features: bool) -> tuple[dict[str, Any], dat
     model = models.fit(made, data, split.train)
     policy = value.learn_policy(demo, data.problem, data.outcome[split.train], held_out)
     asked_of = explainer.learn(demo, table, data, split, Chosen("boosting", model, held_out, policy, True), 0)
-    described = form.describe(demo, dataset.labelled(demo, table).iloc[split.train], held_out, asked_of)
+    described = form.describe(demo, dataset.labelled(demo, table), split.train, held_out, asked_of)
     kind, content, _ = export.export(model, data, policy.threshold, rows=2000)
     assert kind == "onnx", "the comparison is about the same ONNX file"
     agreed = contract.describe(demo, data, split, policy)
     code = bundle.code_of(demo) if with_features else None
-    read_as = tables.read_as(demo, tables.read_all(demo))
+    read_as = tables.kept(demo, tables.read_all(demo))
     bundle.write(folder, kind, content, agreed, code, "# card\n", bundle.explaining(asked_of, described, True, read_as))
     return described["cases"][0]["values"], data, model
 

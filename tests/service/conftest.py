@@ -17,7 +17,7 @@ import pytest
 
 from lab2live.charter.schema import Charter
 from lab2live.data import dataset, models, splits
-from lab2live.data.sources.reading import ColumnReading
+from lab2live.data.sources.reading import ColumnReading, Readings
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, contract, export, form
 from lab2live.pipeline import hooks
@@ -152,10 +152,10 @@ def _make(problem: str, home: Path, personal: bool = False, own_code: bool = Tru
     picked = Chosen("boosting", model, held_out, policy, True)
     asked_of = explainer.learn(charter, table, data, split, picked, 0)
     labelled = dataset.labelled(charter, table)
-    described = form.describe(charter, labelled.iloc[split.train], held_out, asked_of)
+    described = form.describe(charter, labelled, split.train, held_out, asked_of)
     exported, content, _ = export.export(model, data, policy.threshold, rows=200)
     agreed = contract.describe(charter, data, split, policy)
-    explaining = bundle.explaining(asked_of, described, charter.is_personal, plain(table))
+    explaining = bundle.explaining(asked_of, described, charter.is_personal, Readings(plain(table)))
     folder = home / "bundle"
     bundle.write(folder, exported, content, agreed, bundle.code_of(charter), "# card\n", explaining)
     return Made(folder, charter, labelled, data, picked, asked_of, described)

@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from lab2live.cli import main
-from lab2live.data.sources.reading import NULLS, ColumnReading
+from lab2live.data.sources.reading import NULLS, ColumnReading, Readings
 from lab2live.errors import UserError
 from lab2live.handoff import batch, bundle
 from lab2live.handoff.deciding import Deciding
@@ -221,7 +221,7 @@ def test_the_same_cases_get_the_same_answers_whatever_they_come_in(bundled: Any,
 
 def reread(folder: Path, how: dict[str, ColumnReading]) -> None:
     """Let a bundle say that its columns were read otherwise."""
-    content = json.dumps({name: one.as_dict() for name, one in how.items()}).encode()
+    content = json.dumps(Readings(how).as_dict()).encode()
     (folder / bundle.READINGS).write_bytes(content)
     manifest = json.loads((folder / bundle.MANIFEST).read_text())
     manifest["files"][bundle.READINGS] = hashlib.sha256(content).hexdigest()

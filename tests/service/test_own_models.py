@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 from lab2live.data import models, splits
+from lab2live.data.sources.reading import Readings
 from lab2live.errors import UserError
 from lab2live.explainability import explainer
 from lab2live.handoff import answering, bundle, contract, drill, export, form
@@ -117,10 +118,10 @@ def test_an_own_model_is_explained_from_its_bundle_and_survives_faults_in_a_serv
     outcome = np.array(data.classes, dtype=object)[data.outcome]
     table = made.table.assign(**{made.charter.prediction.target: outcome})
     learnt = explainer.learn(made.charter, table, data, split, Chosen("own", model, told, policy, True), 0)
-    described = form.describe(made.charter, made.table.iloc[train], told, learnt)
+    described = form.describe(made.charter, made.table, train, told, learnt)
     kind, content, _ = export.export(model, data, policy.threshold, rows=300)
     agreed = contract.describe(made.charter, data, split, policy)
-    more, code = bundle.explaining(learnt, described, False, plain(made.table)), bundle.code_of(made.charter)
+    more, code = bundle.explaining(learnt, described, False, Readings(plain(made.table))), bundle.code_of(made.charter)
     bundle.write(tmp_path / "bundle", kind, content, agreed, code, "# card\n", more)
     rows, loaded = made.table.iloc[400:], bundle.load(tmp_path / "bundle")
     assert "lightgbm.basic.Booster" in loaded.trusted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -214,5 +215,6 @@ def test_excel_keeps_levels_called_na(read: Any, tmp_path: Path) -> None:
 
 def test_a_reading_is_kept_as_it_is() -> None:
     how = reading.ColumnReading("number", decimal=",", thousands=".", nulls=("", "NA"), note="`1.234` may be both")
-    assert reading.ColumnReading.from_dict(how.as_dict()) == how
+    readings = reading.Readings({"x": how}, {"silo": {"y": how}})
+    assert reading.Readings.from_dict(json.loads(json.dumps(readings.as_dict()))) == readings
     assert how.words == "number, decimals after `,`, thousands apart by `.`"

@@ -171,6 +171,7 @@ def _is_plain(column: pd.Series) -> bool:
         "boolean",
         "integer",
         "floating",
+        "mixed-integer-float",
         "decimal",
         "date",
         "datetime",

@@ -252,13 +252,14 @@ def learn(charter: Charter, table: pd.DataFrame, data: Dataset, split: Split, pi
         charter.prediction.derived,
         telling.units(charter),
         charter.prediction.target,
-        _unasked(labelled.iloc[split.train], room),
+        _unasked(labelled.iloc[split.train], room, data.columns),
     )
 
 
-def _unasked(known: pd.DataFrame, space: Space) -> dict[str, Any]:
+def _unasked(known: pd.DataFrame, space: Space, columns: Columns) -> dict[str, Any]:
     """Choose what stands in for columns that describe no case: nothing that belongs to a single one."""
-    asked = {move.column for move in space.moves} | {*space.context} | {one.column for one in space.derived}
+    asked = {move.column for move in space.moves} | {*space.context, *columns.kinds}
+    asked |= {one.column for one in space.derived}
     found: dict[str, Any] = {}
     for name in space.dtypes:
         present = known[name].dropna()

@@ -21,10 +21,13 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
 from lab2live import files
-from lab2live.data.sources.later import Later
+from lab2live.charter import loading
+from lab2live.charter.schema import Charter
+from lab2live.data.sources.later import Later, LaterProject
 from lab2live.errors import UserError
 from lab2live.handoff import bundle as bundles
 from lab2live.handoff.deciding import Deciding
+from lab2live.pipeline import store
 from lab2live.reporting.formatting import amount
 
 # Cases answered at once.
@@ -75,7 +78,14 @@ def _counts(counts: Mapping[str, int], by: str = "") -> str:
     return ", ".join(f"{count:,} {by}{name}" for name, count in ordered) or "none"
 
 
-def score(folder: Path, source: str, target: Path, progress: Callable[[int], None], table: str | None = None) -> Scored:
+def score(
+    folder: Path,
+    source: str | Charter,
+    target: Path,
+    progress: Callable[[int], None],
+    sample: int | None = None,
+    seed: int = 0,
+) -> Scored:
     """Answer about every case of a file or table.
 
     Parameters
@@ -83,15 +93,16 @@ def score(folder: Path, source: str, target: Path, progress: Callable[[int], Non
     folder
         The bundle.
     source
-        Whatever a charter may name as a source's `uri`, with the fields of the form and what names a case.
+        Whatever a charter may name as a source's `uri`, with the fields of the form and what names a case; or a
+        charter (also as the path of its file), whose sources are joined as they were for training.
     target
         CSV or Parquet: what names the case (where nothing does, `row`, counted from 0), `score`, `prediction`,
         `served_by` and `reason`. Of the input nothing else: it may be personal. Beside it `<target>.rejected.csv` lists
         the rows that broke the contract, and why; it is left out if there are none.
     progress
         Called with the number of cases done.
-    table
-        Of a database or workbook with several.
+    sample, seed
+        Of the rows of a charter, draw this many at most.
 
     Raises
     ------
@@ -106,41 +117,45 @@ def score(folder: Path, source: str, target: Path, progress: Callable[[int], Non
             expected=" or ".join(KINDS),
             fix="give it another name",
         )
-    if target.is_dir() or (Path(source).exists() and Path(source).resolve() == target.resolve()):
+    if isinstance(source, str) and Path(source).suffix in (".yaml", ".yml"):
+        source = loading.read(Path(source))
+    where = source if isinstance(source, str) else str(source.file)
+    if target.is_dir() or (Path(where).exists() and Path(where).resolve() == target.resolve()):
         raise UserError("This would be overwritten.", where=target, fix="write the answers somewhere else")
     loaded = bundles.load(folder)
     decides = Deciding.of(loaded)
-    later = Later(source, loaded.read_as, table)
+    kept = loaded.readings
+    later = Later(source, kept.columns) if isinstance(source, str) else LaterProject(source, kept, sample, seed)
     asked = [field["name"] for field in decides.fields if "derived" not in field]
     lacking = later.lacking(asked)
     needed = [field["name"] for field in decides.fields if field["name"] in lacking and not field["optional"]]
     if needed:
         raise UserError(
             "The file lacks a column that has to be known.",
-            where=source,
+            where=where,
             found=", ".join(later.kinds),
             expected=", ".join(needed),
             fix="give a file with it: it always was in what the model was trained on",
         )
     work = target.with_name(f"{target.name}.parts")
     with _alone(work, {"bundle": _hash(folder / bundles.MANIFEST), "input": _identity(source), "piece": PIECE}):
-        kept = rows = 0
+        again = rows = 0
         done: list[Path] = []
         for number, piece in enumerate(later.pieces([*asked, *decides.identifiers, *decides.unasked], PIECE)):
             path = work / f"{number:06d}.parquet"
             if path.is_file():
-                kept += 1
+                again += 1
             else:
                 _write(decides, piece, rows, path)
             rows += len(piece)
             done.append(path)
             progress(rows)
         if not rows:
-            raise UserError("There is no case in the file.", where=source, fix="give a file with rows")
+            raise UserError("There is no case in the file.", where=where, fix="give a file with rows")
         refused = later.rejected()
         by, why, invalid = _together(done, target, refused)
     shutil.rmtree(work)
-    return Scored(rows, by, why, invalid, len(refused), tuple(lacking), kept)
+    return Scored(rows, by, why, invalid, len(refused), tuple(lacking), again)
 
 
 class _alone:
@@ -182,7 +197,9 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _identity(source: str) -> dict[str, Any]:
+def _identity(source: str | Charter) -> dict[str, Any]:
+    if not isinstance(source, str):
+        return dict(store.inputs(source))
     path = Path(source)
     if not path.exists():
         return {"address": hashlib.sha256(source.encode()).hexdigest()}

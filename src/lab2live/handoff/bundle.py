@@ -25,7 +25,7 @@ import numpy as np
 from lab2live import files
 from lab2live.charter.schema import Charter
 from lab2live.data.encoding import Columns
-from lab2live.data.sources.reading import ColumnReading
+from lab2live.data.sources.reading import Readings
 from lab2live.errors import UserError
 from lab2live.handoff import export
 from lab2live.handoff.deploying import locked
@@ -121,9 +121,7 @@ def write(
     files.write_json(folder / MANIFEST, manifest)
 
 
-def explaining(
-    explainer: Explainer, form: Mapping[str, Any], personal: bool, read_as: Mapping[str, ColumnReading]
-) -> dict[str, bytes]:
+def explaining(explainer: Explainer, form: Mapping[str, Any], personal: bool, readings: Readings) -> dict[str, bytes]:
     """Give what a bundle needs to explain its answers.
 
     Parameters
@@ -134,14 +132,14 @@ def explaining(
         See `form.describe`.
     personal
         Whether the data are personal: then no real case leaves with the bundle.
-    read_as
-        How each column of the joined table was read: later files are read the same way.
+    readings
+        How the data were read: later files are read the same way.
     """
     kept = replace(explainer, space=explainer.space.without_people()) if personal else explainer
     return {
         EXPLAINER: _json(kept.to_dict()),
         FORM: _json(form),
-        READINGS: _json({name: how.as_dict() for name, how in read_as.items()}),
+        READINGS: _json(readings.as_dict()),
         EXPLAINED_MODEL: export.to_skops(explainer.model),
     }
 
@@ -232,10 +230,9 @@ class Bundle:
         return kept
 
     @cached_property
-    def read_as(self) -> dict[str, ColumnReading]:
-        """How each column of the joined table was read where the model learnt."""
-        kept: dict[str, Any] = json.loads(self._explaining(READINGS))
-        return {name: ColumnReading.from_dict(how) for name, how in kept.items()}
+    def readings(self) -> Readings:
+        """How the data were read that the model learnt from."""
+        return Readings.from_dict(json.loads(self._explaining(READINGS)))
 
     def form(self) -> dict[str, Any]:
         """Give the fields that a person fills in, see `form.describe`."""

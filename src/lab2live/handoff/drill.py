@@ -99,14 +99,6 @@ def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
             found = f"{found} ({answer['reason'] or 'no reason given'})"
         done.append(Exercise(trigger, TRIGGERS[trigger], wanted, found, how))
 
-    def answered(ask: Asking, case: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask again where a busy machine was too slow for a sound model: that is another trigger than this one."""
-        for _ in range(ATTEMPTS):
-            found = ask("/predict", {"values": case})
-            if found["reason"] != "time_out":
-                break
-        return found
-
     with tempfile.TemporaryDirectory(prefix="lab2live-drill-") as work:
         copy = shutil.copytree(folder, Path(work) / "bundle")
         with serving(copy, Path(work) / "state") as ask:
@@ -160,8 +152,16 @@ def _cases(decides: Deciding, form: Mapping[str, Any], rows: pd.DataFrame) -> di
 def real_cases(form: Mapping[str, Any], rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Write rows of the joined table as the service takes them."""
     asked = [field for field in form["fields"] if "derived" not in field]
-    return [{field["name"]: written(row[field["name"]], field) for field in asked if field["name"] in row}
-            for row in rows.to_dict("records")]  # fmt: skip
+    cases = []
+    for row in rows.to_dict("records"):
+        case = {field["name"]: written(row[field["name"]], field) for field in asked if field["name"] in row}
+        timed = {name: value for name, value in row.items() if name in case and _has_time(value)}
+        cases.append(case | {str(name): value.isoformat() for name, value in timed.items()})
+    return cases
+
+
+def _has_time(value: Any) -> bool:
+    return isinstance(value, pd.Timestamp) and value != value.normalize()
 
 
 class Asking:
@@ -197,6 +197,15 @@ class Asking:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def answered(ask: Asking, case: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask again where a busy machine was too slow for a sound model: that is another trigger than this one."""
+    for _ in range(ATTEMPTS):
+        found = ask("/predict", {"values": case})
+        if found["reason"] != "time_out":
+            break
+    return found
 
 
 @contextmanager

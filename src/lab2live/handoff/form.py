@@ -31,15 +31,19 @@ SAME = 1e-6
 MOST_CHOICES = 200
 
 
-def describe(charter: Charter, table: pd.DataFrame, answers: np.ndarray, explainer: Explainer) -> dict[str, Any]:
+def describe(
+    charter: Charter, labelled: pd.DataFrame, train: np.ndarray, answers: np.ndarray, explainer: Explainer
+) -> dict[str, Any]:
     """Describe the form.
 
     Parameters
     ----------
     charter
         Names, limits and units.
-    table
-        The training part of the joined table, without the outcome.
+    labelled
+        The joined table, without the outcome: what is missing in some row may be missing.
+    train
+        The rows of it that the model learnt from.
     answers
         What the model says of these cases, out of fold; NaN where it was not asked.
     explainer
@@ -50,7 +54,7 @@ def describe(charter: Charter, table: pd.DataFrame, answers: np.ndarray, explain
     dict
         `title`, `question`, `target`, `notice`, `identifiers`, `fields` and `cases`, as JSON can hold them.
     """
-    fields = _fields(charter, table, explainer)
+    fields, table = _fields(charter, labelled, train, explainer), labelled.iloc[train]
     notice = "Simulated demo data: no real case, not for any decision." if charter.is_demo else ""
     if charter.stand_ins:
         notice = f"Made on stand-in data: {', '.join(charter.stand_ins)}."
@@ -75,30 +79,33 @@ def sentence(form: Mapping[str, Any], personal: bool) -> str:
     return f"A case has {fields}; there are {made_up} to start from, made up of usual values; {real}."
 
 
-def _fields(charter: Charter, table: pd.DataFrame, explainer: Explainer) -> list[dict[str, Any]]:
-    space = explainer.space
+def _fields(charter: Charter, labelled: pd.DataFrame, train: np.ndarray, explainer: Explainer) -> list[dict[str, Any]]:
+    space, columns, table = explainer.space, explainer.columns, labelled.iloc[train]
     free = [move.column for move in space.moves]
     derived = {one.column: one.expression for one in space.derived}
-    names = [*free, *space.context, *(name for name in derived if name not in free)]
+    seen = [name for name in columns.kinds if name in table]  # also those of which a single level is told apart
+    names = list(dict.fromkeys([*free, *space.context, *derived, *seen]))
     parts = roles(table[names])
     limits = {name: column for source in charter.sources for name, column in source.columns.items()}
     sizes = explainer.importance(table.iloc[:: max(1, len(table) // WEIGHED)])
     fields = []
     for name in sorted(names, key=lambda name: -sizes.get(name, 0.0)):  # what matters most first
-        column, kind = table[name], parts.kinds.get(name)
+        column, kind = table[name], parts.kinds.get(name) or columns.kinds.get(name)
         if kind is None:  # nothing to tell cases apart by
             continue
         field: dict[str, Any] = {
             "name": name,
             "kind": kind,
             "unit": explainer.units.get(name, ""),
-            "optional": bool(column.isna().any()),
+            "optional": bool(labelled[name].isna().any()),
             "locked": "" if name in free or name in derived else space.fixed.get(name, ""),
         }
         if name in derived:
             field["derived"] = derived[name]
         if kind == "category":
-            field["choices"] = [level for level in parts.levels[name] if level != MISSING][:MOST_CHOICES]
+            field["choices"] = [level for level in parts.levels.get(name) or columns.levels[name] if level != MISSING][
+                :MOST_CHOICES
+            ]
             # a text of which the model has seen longer ones is no mistake
             field["longest"] = max(LONGEST_TEXT, 2 * int(column.dropna().map(label).str.len().max()))
         elif kind == "date":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from lab2live.data import dataset, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.sources import tables
-from lab2live.data.sources.reading import ColumnReading
+from lab2live.data.sources.reading import Readings
 from lab2live.data.splits import Split
 from lab2live.explainability import explainer
 from lab2live.handoff import bundle, cards, contract, export, form
@@ -27,8 +26,8 @@ class Parts:
 
     Attributes
     ----------
-    table, read_as
-        The joined table, and how each column of it was read.
+    table, readings
+        The joined table, and how the sources were read.
     labelled
         Its cases with a known outcome, without it: the rows of `data`.
     data, split, picked
@@ -36,7 +35,7 @@ class Parts:
     """
 
     table: pd.DataFrame
-    read_as: Mapping[str, ColumnReading]
+    readings: Readings
     labelled: pd.DataFrame
     data: Dataset
     split: Split
@@ -49,8 +48,8 @@ def parts(run: RunContext) -> Parts:
     table = tables.joined_table(run.charter, readings, run.sample, run.seed)
     data = hooks.dataset(run.charter, table)
     split = splits.split(run.charter, data, run.seed)
-    read_as = tables.read_as(run.charter, readings)
-    return Parts(table, read_as, dataset.labelled(run.charter, table), data, split, chosen.fitted(run, data, split))
+    labelled, picked = dataset.labelled(run.charter, table), chosen.fitted(run, data, split)
+    return Parts(table, tables.kept(run.charter, readings), labelled, data, split, picked)
 
 
 def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None:
@@ -71,9 +70,9 @@ def core(run: RunContext, made: Parts, folder: Path, rows: int = 10_000) -> None
     kind, content, parity = export.export(picked.model, data, picked.policy.threshold, rows=rows, seed=run.seed)
     agreed = contract.describe(run.charter, data, split, picked.policy)
     asked_of = explainer.learn(run.charter, made.table, data, split, picked, run.seed)
-    described = form.describe(run.charter, made.labelled.iloc[split.train], picked.out_of_fold, asked_of)
+    described = form.describe(run.charter, made.labelled, split.train, picked.out_of_fold, asked_of)
     said = export.evidence(kind, parity).message
     card = cards.model_card(run.charter, data, split, picked.name, run.upstream("poc"), agreed, said)
-    explaining = bundle.explaining(asked_of, described, run.charter.is_personal, made.read_as)
+    explaining = bundle.explaining(asked_of, described, run.charter.is_personal, made.readings)
     code, named = bundle.code_of(run.charter), run.charter.deployment.trusted_types
     bundle.write(folder, kind, content, agreed, code, card, explaining, trusted=named)

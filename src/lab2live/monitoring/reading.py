@@ -38,7 +38,7 @@ def read(path: Path, decides: Deciding, base: Baseline, most: int | None, seed: 
     UserError
         If the file cannot be read, or lacks every field.
     """
-    later = Later(str(path), decides.bundle.read_as)
+    later = Later(str(path), decides.bundle.readings.columns)
     prediction = base.charter.prediction
     kinds = [field["name"] for field in decides.fields if "derived" not in field]
     later.lacking(kinds)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab2live.charter.schema import Source
 from lab2live.data.sources.engine import MEMORY
+from lab2live.data.sources.reading import EXACT
 from lab2live.data.sources.sqlite_types import table_as_stored
 from lab2live.errors import UserError
 
@@ -186,9 +187,22 @@ def _postgres_table(connection: Any, source: Source) -> ir.Table:
         wanted = source.table if source.table in by_name else table_name(source, list(dict.fromkeys(short)))
         number, schema, name = by_name[wanted]
         columns = cursor.execute(COLUMNS, {"number": number}).fetchall()
+        columns = _with_long_numbers_as_text(cursor, columns, f"{_quoted(schema)}.{_quoted(name)}")
     if all(kind in PLAIN and plain for _, kind, plain in columns):
         return connection.table(name, database=schema)
     return _in_plain_types(connection, columns, f"{_quoted(schema)}.{_quoted(name)}")
+
+
+def _with_long_numbers_as_text(
+    cursor: Any, columns: Sequence[tuple[str, str, bool]], table: str
+) -> list[tuple[str, str, bool]]:
+    """Let whole numbers of any length that no float can tell apart be asked for as text: they name something."""
+    exact = [name for name, kind, _ in columns if kind == "numeric"]
+    long = dict.fromkeys(exact, False)
+    if exact:
+        asked = ", ".join(f"bool_or(abs({_quoted(name)}) > {EXACT} AND {_quoted(name)} % 1 = 0)" for name in exact)
+        long = dict(zip(exact, cursor.execute(f"SELECT {asked} FROM {table}").fetchone(), strict=True))
+    return [(name, "text", False) if long.get(name) else (name, kind, plain) for name, kind, plain in columns]
 
 
 def select(table: ir.Table, name: str, query: str) -> ir.Table:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lab2live.charter.schema import Charter, ReadingOptions, Source, did_you_mean
-from lab2live.data.sources import csv, reading
+from lab2live.data.sources import csv, reading, tables
 from lab2live.data.sources.engine import BATCH, duckdb
 from lab2live.data.sources.errors import in_words
 from lab2live.data.sources.readers import CSV, files_of, open_place, place_of, suffix_of, type_of
-from lab2live.data.sources.reading import ColumnReading, quoted
+from lab2live.data.sources.reading import ColumnReading, Readings, quoted
 from lab2live.errors import UserError
 
 if TYPE_CHECKING:
@@ -151,6 +151,39 @@ class Later:
             return []
         found = duckdb().con.execute(f"SELECT line, min(error_message) FROM {self.rejects} GROUP BY line ORDER BY line")
         return [(int(line), str(message)) for line, message in found.fetchall()]
+
+
+class LaterProject(Later):
+    """The sources of a project, joined as where the model learnt.
+
+    Parameters
+    ----------
+    charter
+        Its sources and how they are joined.
+    readings
+        How they were read then.
+    sample, seed
+        Draw this many rows at most.
+
+    Raises
+    ------
+    UserError
+        If one of them cannot be read the same way.
+    """
+
+    def __init__(self, charter: Charter, readings: Readings, sample: int | None = None, seed: int = 0) -> None:
+        found = tables.read_all(charter, readings)
+        for one in found:
+            tables.case_rows(one)
+        self.source, self.read_as, self.rejects = charter.base, readings.columns, ""
+        self.frame = tables.joined_table(charter, found, sample, seed)
+        self.kinds = {str(name): "" for name in self.frame}
+
+    def pieces(self, wanted: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+        """Give the rows in their order, in frames of a size."""
+        frame = self.frame[[name for name in dict.fromkeys(wanted) if name in self.frame]]
+        for start in range(0, len(frame), size):
+            yield frame.iloc[start : start + size].reset_index(drop=True)
 
 
 def _same(name: str, others: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ class Opened(NamedTuple):
     texts: ir.Table | None = None
 
 
-def open_table(charter: Charter, source: Source) -> Opened:
+def open_table(charter: Charter, source: Source, known: Mapping[str, ColumnReading] | None = None) -> Opened:
     """Open one source without fetching it.
 
     Parameters
@@ -73,6 +73,8 @@ def open_table(charter: Charter, source: Source) -> Opened:
         Its `address` is a CSV, Parquet, Excel, SQLite or DuckDB file, a folder of CSV or Parquet files, an http(s)
         URL of such a file, an address of a registered scheme (see `schemes`), or any that `ibis.connect`
         understands.
+    known
+        How its columns were read where a model learnt: a column that cannot be read so is a `UserError`.
 
     Raises
     ------
@@ -81,14 +83,17 @@ def open_table(charter: Charter, source: Source) -> Opened:
     """
     place = place_of(charter, source)
     if not isinstance(place, str) and place.exists() and suffix_of(place) in CSV:
-        return _open_csv(csv.texts(files_of(place, CSV), source.reading), _usual_mark(place, source), source.reading)
+        copy, usual = csv.texts(files_of(place, CSV), source.reading), _usual_mark(place, source)
+        typed, read_as = _typed(copy, usual, source.reading.model_dump_json(), known and tuple(known.items()))
+        engine = duckdb()
+        return Opened(engine.read_parquet(str(typed)), "duckdb", read_as, {}, engine.read_parquet(str(copy)))
     opened = open_place(charter, source, place, source.reading)
     words = [
         name for name, how in opened.read_as.items() if how.type == "text" and opened.table[name].type().is_string()
     ]
     if not words or opened.engine != "duckdb":
         return opened
-    typed, of_words = _words_as_days(opened.table, words, source.reading)
+    typed, of_words = _words_as_days(opened.table, words, source.reading, known)
     texts = None if typed is opened.table else opened.table.select(words)
     return Opened(typed, opened.engine, {**opened.read_as, **of_words}, opened.left_out, texts)
 
@@ -239,7 +244,7 @@ def _open_excel(place: Path, source: Source) -> ir.Table:
                     expected=f"one of {', '.join(map(str, book.sheet_names))}",
                     fix="set the source's `table`",
                 )
-            table = storable(book.parse(sheet, keep_default_na=False, na_values=[""]))
+            table = storable(book.parse(sheet, dtype=object, keep_default_na=False, na_values=[""]))
     except UserError:
         raise
     except Exception as error:  # openpyxl lets through whatever the ZIP and XML in the file make happen
@@ -257,24 +262,26 @@ def _open_excel(place: Path, source: Source) -> ir.Table:
     return duckdb().read_parquet(str(copy))
 
 
-def _open_csv(copy: Path, usual: str, options: ReadingOptions) -> Opened:
-    """Type the columns of a CSV by all their values."""
-    typed, read_as = _typed(copy, usual, options.model_dump_json())
-    return Opened(duckdb().read_parquet(str(typed)), "duckdb", read_as, {}, duckdb().read_parquet(str(copy)))
-
-
 @functools.cache
-def _typed(copy: Path, usual: str, options: str) -> tuple[Path, Mapping[str, ColumnReading]]:
+def _typed(
+    copy: Path, usual: str, options: str, known: tuple[tuple[str, ColumnReading], ...] | None
+) -> tuple[Path, Mapping[str, ColumnReading]]:
     """Find how the columns of a file of texts are read, and write them so typed."""
     rows = f"read_parquet({literal(str(copy))})"
     engine, said = duckdb().con, ReadingOptions.model_validate_json(options)
-    read_as = _found(engine, rows, None, reading.anything, usual, said)
+    read_as = _found(engine, rows, None, reading.anything, usual, said, None if known is None else dict(known))
     parts = [f"{reading.parsed(quoted(name), how)} AS {quoted(name)}" for name, how in read_as.items()]
     return written(parts, rows), read_as
 
 
 def _found(
-    engine: Any, rows: str, names: Sequence[str] | None, kinds: Any, usual: str, options: ReadingOptions
+    engine: Any,
+    rows: str,
+    names: Sequence[str] | None,
+    kinds: Any,
+    usual: str,
+    options: ReadingOptions,
+    known: Mapping[str, ColumnReading] | None,
 ) -> dict[str, ColumnReading]:
     """Find how columns of texts are read; `rows` is what the engine selects from, and no names are all of them."""
     wanted = "*" if names is None else ", ".join(map(quoted, names))
@@ -285,6 +292,17 @@ def _found(
         answers: Sequence[Any] = engine.execute(f"SELECT {asked} FROM {rows}").fetchone()
         return answers
 
+    if known is not None:
+        read_as = {name: known.get(name, ColumnReading("text")) for name in texts}
+        for (name, how), odd in reading.strange(ask, [one for one in read_as.items() if one[1].type != "text"]).items():
+            if odd:
+                raise UserError(
+                    "A column is written otherwise than in the data that the model was trained on.",
+                    found=f"{name}: {sorted(odd)[0][:60]}",
+                    expected=how.words,
+                    fix="ask for an export in the same form, or train the model on the new one",
+                )
+        return read_as
     read_as = reading.found(ask, texts, kinds, options.decimal or "", usual, options.nulls)
     return {
         name: reading.declared(options.columns[name], how) if name in options.columns else how
@@ -349,12 +367,12 @@ def _beyond_floats(table: ir.Table, names: Sequence[str]) -> list[str]:
 
 
 def _words_as_days(
-    table: ir.Table, words: Sequence[str], options: ReadingOptions
+    table: ir.Table, words: Sequence[str], options: ReadingOptions, known: Mapping[str, ColumnReading] | None
 ) -> tuple[ir.Table, dict[str, ColumnReading]]:
     """Read columns of words as days where all of them are; or as a person has declared."""
     backend = table.get_backend()
     rows = f"({backend.compile(table)})"
-    read_as = _found(backend.con, rows, words, reading.days_only, ".", options)
+    read_as = _found(backend.con, rows, words, reading.days_only, ".", options, known)
     parts = [
         f"{reading.parsed(quoted(name), how)} AS {quoted(name)}" for name, how in read_as.items() if how.type != "text"
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from lab2live.charter.schema import ReadAs
@@ -75,14 +75,32 @@ class ColumnReading:
         marks += f", thousands apart by `{self.thousands[0]}`" if self.thousands else ""
         return self.type + (f", written {self.format}" if self.format else "") + marks
 
+
+@dataclass(frozen=True)
+class Readings:
+    """How the data were read that a model learnt from: each column of the joined table, and of each source."""
+
+    columns: Mapping[str, ColumnReading]
+    sources: Mapping[str, Mapping[str, ColumnReading]] = field(default_factory=dict)
+
     def as_dict(self) -> dict[str, Any]:
         """Write it as JSON can hold it."""
-        return {**asdict(self), "nulls": list(self.nulls)}
+        sources = {source: _kept(columns) for source, columns in self.sources.items()}
+        return {"columns": _kept(self.columns), "sources": sources}
 
     @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> ColumnReading:
+    def from_dict(cls, kept: Mapping[str, Any]) -> Readings:
         """Read what `as_dict` wrote."""
-        return cls(**{**kept, "nulls": tuple(kept["nulls"])})
+        tables = {"": kept["columns"], **kept["sources"]}
+        read = {
+            source: {name: ColumnReading(**{**how, "nulls": tuple(how["nulls"])}) for name, how in columns.items()}
+            for source, columns in tables.items()
+        }
+        return cls(read.pop(""), read)
+
+
+def _kept(columns: Mapping[str, ColumnReading]) -> dict[str, Any]:
+    return {name: {**asdict(how), "nulls": list(how.nulls)} for name, how in columns.items()}
 
 
 def literal(value: Any) -> str:
@@ -165,7 +183,7 @@ def found(
     # where the first rows are empty, others tell
     never = ColumnReading("date", format="nothing is written so", nulls=every)
     nothing = [(name, never) for name, texts in seen.items() if not texts]
-    for (name, _), texts in _strange(ask, nothing).items():
+    for (name, _), texts in strange(ask, nothing).items():
         seen[name] |= texts
     settled: dict[str, ColumnReading] = {}
     for _ in range(ROUNDS):
@@ -176,9 +194,9 @@ def found(
             if name not in settled
         }
         asked = [(name, form) for name, some in forms.items() for form in some]
-        strange = _strange(ask, asked)
+        odd = strange(ask, asked)
         for name, some in forms.items():
-            fitting = [form for form in some if not strange[name, form]]
+            fitting = [form for form in some if not odd[name, form]]
             if len(fitting) == 1:
                 settled[name] = fitting[0]
             elif fitting:
@@ -186,7 +204,7 @@ def found(
                 settled[name] = ColumnReading("text", note=f"its days are written {ways}: nobody can tell")
             elif not some:
                 settled[name] = ColumnReading("text")
-            seen[name] |= {text for form in some for text in strange[name, form]}
+            seen[name] |= {text for form in some for text in odd[name, form]}
         if len(settled) == len(seen):
             break
     declared = tuple(dict.fromkeys(("", *nulls)))
@@ -198,7 +216,7 @@ def found(
     }
 
 
-def _strange(
+def strange(
     ask: Callable[[str], Sequence[Any]], asked: Sequence[tuple[str, ColumnReading]]
 ) -> dict[tuple[str, ColumnReading], set[str]]:
     """Give for every column and form texts that cannot be read so."""

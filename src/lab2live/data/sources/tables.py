@@ -13,7 +13,7 @@ from lab2live.data.encoding import label
 from lab2live.data.sources.databases import select
 from lab2live.data.sources.errors import NO_ROWS, first_line, in_words, without_secrets
 from lab2live.data.sources.readers import open_table, type_of
-from lab2live.data.sources.reading import ColumnReading
+from lab2live.data.sources.reading import ColumnReading, Readings
 from lab2live.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,15 +60,22 @@ class Reading:
         return tuple(self.nulls or ())
 
 
-def read_all(charter: Charter) -> list[Reading]:
-    """Open every source and count its rows and gaps; one that cannot be read does not stop the others."""
-    return [read(charter, source) for source in charter.sources]
+def read_all(charter: Charter, known: Readings | None = None) -> list[Reading]:
+    """Open every source and count its rows and gaps; one that cannot be read does not stop the others.
+
+    Parameters
+    ----------
+    known
+        How they were read where a model learnt: then they are read the same way, or the difference is the problem.
+    """
+    sources = known.sources if known else {}
+    return [read(charter, source, sources.get(source.name)) for source in charter.sources]
 
 
-def read(charter: Charter, source: Source) -> Reading:
+def read(charter: Charter, source: Source, known: Mapping[str, ColumnReading] | None = None) -> Reading:
     """Open one source and count its rows and gaps; whatever goes wrong is the reading's `problem`."""
     try:
-        table, engine, read_as, left_out, texts = open_table(charter, source)
+        table, engine, read_as, left_out, texts = open_table(charter, source, known)
         counts = table.aggregate(
             [
                 table.count().name("rows"),
@@ -185,8 +192,8 @@ def origins(charter: Charter, readings: Sequence[Reading]) -> dict[str, str]:
     return found
 
 
-def read_as(charter: Charter, readings: Sequence[Reading]) -> dict[str, ColumnReading]:
-    """Say how every column of the joined table was read."""
+def kept(charter: Charter, readings: Sequence[Reading]) -> Readings:
+    """Say how every column of the sources and of the joined table was read."""
     found: dict[str, ColumnReading] = {}
     by_name = {reading.source.name: reading for reading in readings if reading.table is not None}
     for joined, name in origins(charter, readings).items():
@@ -196,7 +203,7 @@ def read_as(charter: Charter, readings: Sequence[Reading]) -> dict[str, ColumnRe
             found[joined] = ColumnReading(type_of(case_rows(reading)[column].type()) or "text")
         else:
             found[joined] = reading.read_as[column]
-    return found
+    return Readings(found, {name: reading.read_as for name, reading in by_name.items()})
 
 
 def key_text(column: pd.Series) -> pd.Series:
