@@ -26,7 +26,7 @@ HOSTILE = [
     "顧客",
     '"; rm -rf / #\n- evil: true',
     "${{ secrets.KEY }} ${HOME} $(id) `id`",
-    "[[ name ]] {{ 7 * 7 }}",
+    "[[ name ]] {{ 7 * 'of' }}",
     "a" * 5_000,
     "back\\slash 'quote' \"double\" : # & * ! | > % @ \x00\x07\u2028\U0001f600\ud800",
 ]
@@ -64,7 +64,7 @@ def test_every_file_fits_its_schema_whatever_the_project_is_called(needs: locked
     assert told == "".join(mark for mark in name if mark.isprintable())[:200]
     # nowhere else than in that one quoted text
     others = b"".join(content for file, content in files.items() if file.endswith((".yml", "Dockerfile", ".md")))
-    assert not any(word in others.decode() for word in ("rm -rf", "secrets.KEY", "$(id)", "49"))
+    assert not any(word in others.decode() for word in ("rm -rf", "secrets.KEY", "$(id)", "of" * 7))
 
 
 def test_containers_have_no_root_and_the_service_is_published_on_this_machine_alone(needs: locked.Needs) -> None:
