@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data import together
 from lab2live.data.encoding import Columns, label
-from lab2live.data.feature_types import as_numbers, prepare, roles
+from lab2live.data.feature_types import as_numbers, moments, prepare, roles
 from lab2live.errors import UserError
 
 # A classification with more has to be another question.
@@ -57,6 +59,16 @@ class Dataset:
             return "regression"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
+    @cached_property
+    def copies(self) -> np.ndarray | None:
+        """Equal rows by number, where there are more than chance explains, see `together.copies`."""
+        return together.copies(self.raw[list(self.columns.kinds)], self.outcome)
+
+    @cached_property
+    def repeating(self) -> dict[str, float]:
+        """Columns that seem to name what rows belong to, see `together.repeating`."""
+        return together.repeating(self.raw, self.outcome, bool(self.classes))
+
 
 def dataset(
     charter: Charter, table: pd.DataFrame, add_features: Callable[[pd.DataFrame], pd.DataFrame] | None = None
@@ -79,7 +91,8 @@ def dataset(
     Raises
     ------
     UserError
-        If the target is missing or does not fit the problem type, or no usable column is left.
+        If the target is missing or does not fit the problem type, the time column holds no time, or no usable column is
+        left.
     """
     prediction = charter.prediction
     where = f"{charter.file}, field `prediction.target`"
@@ -113,6 +126,8 @@ def dataset(
     raw = labelled(charter, table)
     if add_features is not None:  # never sees the target: a feature made of it would be perfect, and worthless
         raw = add_features(raw)
+    if prediction.time_column in raw:
+        moments(raw[prediction.time_column])  # refuses what nobody can order, before anything is computed
     target = table.loc[known, prediction.target]
     if prediction.problem_type == "regression":
         outcome = _numbers(target, where)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.data.encoding import EPOCH, Columns, Kind, days, label, number, rounded, told_apart
+from lab2live.errors import UserError
 
 RAREST_CATEGORY = 20
 
@@ -149,6 +150,33 @@ def as_days(column: pd.Series) -> np.ndarray:
         moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
         return _floats((moments.dt.as_unit("us") - pd.Timestamp(EPOCH)).dt.total_seconds() / 86_400)
     return np.array([days(value) for value in column], dtype=float)
+
+
+def moments(column: pd.Series) -> np.ndarray:
+    """Make a column sortable by time: days since 2000-01-01, or its numbers; unknown moments count as the earliest.
+
+    Raises
+    ------
+    UserError
+        If it holds text that is neither: in the alphabet, 7/26/2022 comes after 12/1/2022.
+    """
+    texts = column.dropna()
+    numbers = as_numbers(texts) if pd.api.types.is_numeric_dtype(column) else as_days(texts)
+    unread = np.isnan(numbers)
+    if unread.any():
+        numbers = as_numbers(texts)  # years kept as text, or a database's decimals
+    if np.isnan(numbers).any():
+        examples = ", ".join(sorted(texts[unread].map(str).unique())[:5])
+        raise UserError(
+            "The time column holds text that nobody can order by time.",
+            where=f"project.yaml, field `prediction.time_column`: {column.name}",
+            found=f"{examples} ({int(unread.sum()):,} of {len(texts):,} values)",
+            expected="dates such as 2026-08-31 or 31.08.2026, or numbers",
+            fix="write dates in one of these forms, name another column, or leave time_column empty",
+        )
+    found = np.full(len(column), -np.inf)
+    found[column.notna().to_numpy()] = numbers
+    return found
 
 
 def storable(frame: pd.DataFrame) -> pd.DataFrame:

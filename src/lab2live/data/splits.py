@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data import together
 from lab2live.data.dataset import Dataset
-from lab2live.data.feature_types import as_days, as_numbers
+from lab2live.data.feature_types import moments
 from lab2live.errors import UserError
 
 TEST_SHARE = 0.2
@@ -50,7 +52,7 @@ def split(charter: Charter, data: Dataset, seed: int) -> Split:
     Raises
     ------
     UserError
-        If there are too few cases, one side would lack a class, or nothing says what came first.
+        If there are too few cases, or one side would lack a class.
     """
     found = _split(charter, data, seed)
     if not _usable(data, found.train, found.test):
@@ -81,11 +83,11 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
         if young:
             how += f", {young:,} cases before them left out whose label was not known by then (label_delay_days)"
         return Split(train, test, how)
-    together = groups(charter, data, rows)
-    if together is not None:
-        held = _whole(_counts(data, rows, together), np.random.default_rng(seed))[together]
+    units, why = _together(charter, data)
+    if units is not None:
+        held = _whole(_counts(data, rows, units), np.random.default_rng(seed))[units]
         share = held.mean()
-        how = f"whole groups of {prediction.group_column}, at random: {share:.0%} of the rows"
+        how = f"{' and '.join(why)}, at random: {share:.0%} of the rows"
         if abs(share - TEST_SHARE) > TOLERATED:
             how += f", as these groups do not allow for about {TEST_SHARE:.0%}"
         return Split(rows[~held], rows[held], how)
@@ -100,11 +102,11 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     return Split(np.sort(train), np.sort(test), how, in_shares)
 
 
-def _counts(data: Dataset, rows: np.ndarray, together: np.ndarray) -> np.ndarray:
+def _counts(data: Dataset, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Give the share of every class, or of all rows in a regression, that each group holds."""
     codes = data.outcome[rows] if data.classes else np.zeros(len(rows), dtype=int)
-    counts = np.zeros((together.max() + 1, max(1, len(data.classes))))
-    np.add.at(counts, (together, codes), 1)
+    counts = np.zeros((units.max() + 1, max(1, len(data.classes))))
+    np.add.at(counts, (units, codes), 1)
     return counts / np.maximum(counts.sum(axis=0), 1)
 
 
@@ -175,37 +177,37 @@ def _counted(data: Dataset, found: Split) -> str:
     )
 
 
-def moments(column: pd.Series) -> np.ndarray:
-    """Make a column sortable by time: days since 2000-01-01, or its numbers; unknown moments count as the earliest.
-
-    Raises
-    ------
-    UserError
-        If it holds text that is neither: in the alphabet, 7/26/2022 comes after 12/1/2022.
-    """
-    texts = column.dropna()
-    numbers = as_numbers(texts) if pd.api.types.is_numeric_dtype(column) else as_days(texts)
-    unread = np.isnan(numbers)
-    if unread.any():
-        numbers = as_numbers(texts)  # years kept as text, or a database's decimals
-    if np.isnan(numbers).any():
-        examples = ", ".join(sorted(texts[unread].map(str).unique())[:5])
-        raise UserError(
-            "The time column holds text that nobody can order by time.",
-            where=f"project.yaml, field `prediction.time_column`: {column.name}",
-            found=f"{examples} ({int(unread.sum()):,} of {len(texts):,} values)",
-            expected="dates such as 2026-08-31 or 31.08.2026, or numbers",
-            fix="write dates in one of these forms, name another column, or leave time_column empty",
-        )
-    found = np.full(len(column), -np.inf)
-    found[column.notna().to_numpy()] = numbers
-    return found
-
-
 def groups(charter: Charter, data: Dataset, rows: np.ndarray) -> np.ndarray | None:
-    """Number the groups of rows where the charter names a group column: such rows belong together."""
-    name = charter.prediction.group_column
-    return pd.factorize(data.raw[name].map(str).iloc[rows])[0] if name in data.raw else None
+    """Number what rows belong together: the charter's groups, and what seems so; `None` where each stands alone."""
+    units, _ = _together(charter, data)
+    return None if units is None else pd.factorize(units[rows])[0]
+
+
+def _together(charter: Charter, data: Dataset) -> tuple[np.ndarray | None, list[str]]:
+    prediction, why = charter.prediction, []
+    found = []
+    if prediction.group_column in data.raw:
+        found.append(together.own_missing(together.codes(data.raw[prediction.group_column])))
+        why.append(f"whole groups of {prediction.group_column}")
+    if prediction.time_column not in data.raw:  # else what comes again later is what the model will meet
+        for name in (unanswered(charter, data), prediction.id_column):
+            if name in data.raw and data.raw[name].dropna().duplicated().any():
+                found.append(together.own_missing(together.codes(data.raw[name])))
+                why.append(f"rows of one {name} together")
+        if data.copies is not None:
+            found.append(data.copies)
+            why.append(f"copies of rows together ({len(data.copies) - data.copies.max() - 1:,} repeat another row)")
+    return (functools.reduce(together.joined, found) if found else None), why
+
+
+def unanswered(charter: Charter, data: Dataset) -> str | None:
+    """Name the column of which nobody has said whether its rows belong together, though it looks like it."""
+    prediction = charter.prediction
+    said = {prediction.id_column, *prediction.annotators, *prediction.immutable}
+    asked = [name for name in data.repeating if name not in said]
+    if prediction.group_column in data.raw or prediction.time_column in data.raw or not asked:
+        return None
+    return min(asked, key=lambda name: data.repeating[name])
 
 
 def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
@@ -262,14 +264,14 @@ def _folds(
         if folds >= 2:
             yield from _by_time(known[0][train], known[1], FIRST_LEARN, folds)
         return
-    outcome, together = data.outcome[train], groups(charter, data, train)
+    outcome, units = data.outcome[train], groups(charter, data, train)
     most = int(np.bincount(outcome).min()) if data.classes else len(train)
-    if together is not None:
-        most = min(most, together.max() + 1)
+    if units is not None:
+        most = min(most, units.max() + 1)
     folds = min(folds, most)
     for repeat in range(repeats if folds >= 2 else 0):
-        if together is not None:
-            fold = _dealt(_counts(data, train, together), folds, np.random.default_rng(seed + repeat))[together]
+        if units is not None:
+            fold = _dealt(_counts(data, train, units), folds, np.random.default_rng(seed + repeat))[units]
             yield from ((np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(folds))
         else:
             kind: Any = select.StratifiedKFold if data.classes else select.KFold

@@ -18,7 +18,7 @@ CHANGES = {
     "poc.return_on_investment": "Agree with the owner on a measure, its current value and a target.",
     "poc.process_improvement": "Agree with the owner on a measure, its current value and a target.",
     "poc.feasibility": "Settle what stands in the way before anything else is built.",
-    "poc.split": "Split by group or by time, or remove the copies, and run again: no score here can be trusted.",
+    "poc.split": "Answer what is asked: name prediction.group_column or time_column. Until then no score is sure.",
     "poc.beats_baseline": "Stay with what there is, or bring columns that know more about the outcome.",
     "poc.required_score": "Bring columns that know more, or ask whether a lower score would still pay.",
     "poc.generalization_gap": "With another seed the same? Then look for copies, and for choices made on the test set.",

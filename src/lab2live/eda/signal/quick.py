@@ -14,6 +14,7 @@ from lab2live.charter.schema import Charter
 from lab2live.data import models, splits
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import MISSING
+from lab2live.data.feature_types import moments
 from lab2live.eda.checks.findings import JOINED, Finding, Skip
 from lab2live.errors import UserError
 
@@ -73,7 +74,7 @@ def _taken(charter: Charter, data: Dataset, rows: np.ndarray) -> Dataset:
     rows = np.sort(rows)
     name = charter.prediction.time_column
     if name in data.raw:
-        rows = rows[np.argsort(splits.moments(data.raw[name].iloc[rows]), kind="stable")]
+        rows = rows[np.argsort(moments(data.raw[name].iloc[rows]), kind="stable")]
     return as_ranks(
         replace(
             data,
