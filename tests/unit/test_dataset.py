@@ -106,6 +106,10 @@ BROKEN: dict[str, tuple[str, list[Any], str]] = {
     "too many classes": ("classification", list(range(21)), "different values: 21,"),
     "words": ("regression", ["1", "2", "three"], "'three'"),
     "infinity": ("regression", [1.0, 2.0, np.inf], "inf"),
+    "beyond what squares": ("regression", [1.0, 2.0, 1e160], "1e+160"),
+    "a constant": ("regression", [3] * 40, "3 in 40 of 40 rows"),
+    "a constant but for rounding": ("regression", [0.1 + 0.2, 0.3] * 20, "from 0.3 to 0.3"),
+    "nearly a constant": ("regression", [3.0] * 400 + [4.0] * 9, "3 in 400 of 409 rows, numbers from 3 to 4"),
     "dates": ("regression", list(pd.to_datetime(["2024-01-01", "2024-01-02"])), "Timestamp"),
     "nothing known, classes": ("classification", [None] * 3, "empty in every row (of 3)"),
     "nothing known, numbers": ("regression", [np.nan] * 3, "empty in every row (of 3)"),
@@ -156,7 +160,17 @@ def test_a_table_with_nothing_to_predict_from_says_why(charter_of: Any) -> None:
     assert caught.value.details["found"] == "x: it has the same value everywhere"
 
 
-@pytest.mark.parametrize("values", [["1.5", "2", "3"], [Decimal("1.5"), 2, 3], [1.5, 2, 3], [True, False, True]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1.5", "2", "3"],
+        [Decimal("1.5"), 2, 3],
+        [1.5, 2, 3],
+        [True, False, True],
+        [0] * 400 + [7.5] * 10,
+        [812_345_678 + number / 7 for number in range(20)],
+    ],
+)
 def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> None:
     data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), table(values))
     assert data.problem == "regression"

@@ -13,12 +13,16 @@ import pandas as pd
 
 from lab2live.charter.schema import Charter
 from lab2live.data import together
-from lab2live.data.encoding import Columns, label
+from lab2live.data.encoding import LARGEST, Columns, label
 from lab2live.data.feature_types import as_numbers, moments, prepare, roles
 from lab2live.errors import UserError
 
 # A classification with more has to be another question.
 MOST_CLASSES = 20
+
+# A regression needs so many rows beside the most frequent number, or one in so many; numbers that differ by less than
+# this share of the largest are the same but for rounding.
+FEWEST_OTHERS, SAME = 10, 1e-12
 
 Problem = Literal["binary", "multiclass", "regression"]
 
@@ -158,14 +162,25 @@ def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
 
 def _numbers(target: pd.Series, where: str) -> np.ndarray:
     numbers = as_numbers(target)
-    if not np.isfinite(numbers).all():
-        example = target[~np.isfinite(numbers)].iloc[0]
+    unfit = ~(np.abs(numbers) <= LARGEST)  # NaN, infinity, and what squares to it
+    if unfit.any():
         raise UserError(
             "The target of a regression must be a number.",
             where=where,
-            found=repr(example),
-            expected="numbers only",
+            found=repr(target.astype(object)[unfit].iloc[0]),
+            expected="numbers only, none infinite",
             fix="clean the column, or set prediction.problem_type: classification",
+        )
+    values, counts = np.unique(numbers, return_counts=True)
+    others = len(numbers) - counts.max()
+    if np.ptp(values) <= SAME * np.abs(values).max() or others < min(FEWEST_OTHERS, len(numbers) / FEWEST_OTHERS):
+        raise UserError(
+            "The target of a regression is constant, or nearly so.",
+            where=where,
+            found=f"{values[counts.argmax()]:.10g} in {counts.max():,} of {len(numbers):,} rows, "
+            f"numbers from {values[0]:.10g} to {values[-1]:.10g}",
+            expected=f"{FEWEST_OTHERS} or more rows with other numbers: else every score is perfect or senseless",
+            fix="choose another target, add rows with other outcomes, or raise `sample`",
         )
     return numbers
 
