@@ -272,13 +272,15 @@ def test_many_cases_are_compared_in_part_and_all_learnt_from(
     found = ladder.climb(charter, data, split, folds=4, repeats=2, budget=0)
     told = np.isfinite(found.answers.out_of_fold["linear"])
     assert told.sum() == 200 and len(found.ladder.rung("linear").scores) == 4
-    assert (split.train[told] == ladder.compared(split.train, 0)).all()
+    assert (split.train[told] == ladder.compared(data, split.train, 0)).all()
     assert "Compared on 200 of 320 training cases" in telling.sentence(found.ladder)
     everything = models.fit(models.linear(data), data, split.train)
     assert np.allclose(found.answers.test["linear"], models.answer(everything, data.inputs.iloc[split.test]))
     best = next(one for one in found.candidates if one.name == found.ladder.best)
     score = ladder.scorer(charter, data, found.ladder.metric)
     assert reach.reachable(charter, data, split.train, found.ladder, best, score, folds=4).sizes[-1] == 150
+    rare = dataclasses.replace(data, outcome=(np.arange(400) % 40 == 0).astype(int))
+    assert ladder.compared(rare, split.train, 0) is split.train, "a part would hold too few of the rare class"
     order = np.array([5, 3, 9, 1])
     assert splits.some(order, 4, 0) is order and list(splits.some(order, 2, 0)) in [
         [a, b] for i, a in enumerate(order) for b in order[i + 1 :]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -436,6 +437,19 @@ def test_a_sample_is_drawn_from_the_base_and_repeats(joined: Any) -> None:
     pd.testing.assert_frame_equal(first, again)
     assert len(first) == 50 and first["id"].is_monotonic_increasing and (first["z"] == first["x"]).all()
     assert len(joined(sample=9999, csv_base=base)) == 500
+
+
+@pytest.mark.parametrize("at", ["base", "joined"])
+def test_a_sample_keeps_the_rare_class(joined: Any, at: str) -> None:
+    base = pd.DataFrame({"id": range(6000), "x": range(6000)})
+    target = np.where(np.arange(6000) % 1000 == 7, "yes", np.where(np.arange(6000) % 10 == 0, None, "no"))
+    other = pd.DataFrame({"id": range(6000), "z": 1})
+    (base if at == "base" else other)["y"] = target
+    table = joined(sample=600, csv_base=base, parquet=other)
+    assert len(table) == 600 and table["id"].is_monotonic_increasing
+    assert (table["y"] == "yes").sum() == 6 and 30 < table["y"].isna().sum() < 90
+    few = joined(sample=8, csv_base=base, parquet=other)
+    assert len(few) == 8 and set(few["y"]) == {"yes", "no"}
 
 
 def test_words_in_a_column_of_numbers_are_explained(charter_of: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter, Source
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # What the charter's aggregates select from. No table of a source is called so.
 ROWS = "lab2live_rows"
+# Of each class a sample holds so many rows, if there are: five folds and a test set need some.
+FEWEST_OF_A_CLASS = 30
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def joined_table(
     readings
         Sources that could not be read are left out, unless it is the base.
     sample
-        Draw this many rows at most, with `seed`.
+        Draw this many rows at most, with `seed`; of a rare class as many as can be learnt from, see `_drawn`.
 
     Returns
     -------
@@ -157,9 +160,10 @@ def joined_table(
     by_name = {reading.source.name: reading for reading in readings}
     base = by_name[charter.base.name]
     keys = charter.join_keys
-    table = _frame(base, keys)
-    if sample is not None and sample < len(table):
-        table = table.sample(sample, random_state=seed).sort_index()
+    table, target = _frame(base, keys), charter.prediction.target
+    early = target in table or charter.prediction.problem_type == "regression"  # else its classes come with the join
+    if early:
+        table = _drawn(charter, table, sample, seed)
     for name, reading in by_name.items():
         if reading is base or reading.table is None:
             continue
@@ -174,7 +178,21 @@ def joined_table(
         table = table.merge(other, on=keys, how=charter.join.how, suffixes=("", f" ({name})"))
     if table.empty:
         raise UserError("The joined table has no rows.", where="join", fix="check the join keys, or use how: left")
-    return table.reset_index(drop=True)
+    return (table if early else _drawn(charter, table, sample, seed)).reset_index(drop=True)
+
+
+def _drawn(charter: Charter, table: pd.DataFrame, sample: int | None, seed: int) -> pd.DataFrame:
+    """Draw rows at random, but some of every class: a sample without the rare one says nothing of the target."""
+    if sample is None or sample >= len(table):
+        return table
+    order = np.random.default_rng(seed).permutation(len(table))
+    if charter.prediction.problem_type == "classification" and charter.prediction.target in table:
+        classes = table[charter.prediction.target].map(label, na_action="ignore").iloc[order]
+        kept = min(FEWEST_OF_A_CLASS, sample // max(1, classes.nunique()))
+        # those of unknown class have no place in one
+        first = classes.groupby(classes).cumcount() < kept
+        order = order[np.argsort(~first.to_numpy(), kind="stable")]
+    return table.iloc[np.sort(order[:sample])]
 
 
 def origins(charter: Charter, readings: Sequence[Reading]) -> dict[str, str]:

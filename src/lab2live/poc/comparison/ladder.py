@@ -25,6 +25,7 @@ from lab2live.poc.worth.value import cost_optimal_threshold
 # From so many training cases on they are compared on some of them, without repeats: the intervals are narrow by then,
 # and every rung would be fitted dozens of times for a digit that nobody reads.
 MOST_COMPARED = 30_000
+FEWEST_COMPARED = 30  # of each class
 # Single cases answered to see how long one takes.
 PROBES = 15
 
@@ -200,7 +201,7 @@ def climb(
     tuning, seconds = tune(charter, data, split.train, budget, seed)
     found, no_rule = candidates(charter, data, tuning.settings, seed)
     mine, problems = own.candidates(charter, data, seed, [candidate.name for candidate in found])
-    rows = compared(split.train, seed)
+    rows = compared(data, split.train, seed)
     some = len(rows) < len(split.train)
     parts = list(splits.folds(charter, data, rows, folds, 1 if some else repeats, seed))
     scores: dict[str, list[float]] = {}
@@ -292,9 +293,17 @@ def _tried(
     return said, model, cost, [(validate, asked(learn, validate)[0]) for learn, validate in parts]
 
 
-def compared(train: np.ndarray, seed: int) -> np.ndarray:
-    """Give the rows of the training part on which candidates are compared; the chosen one learns from all."""
-    return splits.some(train, MOST_COMPARED, seed)
+def compared(data: Dataset, train: np.ndarray, seed: int) -> np.ndarray:
+    """Give the rows of the training part on which candidates are compared; the chosen one learns from all.
+
+    Where some of them would hold too few of a rare class, they are compared on all.
+    """
+    rows = splits.some(train, MOST_COMPARED, seed)
+    if data.classes:
+        rarest, all_of_it = (np.bincount(data.outcome[part], minlength=len(data.classes)) for part in (rows, train))
+        if (rarest < np.minimum(all_of_it, FEWEST_COMPARED)).any():
+            return train
+    return rows
 
 
 def scorer(charter: Charter, data: Dataset, metric: str) -> Callable[[np.ndarray, np.ndarray], float]:

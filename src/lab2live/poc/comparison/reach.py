@@ -117,7 +117,7 @@ def reachable(
         As the ladder was climbed.
     """
     best = ladder.rung(ladder.best)
-    parts = splits.folds(charter, data, compared(train, seed), folds, 1, seed)
+    parts = splits.folds(charter, data, compared(data, train, seed), folds, 1, seed)
     whole = int(np.mean([len(learn) for learn, _ in parts]))
     random = np.random.default_rng(seed)
     shares = [share for share in SHARES if share * whole >= FEWEST]
