@@ -228,9 +228,10 @@ def test_every_type_is_read_as_something_that_checks_understand(tables: Any, cha
     row = frame.iloc[0]
     for name in ("Capital", 'with "quote', "%s", "count"):
         assert row[name] == 1
-    for name in ("n", "huge", "paid", "lasts"):
+    for name in ("n", "paid", "lasts"):
         assert frame[name].dtype == float
-    assert (row["n"], row["huge"], row["paid"], row["lasts"]) == (0.25, 12345678901234567890.0, 5, 1.5)
+    assert (row["n"], row["paid"], row["lasts"]) == (0.25, 5, 1.5)
+    assert row["huge"] == "12345678901234567890", "a float would have lost its last digits"
     texts = {"id": "00000000-0000-0000-0000-000000000001", "with space %": "a", "clock": "10:00:00", "doc": '{"a": 1}'}
     texts |= {
         "list": "{1,2}",

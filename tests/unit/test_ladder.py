@@ -366,7 +366,6 @@ def test_the_tables_sentences_and_the_picture_say_what_was_found(generate: Any, 
     table = telling.scores_table(found)
     assert table["candidate"].tolist()[1] == "Linear model (chosen)" and len(table) == 4
     assert telling.sentence(found).startswith("Linear model: ROC AUC 0.")
-    assert (telling._three(-1.2771437e45), telling._three(0.5, "+")) == ("−1.28e+45", "+0.500")
     evidence = telling.required(charter, found)
     share, message = evidence.value, evidence.message
     assert share == found.reached and message.startswith("0.7 is needed; the held-back part shows 0.")
