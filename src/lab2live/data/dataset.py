@@ -20,9 +20,9 @@ from lab2live.errors import UserError
 # A classification with more has to be another question.
 MOST_CLASSES = 20
 
-# A regression needs so many rows beside the most frequent number, or one in so many; numbers that differ by less than
-# this share of the largest are the same but for rounding.
-FEWEST_OTHERS, SAME = 10, 1e-12
+# A regression needs so many rows beside the most frequent number, or one in so many; numbers no further apart than so
+# many steps of a float are one, computed in different ways.
+FEWEST_OTHERS, STEPS = 10, 8
 
 Problem = Literal["binary", "multiclass", "regression"]
 
@@ -173,11 +173,12 @@ def _numbers(target: pd.Series, where: str) -> np.ndarray:
         )
     values, counts = np.unique(numbers, return_counts=True)
     others = len(numbers) - counts.max()
-    if np.ptp(values) <= SAME * np.abs(values).max() or others < min(FEWEST_OTHERS, len(numbers) / FEWEST_OTHERS):
+    is_one = np.ptp(values) <= STEPS * np.spacing(np.abs(values).max())
+    if is_one or others < min(FEWEST_OTHERS, len(numbers) / FEWEST_OTHERS):
         raise UserError(
             "The target of a regression is constant, or nearly so.",
             where=where,
-            found=f"{values[counts.argmax()]:.10g} in {counts.max():,} of {len(numbers):,} rows, "
+            found=f"{values[counts.argmax()]:.10g} in {counts.max():,} of {len(numbers):,}, "
             f"numbers from {values[0]:.10g} to {values[-1]:.10g}",
             expected=f"{FEWEST_OTHERS} or more rows with other numbers: else every score is perfect or senseless",
             fix="choose another target, add rows with other outcomes, or raise `sample`",
