@@ -143,8 +143,8 @@ def test_what_could_be_meant_otherwise_is_said(read: Any) -> None:
     ("content", "said", "values"),
     [
         ('id,x\n1,"204,303"\n', {"decimal": ","}, [204.303]),
-        ("id,x\n1,03/04/2022\n", {"columns": {"x": {"format": "%m/%d/%Y"}}}, [day("2022-03-04")]),
-        ("id,x\n1,17\n", {"columns": {"x": {"type": "text"}}}, ["17"]),
+        ("id,x\n1,03/04/2022\n", {"columns": {"x": "%m/%d/%Y"}}, [day("2022-03-04")]),
+        ("id,x\n1,17\n", {"columns": {"x": "text"}}, ["17"]),
         ("id,x\n1,NA\n2,b\n", {"nulls": ["NA"]}, [None, "b"]),
         ("id~x\n1~2\n", {"delimiter": "~"}, [2]),
         ("id,x\n1,Привет\n".encode("koi8_r"), {"encoding": "koi8_r"}, ["Привет"]),

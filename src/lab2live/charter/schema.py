@@ -22,6 +22,9 @@ DEMO_SCHEME = "demo://"
 SIMULATED_SCHEME = "simulated://"
 PUBLIC_SCHEME = "public://"
 
+# As what a column may be read.
+READ_AS = "^(integer|number|boolean|date|moment|text|.*%.*)$"
+
 # Types of columns, and other names under which people know them.
 ALIASES = {
     "number": "number numeric float double decimal real money currency",
@@ -237,21 +240,22 @@ class Column(Block):
         return self
 
 
-class ReadAs(Block):
-    """How one column of texts is read, if not as found: its type, or how its days are written (`%d/%m/%Y`)."""
-
-    type: Literal["integer", "number", "boolean", "date", "moment", "text"] | None = None
-    format: str | None = None
-
-
 class ReadingOptions(Block):
-    """How a source is read, if not as found; `nulls` are texts that mean a missing value in any column."""
+    """How a source is read, if not as found.
+
+    Attributes
+    ----------
+    nulls
+        Texts that mean a missing value, in any column.
+    columns
+        Column -> its type, or how its days are written, as strptime has it: `%d/%m/%Y`.
+    """
 
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
     nulls: list[str] = []
-    columns: dict[str, ReadAs] = {}
+    columns: dict[str, Annotated[str, Field(pattern=READ_AS)]] = {}
 
 
 class Source(Block):

@@ -117,6 +117,21 @@ def support(data: Dataset, target: str) -> Evidence:
     return Evidence(int(counts[rarest]), said, figure=figure)
 
 
+def read_as(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Show how each column is read, what could also have been meant, and which are left out."""
+    rows = [
+        {"source": reading.source.name, "column": column, "read as": how.words, "note": how.note}
+        for reading in readings
+        for column, how in reading.read_as.items()
+    ]
+    rows += [
+        {"source": reading.source.name, "column": column, "read as": "left out", "note": why}
+        for reading in readings
+        for column, why in reading.left_out.items()
+    ]
+    return pd.DataFrame(rows, columns=["source", "column", "read as", "note"])
+
+
 def parts(data: Dataset) -> pd.DataFrame:
     """Show the part each column plays, or why it plays none."""
     used = [{"column": name, "part": kind, "why not": ""} for name, kind in data.columns.kinds.items()]

@@ -103,7 +103,7 @@ ALERTS = (
         "invalid_rate",
         "page",
         "More cases than before break the contract and are answered without the model.",
-        "Which field, and which message? lab2live score lists them in <output>.invalid.csv.",
+        "Which field, and which message? lab2live score lists them in <output>.rejected.csv.",
         "Mend what sends the cases.",
         "mlops_engineer",
     ),

@@ -171,20 +171,15 @@ def read(run: Path) -> dict[str, Any]:
     """
     path = run / FILE
     if not path.is_file():
-        raise UserError(
-            "There is no verdict here.",
-            where=path,
-            expected="the folder of a run, e.g. runs/20260301-101500",
-            fix="name one of the folders under runs/, or start a run: lab2live run",
+        expected, fix = (
+            "the folder of a run, e.g. runs/20260301-101500",
+            "name one of those under runs/, or start one: lab2live run",
         )
+        raise UserError("There is no verdict here.", where=path, expected=expected, fix=fix)
     content = files.read_json(path)
     if not (isinstance(content, dict) and content.keys() >= {"decision", "reasons", "gates", "measures", "run"}):
-        raise UserError(
-            "This is not the verdict of a run.",
-            where=path,
-            expected="decision, reasons, gates, measures and run",
-            fix="run the journey again: lab2live run",
-        )
+        expected, fix = "decision, reasons, gates, measures and run", "run the journey again: lab2live run"
+        raise UserError("This is not the verdict of a run.", where=path, expected=expected, fix=fix)
     return content
 
 

@@ -39,11 +39,8 @@ def record(charter: Charter, progress: runner.Progress | None = None) -> Iterato
     """
     home, is_demo = runner.home_of(charter), charter.file == DEMO_CHARTER
     if is_demo and not (home / "template").is_dir():
-        raise UserError(
-            "The demo's references belong to the template's own checkout.",
-            where=home,
-            fix="name the project whose references you mean: --project DIR",
-        )
+        problem = "The demo's references belong to the template's own checkout."
+        raise UserError(problem, where=home, fix="name the project whose references you mean: --project DIR")
     target = home / "notebooks" if is_demo else charter.folder / "tests" / "reference"
     with tempfile.TemporaryDirectory(prefix="lab2live-record-") as work:
         run = runner.run(charter, run_dir=Path(work) / "run", force=True, keep_going=True, progress=progress)

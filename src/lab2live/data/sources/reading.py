@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from lab2live.charter.schema import ReadAs
 from lab2live.data.sources.engine import AT_ONCE
 
 Type = Literal["integer", "number", "boolean", "date", "moment", "text"]
@@ -292,11 +291,8 @@ def days_only(texts: Collection[str], mark: str = "") -> list[ColumnReading]:
     return []
 
 
-def declared(how: ReadAs, known: ColumnReading) -> ColumnReading:
-    """Give what a person has declared of a column, and what was found where they say nothing."""
-    if how.type is None and how.format is None:
-        return known
-    if how.format is not None:
-        clock = any(sign in how.format for sign in ("%H", "%I"))
-        return replace(known, type="moment" if clock else "date", format=how.format, nulls=known.nulls, note="")
-    return replace(known, type=how.type or known.type, note="")
+def declared(how: str, known: ColumnReading) -> ColumnReading:
+    """Give what a person has declared of a column: its type, or how its days are written."""
+    if "%" not in how:
+        return replace(known, type=cast(Type, how), note="")
+    return replace(known, type="moment" if "%H" in how or "%I" in how else "date", format=how, note="")
