@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from lab2live.data import dataset
+from lab2live.data import dataset, splits
 from lab2live.eda import overview
 from lab2live.errors import UserError
 from lab2live.pipeline import hooks
@@ -175,6 +175,33 @@ def test_a_regression_takes_any_numbers(charter_of: Any, values: list[Any]) -> N
     data = dataset.dataset(charter_of(prediction={"problem_type": "regression"}), table(values))
     assert data.problem == "regression"
     assert data.outcome.tolist() == [float(value) for value in values]
+
+
+def test_a_class_too_rare_to_be_learnt_is_left_out_and_named_and_the_others_are_judged(charter_of: Any) -> None:
+    values = [*"abcdef"] * 60 + ["gold"] * 2 + [None] * 3
+    data = dataset.dataset(charter_of(), table(values))
+    assert data.classes == tuple("abcdef") and data.too_few == {"gold": 2} and data.unlabelled == 3
+    assert len(data.raw) == len(dataset.labelled(charter_of(), table(values))) == 360
+    said = overview.support(data, "y")
+    assert said.value == 60
+    assert "gold (2): too rare to be learnt, and left out. In the source, put it together" in said.message
+    said = overview.support(dataset.dataset(charter_of(), table([*"abcdef"] * 60 + ["gold"] * 12)), "y")
+    assert said.value == 60 and "gold (12): too rare to be judged by." in said.message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a"] * 100 + ["b"] * 3,  # of two classes none can be left out
+        ["a"] * 20 + ["b"] * 20 + ["c"] * 3,  # not as many as 7 % of the rows
+    ],
+)
+def test_a_rare_class_stays_where_it_is_half_of_the_question(charter_of: Any, values: list[str]) -> None:
+    data = dataset.dataset(charter_of(), table(values))
+    assert len(data.outcome) == len(values) and data.too_few == {}
+    assert overview.support(data, "y").value == 3
+    with pytest.raises(UserError, match="put a rare class together with another"):
+        splits.folds(charter_of(), data, splits.split(charter_of(), data, 0).train, 5, 1, 0)
 
 
 def test_rows_without_an_outcome_are_left_out_and_counted(charter_of: Any) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from lab2live.errors import UserError
 # A classification with more has to be another question.
 MOST_CLASSES = 20
 
+# Of several classes those with fewer rows are left out, if they are no more than this share of all.
+FEWEST_OF_A_CLASS, MOST_LEFT_OUT = 5, 0.05
 # A regression needs so many rows beside the most frequent number, or one in so many; numbers no further apart than so
 # many steps of a float are one, computed in different ways.
 FEWEST_OTHERS, STEPS = 10, 8
@@ -47,6 +49,8 @@ class Dataset:
         Number of rows left out because their target is not known.
     computed
         Columns that no source has: the user's features made them.
+    too_few
+        Classes that were left out, and how many rows they had, see `known`.
     """
 
     raw: pd.DataFrame
@@ -56,6 +60,7 @@ class Dataset:
     columns: Columns
     unlabelled: int
     computed: frozenset[str] = frozenset()
+    too_few: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def problem(self) -> Problem:
@@ -108,19 +113,19 @@ def dataset(
             expected=f"one of {', '.join(map(str, table.columns))}",
             fix="correct the target, or add the source that has it",
         )
-    for field in ("id_column", "time_column", "group_column"):
-        named = getattr(prediction, field)
+    for role in ("id_column", "time_column", "group_column"):
+        named = getattr(prediction, role)
         if named is not None and named not in table.columns:
             # Silently going on without it would split at random what belongs together, or learn from a name.
             raise UserError(
                 "The charter names a column that is not in the joined table.",
-                where=f"{charter.file}, field `prediction.{field}`",
+                where=f"{charter.file}, field `prediction.{role}`",
                 found=named,
                 expected=f"one of {', '.join(map(str, table.columns))}",
                 fix="correct it or leave it out, or add the source that has it",
             )
-    known = table[prediction.target].notna()
-    if not known.any():
+    unlabelled = int(table[prediction.target].isna().sum())
+    if unlabelled == len(table):
         raise UserError(
             "The target is not known in any row.",
             where=where,
@@ -132,7 +137,7 @@ def dataset(
         raw = add_features(raw)
     if prediction.time_column in raw:
         moments(raw[prediction.time_column])  # refuses what nobody can order, before anything is computed
-    target = table.loc[known, prediction.target]
+    target = table.loc[known(charter, table), prediction.target]
     if prediction.problem_type == "regression":
         outcome = _numbers(target, where)
         classes: tuple[str, ...] = ()
@@ -151,13 +156,31 @@ def dataset(
             fix="add a source that describes the rows, or make such a column in add_features (features.py)",
         )
     computed = frozenset(raw.columns) - frozenset(table.columns)
-    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, int((~known).sum()), computed)
+    too_few = _too_few(charter, table)
+    return Dataset(raw, prepare(raw, columns), outcome, classes, columns, unlabelled, computed, too_few)
+
+
+def known(charter: Charter, table: pd.DataFrame) -> pd.Series:
+    """Say which rows are learnt from: the target is known, and its class, among several, not too rare to be learnt."""
+    target = table[charter.prediction.target]
+    return target.notna() & ~target.map(label, na_action="ignore").isin(_too_few(charter, table))
+
+
+def _too_few(charter: Charter, table: pd.DataFrame) -> dict[str, int]:
+    """Find classes that no split can show to a model and to a test, unless they are many or nothing else is left."""
+    prediction = charter.prediction
+    if prediction.problem_type == "regression":
+        return {}
+    counts = table[prediction.target].map(label, na_action="ignore").value_counts()
+    rare = counts[counts < FEWEST_OF_A_CLASS].drop(label(prediction.positive_class), errors="ignore")
+    if len(counts) - len(rare) < 2 or rare.sum() > MOST_LEFT_OUT * counts.sum():
+        return {}
+    return {str(name): int(count) for name, count in sorted(rare.items())}
 
 
 def labelled(charter: Charter, table: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows whose target is known, in the order in which a data set has them, without the target."""
-    target = charter.prediction.target
-    return table.loc[table[target].notna()].drop(columns=target).reset_index(drop=True)
+    """Give the rows that are learnt from, in the order in which a data set has them, without the target."""
+    return table.loc[known(charter, table)].drop(columns=charter.prediction.target).reset_index(drop=True)
 
 
 def _numbers(target: pd.Series, where: str) -> np.ndarray:

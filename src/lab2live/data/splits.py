@@ -63,7 +63,8 @@ def split(charter: Charter, data: Dataset, seed: int) -> Split:
             expected=f"{FEWEST} or more cases of every class to learn from, and more than one class to test on"
             if data.classes
             else f"{FEWEST} or more cases to learn from, and 2 to test on",
-            fix="collect more cases, raise `sample`, or split in another way (prediction.time_column, group_column)",
+            fix="collect more cases, raise `sample`, put a rare class together with another in the source, or split in "
+            "another way (prediction.time_column, group_column)",
         )
     return found
 
@@ -245,11 +246,14 @@ def folds(
     found = [(train[learn], train[validate]) for learn, validate in _folds(charter, data, train, folds, repeats, seed)]
     usable = [parts for parts in found if _usable(data, *parts)]
     if len(usable) < 2:
+        counts = np.bincount(data.outcome[train], minlength=len(data.classes)) if data.classes else np.array([])
+        rarest = f"; rarest class: {data.classes[counts.argmin()]} ({counts.min():,})" if len(counts) else ""
+        told = f"{len(usable)} usable splits of {len(train):,} cases, with folds={folds} and repeats={repeats}{rarest}"
         raise UserError(
             "There are too few cases for a cross-validation.",
-            found=f"{len(usable)} usable splits of {len(train):,} cases, with folds={folds} and repeats={repeats}",
+            found=told,
             expected="two or more, each with every class to learn from and more than one class to score on",
-            fix="collect more cases, raise `sample`, or use folds=5, repeats=2",
+            fix="collect more cases, raise `sample`, put a rare class together with another, or use folds=5, repeats=2",
         )
     return usable
 

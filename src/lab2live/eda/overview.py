@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import DEMO_SCHEME, PUBLIC_SCHEME, SIMULATED_SCHEME, Charter, Source
-from lab2live.data.dataset import Dataset
+from lab2live.data.dataset import MOST_LEFT_OUT, Dataset
 from lab2live.data.sources.freshness import newest_day
 from lab2live.data.sources.tables import Reading
 from lab2live.pipeline.evidence import Evidence
@@ -100,21 +100,32 @@ def not_granted(charter: Charter) -> Evidence:
     return Evidence(len(waiting), f"Not granted: {named}.")
 
 
+# Of several classes those with fewer cases do not decide about the project, if they are no large share of all.
+FEW = 50
+
+
 def support(data: Dataset, target: str) -> Evidence:
-    """Count the cases of the rarest class, or all cases of a regression: what there is to learn from."""
+    """Count the cases of the rarest class that can be judged, or all of a regression: what there is to learn from."""
     figure = outcome_chart(data, target)
     left_out = agree(data.unlabelled, "has no known outcome and is", "have no known outcome and are")
     unknown = f" {amount(data.unlabelled, 'case')} {left_out} left out." if data.unlabelled else ""
     if not data.classes:
         said = f"{amount(len(data.outcome), 'case')} with a known outcome.{unknown}"
         return Evidence(len(data.outcome), said, figure=figure)
-    counts = np.bincount(data.outcome, minlength=len(data.classes))
-    rarest = int(counts.argmin())
+    counts = pd.Series(np.bincount(data.outcome, minlength=len(data.classes)), data.classes)
+    few = counts[counts < FEW]
+    if len(counts) - len(few) < 2 or few.sum() > MOST_LEFT_OUT * counts.sum():
+        few = few[:0]
+    judged = counts.drop(few.index)
     said = (
-        f"{amount(len(data.outcome), 'case')} with a known outcome, {counts[rarest]:,} of them in the rarest class "
-        f"({data.classes[rarest]}).{unknown}"
+        f"{amount(len(data.outcome), 'case')} with a known outcome, {judged.min():,} of them in the rarest class "
+        f"({judged.idxmin()}).{unknown}"
     )
-    return Evidence(int(counts[rarest]), said, figure=figure)
+    for classes, what in ((few, "too rare to be judged by"), (data.too_few, "too rare to be learnt, and left out")):
+        if len(classes):
+            named = ", ".join(f"{name} ({count:,})" for name, count in classes.items())
+            said += f" {named}: {what}. In the source, put it together with another class, or leave the target empty."
+    return Evidence(int(judged.min()), said, figure=figure)
 
 
 def read_as(readings: Sequence[Reading]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lab2live.charter.schema import Charter
+from lab2live.data import dataset
 from lab2live.data.dataset import Dataset
 from lab2live.data.encoding import label
 from lab2live.data.splits import Split
@@ -48,7 +49,7 @@ def predictions(
         held out (the earliest ones, where folds go by time) are left out. Sorted as the joined table.
     """
     target, named = charter.prediction.target, charter.prediction.id_column
-    place = np.flatnonzero(table[target].notna().to_numpy())
+    place = np.flatnonzero(dataset.known(charter, table))
     rows, scores = np.concatenate([split.train, split.test]), np.concatenate([out_of_fold, test])
     part = np.repeat(["train", "test"], [len(split.train), len(split.test)])
     known = ~np.isnan(scores).reshape(len(scores), -1).any(axis=1)

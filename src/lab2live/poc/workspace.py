@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lab2live.data import models, splits
+from lab2live.data import dataset, models, splits
 from lab2live.data.sources import tables
 from lab2live.pipeline import hooks
 from lab2live.pipeline.context import RunContext
@@ -55,7 +55,7 @@ def load(run: RunContext) -> Workspace:
     inputs = models.inputs_of(picked.model, data)
     test = models.answer(picked.model, inputs.iloc[split.test])
     target = charter.prediction.target
-    known = table[target][table[target].notna()].reset_index(drop=True)
+    known = table.loc[dataset.known(charter, table), target].reset_index(drop=True)
     outcome = pd.Series(data.outcome, index=data.raw.index, name=target)
     return Workspace(
         data.raw.assign(**{target: known}),

@@ -178,7 +178,7 @@ def review(charter: Charter, data: Dataset, table: pd.DataFrame, seed: int = 0) 
     named = [name for name in charter.identifiers if name in columns]
     listed, which = columns[named].reset_index(drop=True), ""
     if not named or everyone[named].duplicated().any():
-        listed.insert(0, ROW, np.flatnonzero(table[target].notna())[small.inputs.index] + 1)
+        listed.insert(0, ROW, np.flatnonzero(dataset.known(charter, table))[small.inputs.index] + 1)
         which = f" {_counted(charter, table)}"
     if small.classes:
         chances = np.column_stack([1 - said, said]) if said.shape[1] == 1 else said
