@@ -145,6 +145,13 @@ def test_a_column_that_seems_to_name_persons_is_kept_together_and_asked_about(ch
     assert splits.split(no, data, 0).in_shares and shared(no, data, splits.split(no, data, 0)).value == 0
 
 
+def test_persons_without_a_name_are_known_by_what_stays_the_same(charter_of: Any) -> None:
+    data = dataset.dataset(charter_of(), people(np.random.default_rng(2), outcome_of="person").drop(columns="person"))
+    split = splits.split(charter_of(), data, 0)
+    assert data.copies is None and not {*data.raw["a"].iloc[split.train]} & {*data.raw["a"].iloc[split.test]}
+    assert "Do the rows of one a belong together?" in shared(charter_of(), data, split).message
+
+
 def test_persons_whose_outcomes_differ_row_by_row_are_no_question(charter_of: Any) -> None:
     data = dataset.dataset(charter_of(), people(np.random.default_rng(3), outcome_of="row"))
     evidence = shared(charter_of(), data, splits.split(charter_of(), data, 0))

@@ -75,8 +75,9 @@ class Dataset:
 
     @cached_property
     def repeating(self) -> dict[str, float]:
-        """Columns that seem to name what rows belong to, see `together.repeating`."""
-        return together.repeating(self.raw, self.outcome, bool(self.classes))
+        """Columns that seem to name what rows that are no copies belong to, see `together.repeating`."""
+        alone = ~pd.Series(self.copies if self.copies is not None else self.raw.index).duplicated().to_numpy()
+        return together.repeating(self.raw[alone], self.outcome[alone], bool(self.classes))
 
 
 def dataset(

@@ -11,7 +11,7 @@ MOST_ALIKE = 0.9
 MOSTLY = 0.4
 # Different rows, as a multiple of the root of their number: with fewer, rows are cells of a table rather than cases.
 FEWEST_DIFFERENT = 2
-# So many values, and pairs of rows that share one, has a column that may name persons or devices.
+# So many values of several rows each has a column that may name persons or devices.
 MANY = 50
 # Outcomes of rows that share a value differ by less than this part of what those of neighbouring values do, and by so
 # many standard errors.
@@ -56,26 +56,43 @@ def repeating(raw: pd.DataFrame, outcome: np.ndarray, classes: bool) -> dict[str
     dict
         Column -> how much outcomes differ among rows of one value, as a share of that among neighbouring values.
     """
-    found = {}
-    for name in raw:
-        same, off = _steps(codes(raw[name], fractions=False), outcome, classes)
-        if min(same.sum(), (~same).sum()) >= MANY and _less(off[same], off[~same]):
-            found[str(name)] = float(off[same].mean() / off[~same].mean())
+    found: dict[str, float] = {}
+    named: list[np.ndarray] = []
+    # what stays the same for a person is no other question: names come first
+    for name in sorted(raw, key=lambda name: pd.api.types.is_float_dtype(raw[name])):
+        code = codes(raw[name])
+        value, off = _steps(code, outcome, classes)
+        same = np.diff(value) == 0
+        times = np.bincount(value[:-1][same], minlength=value.max(initial=0) + 1)
+        leaves = value[:-1][~same]  # each value but the last one once, and the step to the next one
+        often = times[leaves] > 0
+        if often.sum() < MANY:
+            continue
+        inside = (np.bincount(value[:-1][same], off[same], len(times))[leaves] / np.maximum(times[leaves], 1))[often]
+        beside = off[~same][often]
+        if _less(inside, beside) and not any(_follows(code, earlier) for earlier in named):
+            named.append(code)
+            found[str(name)] = float(inside.mean() / beside.mean())
     return found
 
 
 def in_time(column: pd.Series, outcome: np.ndarray, classes: bool) -> bool:
     """Say whether outcomes of rows that are neighbours in time are more similar than those of any two rows."""
-    same, off = _steps(pd.factorize(column, sort=True)[0], outcome, classes)
+    value, off = _steps(codes(column), outcome, classes)
     mixed = np.random.default_rng(0).permutation(outcome)
-    return min(len(off), (~same).sum()) >= MANY and _less(off, _steps(np.arange(len(mixed)), mixed, classes)[1])
+    return len(np.unique(value)) > MANY and _less(off, _steps(np.arange(len(mixed)), mixed, classes)[1])
 
 
 def _steps(code: np.ndarray, outcome: np.ndarray, classes: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Sort rows by a column: is the value that of the row before, and how far apart are their outcomes?"""
+    """Sort rows by a column: give their values, and how far apart the outcomes of one row and the next are."""
     order = np.argsort(code, kind="stable")[np.count_nonzero(code < 0) :]
     step = np.diff(outcome[order] if classes else pd.Series(outcome).rank().to_numpy()[order])
-    return np.diff(code[order]) == 0, (step != 0).astype(float) if classes else step**2
+    return code[order], (step != 0).astype(float) if classes else step**2
+
+
+def _follows(code: np.ndarray, other: np.ndarray) -> bool:
+    """Say whether one code follows from the other."""
+    return len(np.unique(other * (code.max() + 2) + code + 1)) == len(np.unique(other))
 
 
 def _less(off: np.ndarray, others: np.ndarray) -> bool:
@@ -83,10 +100,8 @@ def _less(off: np.ndarray, others: np.ndarray) -> bool:
     return bool(off.mean() < min(ALIKE * others.mean(), others.mean() - SURE * error))
 
 
-def codes(column: pd.Series, *, fractions: bool = True) -> np.ndarray:
-    """Number the values of a column in their order, -1 for missing; without fractions, for all if one has any."""
-    if not fractions and pd.api.types.is_float_dtype(column) and (column.dropna() % 1 != 0).any():
-        return np.full(len(column), -1)
+def codes(column: pd.Series) -> np.ndarray:
+    """Number the values of a column in their order, -1 for missing."""
     try:
         return pd.factorize(column, sort=True)[0]
     except TypeError:  # values of several types, or lists
