@@ -70,8 +70,9 @@ class Dataset:
 
     @cached_property
     def copies(self) -> np.ndarray | None:
-        """Equal rows by number, where there are more than chance explains, see `together.copies`."""
-        return together.copies(self.raw[list(self.columns.kinds)], self.outcome)
+        """Number rows that are equal in features and target alike; `None` where chance explains it."""
+        features = self.raw[list(self.columns.kinds)]
+        return together.copies(pd.concat([features, pd.Series(self.outcome, features.index)], axis=1))
 
     @cached_property
     def repeating(self) -> dict[str, float]:

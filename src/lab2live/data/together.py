@@ -18,17 +18,17 @@ MANY = 50
 ALIKE, SURE = 0.8, 4.0
 
 
-def copies(features: pd.DataFrame, outcome: np.ndarray) -> np.ndarray | None:
+def copies(table: pd.DataFrame) -> np.ndarray | None:
     """Number rows so that equal ones have one number; `None` where chance explains that rows are equal.
 
     If C pairs of rows are copies, P are equal in all columns, and P' in all but one in which two rows are equal with
     probability q, then P = C + q (P' - C). The smallest of these estimates of C is taken, since columns may follow from
     each other.
     """
-    columns = [codes(features[name]) for name in features] + [pd.factorize(outcome)[0]]
     random = np.random.default_rng(0)
+    columns = [codes(column) for _, column in table.items()]
     hashes = [random.integers(0, 2**63, code.max() + 2, dtype=np.uint64)[code] for code in columns]
-    rows, total = len(outcome), np.column_stack(hashes).sum(axis=1, dtype=np.uint64)
+    rows, total = len(table), np.column_stack(hashes).sum(axis=1, dtype=np.uint64)
     pairs, different = _pairs(total)
     if not pairs or different < FEWEST_DIFFERENT * rows**0.5:
         return None
