@@ -135,6 +135,14 @@ def test_labels_that_are_not_known_yet_are_not_learnt_from() -> None:
         assert MONTHS[learn].max() + np.timedelta64(90, "D") <= MONTHS[validate].min()
 
 
+@pytest.mark.parametrize("times", [np.arange(100), [str(1900 + year) for year in range(100)]])
+def test_a_delay_in_days_is_left_aside_where_time_is_a_number(times: Any) -> None:
+    charter, data = prepared(["a", "b"] * 50, time=times)
+    charter = charter.model_copy(update={"prediction": charter.prediction.model_copy(update={"label_delay_days": 90})})
+    found = splits.split(charter, data, 0)
+    assert len(found.train) == 80 and found.how.endswith("by time, label_delay_days left aside: numbers are no days")
+
+
 def test_one_moment_cannot_be_split() -> None:
     charter, data = prepared(["a", "b"] * 50, time=["2025-01-31"] * 100)
     with pytest.raises(UserError, match="too few cases"):

@@ -14,7 +14,7 @@ import pandas as pd
 from lab2live.charter.schema import Charter
 from lab2live.data import together
 from lab2live.data.dataset import Dataset
-from lab2live.data.feature_types import moments
+from lab2live.data.feature_types import as_days, moments
 from lab2live.errors import UserError
 
 TEST_SHARE = 0.2
@@ -77,12 +77,12 @@ def _split(charter: Charter, data: Dataset, seed: int) -> Split:
     known = clock(charter, data)
     if known is not None:
         train, test = next(_by_time(*known, 1 - TEST_SHARE, 1), (rows, rows[:0]))
-        how, young = (
-            f"the last {len(test) / len(rows):.0%} by {prediction.time_column}",
-            len(rows) - len(train) - len(test),
-        )
+        how = f"the last {len(test) / len(rows):.0%} by {prediction.time_column}"
+        young = len(rows) - len(train) - len(test)
         if young:
             how += f", {young:,} cases before them left out whose label was not known by then (label_delay_days)"
+        elif prediction.label_delay_days and not known[1]:
+            how += ", label_delay_days left aside: numbers are no days"
         return Split(train, test, how)
     units, why = _together(charter, data)
     if units is not None:
@@ -141,8 +141,9 @@ def clock(charter: Charter, data: Dataset) -> tuple[np.ndarray, float] | None:
     name = charter.prediction.time_column
     if name not in data.raw:
         return None
-    dated = not pd.api.types.is_numeric_dtype(data.raw[name])
-    return moments(data.raw[name]), (charter.prediction.label_delay_days or 0.0) * dated
+    column = data.raw[name]
+    dated = not pd.api.types.is_numeric_dtype(column) and np.isfinite(as_days(column.dropna().head(1))).all()
+    return moments(column), (charter.prediction.label_delay_days or 0.0) * bool(dated)
 
 
 def _by_time(times: np.ndarray, delay: float, start: float, parts: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
