@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as parquet
 
-from lab2live.data import models
+from lab2live.data import dataset, models
 from lab2live.handoff import batch, drill, export
 from lab2live.handoff import bundle as bundles
 from lab2live.handoff.making import Parts
@@ -44,7 +44,7 @@ def differing(run: RunContext, folder: Path, made: Parts) -> Evidence:
     """
     data, picked = made.data, made.picked
     expected = models.answer(picked.model, models.inputs_of(picked.model, data))
-    labelled = np.flatnonzero(made.table[run.charter.prediction.target].notna().to_numpy())
+    labelled = np.flatnonzero(dataset.known(run.charter, made.table).to_numpy())
     with tempfile.TemporaryDirectory(prefix="lab2live-round-trip-") as work:
         target = Path(work) / "answers.parquet"
         batch.score(folder, run.charter, target, lambda _: None, run.sample, run.seed)
