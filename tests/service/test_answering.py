@@ -153,7 +153,7 @@ def test_where_nothing_is_settled_the_page_says_what_a_batch_does(bundled: Any) 
     assert not strange["fallback"]["would"]
     assert strange["fallback"]["words"].endswith("So the model answers all the same.")
     rows = pd.DataFrame([{}, {**typical, "bill": 5_000.0}])
-    assert list(Deciding.of(loaded).decide(rows)["source"]) == ["review", "model"]
+    assert list(Deciding.of(loaded).decide(rows)["served_by"]) == ["review", "model"]
 
 
 @pytest.mark.parametrize("own_code", [True, False])
@@ -243,7 +243,7 @@ def test_the_form_is_held_against_the_tested_answers(bundled: Any) -> None:
     answer = form.agreement(made.form, made.explainer, full, tested[full.index])
     found, says = answer.value, answer.message
     assert gates.judge("handoff.input_schema", found, says).status == "pass" and "All 100 rows of the test set" in says
-    answers = Deciding.of(bundle.load(made.folder)).decide(made.table.iloc[:50])["answer"]
+    answers = Deciding.of(bundle.load(made.folder)).decide(made.table.iloc[:50])["score"]
     assert np.allclose(answers, tested[:50], atol=1e-5), "a file brings the text along"
     model = dataclasses.replace(made.explainer, unasked={})  # as if every text were missing
     answer = form.agreement(made.form, model, full, tested[full.index])

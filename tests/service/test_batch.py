@@ -58,10 +58,10 @@ def test_a_file_is_answered_as_each_case_alone(
     alone = Deciding.of(loaded).decide(table)
     assert list(found) == ["id", "score", "prediction", "served_by", "reason"]
     assert list(found["id"]) == list(table["id"])
-    assert np.allclose(found["score"], alone["answer"], rtol=1e-12)
-    for name, same in {"prediction": "output", "served_by": "source", "reason": "reason"}.items():
-        assert list(found[name].fillna("")) == list(alone[same].fillna("")), name
-    assert done.cases == 200 and done.by == alone["source"].value_counts().to_dict() and seen == [60, 120, 180, 200]
+    assert np.allclose(found["score"], alone["score"], rtol=1e-12)
+    for name in ("prediction", "served_by", "reason"):
+        assert list(found[name].fillna("")) == list(alone[name].fillna("")), name
+    assert done.cases == 200 and done.by == alone["served_by"].value_counts().to_dict() and seen == [60, 120, 180, 200]
     assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob("*.partial"))
 
 
@@ -215,8 +215,8 @@ def test_the_same_cases_get_the_same_answers_whatever_they_come_in(bundled: Any,
     batch.score(folder, str(source), tmp_path / "out.parquet", quiet)
     alone = Deciding.of(bundle.load(made.folder)).decide(table)
     found = pd.read_parquet(tmp_path / "out.parquet")
-    assert np.allclose(found["score"], alone["answer"], rtol=1e-12, equal_nan=True)
-    assert list(found["served_by"]) == list(alone["source"])
+    assert np.allclose(found["score"], alone["score"], rtol=1e-12, equal_nan=True)
+    assert list(found["served_by"]) == list(alone["served_by"])
 
 
 def reread(folder: Path, how: dict[str, ColumnReading]) -> None:

@@ -35,7 +35,7 @@ def test_real_cases_are_answered_by_the_model(bundled: Any) -> None:
     cases = drill.real_cases(made.form, made.table.head(50))
     columns = {name: [case.get(name) for case in cases] for name in cases[0]}
     found = Deciding.of(bundle.load(made.folder)).about(columns, len(cases))
-    assert set(found.reason) <= {"", "low_confidence", "out_of_distribution"} and np.isfinite(found.answer).all()
+    assert set(found.reason) <= {"", "low_confidence", "out_of_distribution"} and np.isfinite(found.score).all()
 
 
 def test_the_memory_of_a_process_that_is_gone_is_not_known() -> None:

@@ -145,7 +145,7 @@ def test_a_bundle_predicts_without_pandas_and_scikit_learn(served: Any) -> None:
     here = _written(*Live.of(made).about(cases))
     for case, expected in zip(cases, here, strict=True):
         assert ask("/predict", {"values": case}) | {"review": None} == expected
-    assert {answer["source"] for answer in here} >= {"model", "baseline", "review"}
+    assert {answer["served_by"] for answer in here} >= {"model", "baseline", "review"}
 
 
 def test_a_slim_environment_says_that_it_cannot_explain_and_what_to_install(served: Any) -> None:
@@ -194,7 +194,7 @@ def test_a_bundle_with_own_code_is_answered_by_the_fallback_where_its_packages_a
     code = (
         "import json, sys; from pathlib import Path; from lab2live.serving.live import Live\n"
         "live = Live.of(Path(sys.argv[1])); found = live.about([{'age': 30}])[1]\n"
-        "print(json.dumps([live.now.problem, found.source[0], found.reason[0]]))"
+        "print(json.dumps([live.now.problem, found.served_by[0], found.reason[0]]))"
     )
     ran = subprocess.run([programs / "python", "-P", "-c", code, made], capture_output=True, text=True, cwd=tmp_path)
     problem, source, reason = json.loads(ran.stdout)
@@ -232,7 +232,7 @@ assert "model_error" not in found.reason, found.reason
 if task != "predict":
     from lab2live.handoff import answering, batch
     answering.ready(live.now.bundle)
-print(" ".join(found.source))
+print(" ".join(found.served_by))
 """
 
 
@@ -277,7 +277,7 @@ def test_cases_and_answers_keep_the_schema_and_hostile_ones_break_it(bundled: An
         assert all(holds.is_valid({"case": case}) for case in real)
         assert not any(holds.is_valid({"case": case}) for case in cases[len(real) :])
         assert all(holds.is_valid({"answer": answer}) for answer in answers)
-        assert not holds.is_valid({"answer": {**answers[0], "source": "somebody"}})
+        assert not holds.is_valid({"answer": {**answers[0], "served_by": "somebody"}})
         assert not holds.is_valid({"answer": {**answers[0], "echo": "x"}})
 
 
@@ -303,9 +303,9 @@ def test_mlflow_loads_the_model_and_gives_the_answers_of_the_service(
     assert ran.returncode == 0, ran.stderr
     answers = pd.DataFrame(json.loads((tmp_path / "answers.json").read_text()))
     expected = Deciding.of(loaded).decide(rows)
-    assert answers["output"].tolist() == expected["output"].tolist()
-    assert answers["source"].tolist() == expected["source"].tolist()
-    assert answers["answer"].tolist() == pytest.approx(expected["answer"].tolist(), abs=1e-9)
+    assert answers["prediction"].tolist() == expected["prediction"].tolist()
+    assert answers["served_by"].tolist() == expected["served_by"].tolist()
+    assert answers["score"].tolist() == pytest.approx(expected["score"].tolist(), abs=1e-9)
 
 
 def test_a_model_of_mlflow_needs_a_folder_of_its_own_and_a_bundle_that_says_what_it_needs(

@@ -80,11 +80,11 @@ def test_service_batch_and_notebook_say_the_same(bundled: Any, start: Any) -> No
         together = client.post("/predict/batch", json={"cases": cases}).json()["answers"]
         alone = [ask(client, case)[1] for case in cases]
         table = Deciding.of(bundle.load(made.folder)).decide(rows)
-        for name in ("output", "source", "reason"):
+        for name in ("prediction", "served_by", "reason"):
             wanted = [None if pd.isna(value) else value for value in table[name]]
             assert [one[name] for one in together] == wanted == [one[name] for one in alone]
-        assert [one["answer"] for one in together] == pytest.approx(list(table["answer"]), abs=1e-6, nan_ok=True)
-        assert problem == "regression" or len({one["source"] for one in together}) > 1
+        assert [one["score"] for one in together] == pytest.approx(list(table["score"]), abs=1e-6, nan_ok=True)
+        assert problem == "regression" or len({one["served_by"] for one in together}) > 1
 
 
 def test_several_cases_are_refused_as_a_whole_where_one_is_and_all_are_answered(bundled: Any, start: Any) -> None:
@@ -98,7 +98,7 @@ def test_several_cases_are_refused_as_a_whole_where_one_is_and_all_are_answered(
         assert answered.status_code == status
         found = answered.json()["answers"]
         assert [one["reason"] == "invalid_input" for one in found] == broken
-        assert all(one["source"] == "review" for one in found if one["reason"] == "invalid_input")
+        assert all(one["served_by"] == "review" for one in found if one["reason"] == "invalid_input")
     for cases in ([], [CASE, "no case"], [CASE] * 1001):
         answered = client.post("/predict/batch", json={"cases": cases})
         assert answered.status_code == 422 and set(answered.json()) == {"message"}
@@ -124,7 +124,7 @@ def test_an_answer_keeps_its_description(bundled: Any, start: Any) -> None:
         good = jsonschema.Draft202012Validator(described["Case"]).is_valid(case)
         assert good == (status == 200)
     status, answer = ask(client, {**CASE, "bill": "a lot of the secret"})
-    assert answer["source"] == "review" and "secret" not in json.dumps(answer)
+    assert answer["served_by"] == "review" and "secret" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_a_start_on_a_broken_model_is_answered_by_the_fallback(
         model.write_bytes(b"" if harm == "empty" else model.read_bytes()[:-1] + b"?")
     client, _ = start(folder, state=tmp_path / "state")
     status, answer = ask(client)
-    assert status == 200 and (answer["source"], answer["reason"], answer["answer"]) == (who, "integrity", None)
-    assert (answer["output"] in ("yes", "no")) == (who != "review") and (answer["review"] == 1) == (who == "review")
+    assert status == 200 and (answer["served_by"], answer["reason"], answer["score"]) == (who, "integrity", None)
+    assert (answer["prediction"] in ("yes", "no")) == (who != "review") and (answer["review"] == 1) == (who == "review")
     ready = client.get("/ready").json()
     assert ready["answers_by"] == "fallback" and model.name in ready["problem"] and not ready["intact"]
     assert metric(client, "bundle_intact") == metric(client, "model_answers") == 0
@@ -220,7 +220,7 @@ def test_whatever_is_broken_somebody_answers(copied: Any, start: Any, gone: str,
     client, _ = start(folder)
     status, answer = ask(client)
     wanted = "review" if gone in (bundle.MANIFEST, bundle.CONTRACT) else "baseline"
-    assert status == 200 and (answer["source"], answer["reason"]) == (wanted, "integrity")
+    assert status == 200 and (answer["served_by"], answer["reason"]) == (wanted, "integrity")
     assert all(
         client.get(path).status_code == 200 for path in ("/", "/form", "/ready", "/openapi.json", "/review/cases")
     )
@@ -237,7 +237,7 @@ def test_under_load_no_request_fails_when_the_model_goes_is_changed_and_comes_ba
     def load() -> None:
         while not stop.is_set():
             status, answer = ask(client)
-            seen.append((status, answer["source"]))
+            seen.append((status, answer["served_by"]))
 
     asking = [threading.Thread(target=load) for _ in range(3)]
     for thread in asking:
@@ -297,7 +297,7 @@ def test_declared_drift_is_answered_by_the_fallback_until_it_is_over(copied: Any
     usual = ask(client)[1]
     assert client.post("/drift", json={"declared": True}).json()["answers_by"] == "fallback"
     answer = ask(client)[1]
-    assert (answer["source"], answer["reason"]) == (who, "drift") and metric(client, "drift_declared") == 1
+    assert (answer["served_by"], answer["reason"]) == (who, "drift") and metric(client, "drift_declared") == 1
     assert client.post("/drift", json={"declared": False}).json()["answers_by"] == "model"
     assert ask(client)[1] == usual
     assert client.post("/drift", json={"declared": 1}).status_code == 422
@@ -320,7 +320,7 @@ def test_a_model_that_takes_too_long_is_answered_for(
     monkeypatch.setattr(model, "answer", slow)
     began = time.perf_counter()
     answers = [ask(client)[1] for _ in range(3)]
-    assert {(one["source"], one["reason"]) for one in answers} == {(who, "time_out")}
+    assert {(one["served_by"], one["reason"]) for one in answers} == {(who, "time_out")}
     assert time.perf_counter() - began < 15
     hangs.set()
     time.sleep(0.2)
@@ -434,7 +434,7 @@ def test_a_number_is_decided_by_a_number_and_answers_are_described_as_such(
 
     client, _ = start(bundled("regression").folder, state=tmp_path / "state")
     described = client.get("/openapi.json").json()
-    kind = described["components"]["schemas"]["Answer"]["properties"]["output"]["type"]
+    kind = described["components"]["schemas"]["Answer"]["properties"]["prediction"]["type"]
     assert kind == ["number", "null"]
     for case in (CASE, {**CASE, "bill": "a lot"}):
         jsonschema.validate(ask(client, case)[1], described["components"]["schemas"]["Answer"])
@@ -452,7 +452,7 @@ def test_a_full_disk_is_no_reason_not_to_answer(copied: Any, start: Any, tmp_pat
 
     monkeypatch.setattr(made.reviews, "add", full)
     status, answer = ask(client, {**CASE, "bill": "a lot"})
-    assert status == 422 and answer["source"] == "review" and answer["review"] is None
+    assert status == 422 and answer["served_by"] == "review" and answer["review"] is None
 
 
 def test_a_key_is_needed_where_there_is_one(bundled: Any, start: Any) -> None:
@@ -510,7 +510,7 @@ def test_predicting_without_own_code_needs_neither_pandas_nor_scikit_learn(bundl
         "from lab2live.serving.live import read\n"
         "running = read(Path(sys.argv[1]))\n"
         "assert not running.problem, running.problem\n"
-        "print(running.about([json.loads(sys.argv[2])]).output[0])\n"
+        "print(running.about([json.loads(sys.argv[2])]).prediction[0])\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'pandas', 'sklearn', 'shap', 'matplotlib', 'ibis'}, loaded\n"
     )
@@ -534,7 +534,7 @@ def test_an_answer_that_came_too_late_is_neither_counted_nor_handed_to_a_person(
         raise RuntimeError
 
     monkeypatch.setattr(type(made.live.now.bundle.model), "answer", late)
-    assert ask(client)[1]["source"] == "baseline"
+    assert ask(client)[1]["served_by"] == "baseline"
     hangs.set()
     time.sleep(0.5)
     assert client.get("/review/cases").json()["waiting"] == 0
@@ -551,7 +551,7 @@ def test_where_the_rule_hangs_too_the_baseline_answers(copied: Any, start: Any, 
     monkeypatch.setattr(made.live.now.bundle.features, "add_features", lambda frame: hangs.wait(20) and usual(frame))
     began = time.perf_counter()
     answer = ask(client)[1]
-    assert (answer["source"], answer["reason"]) == ("baseline", "time_out") and time.perf_counter() - began < 5
+    assert (answer["served_by"], answer["reason"]) == ("baseline", "time_out") and time.perf_counter() - began < 5
     hangs.set()
 
 
@@ -574,7 +574,7 @@ def test_a_rule_that_does_not_answer_every_case_is_a_rule_that_fails(copied: Any
     client, _ = start(folder)
     client.post("/drift", json={"declared": True})
     status, answer = ask(client)
-    assert (status, answer["source"], answer["reason"]) == (200, "baseline", "drift") and answer["output"]
+    assert (status, answer["served_by"], answer["reason"]) == (200, "baseline", "drift") and answer["prediction"]
 
 
 def test_the_page_does_not_speak_for_a_model_that_is_not_asked(copied: Any, start: Any) -> None:

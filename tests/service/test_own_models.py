@@ -99,13 +99,13 @@ def test_an_own_model_answers_everywhere_as_it_was_tested(made: Made, kind: str,
     assert np.abs(bundle.ask_in_fresh_process(tmp_path / "bundle", rows) - tested).max() < export.TOLERANCE
     decides = Deciding.of(loaded)
     batch = decides.decide(rows)
-    answered = batch["answer"].notna().to_numpy()
+    answered = batch["score"].notna().to_numpy()
     assert answered.mean() > 0.9 and not (batch["reason"] == "model_error").any()
-    assert np.abs(batch["answer"].to_numpy() - tested)[answered].max() < export.TOLERANCE
+    assert np.abs(batch["score"].to_numpy() - tested)[answered].max() < export.TOLERANCE
     cases = json.loads(json.dumps(drill.real_cases(loaded.form(), rows)))
     notes = rows["note"].tolist()  # nobody is asked for it, but this model looks at it
     cases = [{**case, "note": note} for case, note in zip(cases, notes, strict=True)]
-    alone = [decides.about({name: [value] for name, value in case.items()}, 1).answer[0] for case in cases[:40]]
+    alone = [decides.about({name: [value] for name, value in case.items()}, 1).score[0] for case in cases[:40]]
     assert np.nanmax(np.abs(np.array(alone) - tested[:40])) < export.TOLERANCE
 
 
@@ -157,7 +157,7 @@ def test_types_are_the_same_for_one_row_of_json_and_for_the_training_set(made: M
     case = drill.real_cases(loaded.form(), made.table.iloc[[450]])[0]
     found = Deciding.of(loaded).about({field: [value] for field, value in case.items()}, 1)
     assert found.reason[0] != "model_error"
-    assert found.answer[0] == pytest.approx(models.predict(model, made.data.raw.iloc[[450]])[0])
+    assert found.score[0] == pytest.approx(models.predict(model, made.data.raw.iloc[[450]])[0])
 
 
 def test_a_column_that_nobody_is_asked_for_is_named_where_the_own_model_looks_at_it(made: Made) -> None:

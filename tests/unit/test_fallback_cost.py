@@ -34,9 +34,9 @@ def decided(who: str, share: float, output: str, trigger: str = "low_confidence"
     theirs = np.arange(len(KNOWN)) < round(share * len(KNOWN))
     return pd.DataFrame(
         {
-            "source": np.where(theirs, who, "model"),
+            "served_by": np.where(theirs, who, "model"),
             "reason": np.where(theirs, trigger, ""),
-            "output": np.where(theirs, output, np.where(PERFECT > 0.5, "yes", "no")),
+            "prediction": np.where(theirs, output, np.where(PERFECT > 0.5, "yes", "no")),
         }
     )
 
@@ -158,14 +158,14 @@ def test_numbers_and_several_classes_are_valued_by_their_own_costs(charter_of: A
         business={"value": {**costs, "cost_per_unit_under": 2, "cost_per_unit_over": 1}},
     )
     known = np.full(100, 10.0)
-    told = pd.DataFrame({"source": ["rule"] * 100, "reason": ["drift"] * 100, "output": [7.0] * 100})
+    told = pd.DataFrame({"served_by": ["rule"] * 100, "reason": ["drift"] * 100, "prediction": [7.0] * 100})
     cost = fallback_cost.measure(number, [], Policy("regression", shift=1.0), known, known - 1, told, RETURNS)
     assert cost.per_month is not None and cost.per_month.middle == pytest.approx(1000 * 3 * 2)
 
     matrix = [[0, 5, 1], [2, 0, 3], [10, 1, 0]]
     several = charter_of(business={"value": {**costs, "cost_matrix": matrix}})
     codes = np.tile([0, 1], 50)
-    told = told.assign(output="c")
+    told = told.assign(prediction="c")
     policy = Policy("multiclass", costs=tuple(map(tuple, matrix)))
     cost = fallback_cost.measure(several, ["a", "b", "c"], policy, codes, np.eye(3)[codes], told, RETURNS)
     assert cost.per_month is not None and cost.per_month.middle == pytest.approx(1000 * (1 + 3) / 2, rel=0.1)
@@ -194,9 +194,9 @@ def test_what_a_rule_loses_is_no_matter_of_the_persons(measure: Any) -> None:
     reviewed = decided("review", 0.5, "")
     by_rule = np.arange(len(KNOWN)) >= 150
     both = reviewed.assign(
-        source=np.where(by_rule, "rule", reviewed["source"]),
+        served_by=np.where(by_rule, "rule", reviewed["served_by"]),
         reason=np.where(by_rule, "drift", reviewed["reason"]),
-        output=np.where(by_rule, "yes", reviewed["output"]),
+        prediction=np.where(by_rule, "yes", reviewed["prediction"]),
     )
     alone, beside = measure(reviewed, answers=always_no), measure(both, answers=always_no)
     assert beside.reviews == alone.reviews and beside.if_right == alone.if_right
@@ -213,7 +213,7 @@ def test_groups_of_any_size_weigh_by_their_cases(charter_of: Any) -> None:
 
 def test_the_referral_rate_is_the_share_that_people_decide_with_its_interval(charter_of: Any) -> None:
     charter = charter_of(business={"value": {"cases_per_month": 1000}})
-    rate = fallback_cost.referral_rate(pd.DataFrame({"source": ["review"] * 30 + ["rule"] * 20 + ["model"] * 50}))
+    rate = fallback_cost.referral_rate(pd.DataFrame({"served_by": ["review"] * 30 + ["rule"] * 20 + ["model"] * 50}))
     assert (rate["value"], rate["level"], rate["unit"]) == (0.3, 0.95, "share")
     assert rate["low"] == pytest.approx(0.219, abs=1e-3) and rate["high"] == pytest.approx(0.396, abs=1e-3)
     month = fallback_cost.reviews_per_month(rate, charter)

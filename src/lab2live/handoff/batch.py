@@ -37,7 +37,7 @@ KINDS = (".csv", ".parquet")
 IDENTITY, LOCK = "input.json", ".lock"
 OURS = rf"{IDENTITY}.*|{LOCK}|[0-9]+[.](parquet|partial)"
 # What the columns of an answer are called.
-NAMES = {"answer": "score", "output": "prediction", "source": "served_by", "reason": "reason"}
+NAMES = ("score", "prediction", "served_by", "reason")
 
 
 @dataclass(frozen=True)
@@ -214,9 +214,8 @@ def _write(decides: Deciding, piece: pd.DataFrame, first: int, path: Path) -> No
     columns: dict[str, Any] = {"row": pa.array(range(first, first + len(piece)))}
     columns |= {name: pa.array(piece[name], from_pandas=True) for name in names}
     # a piece in which a person decides all cases does not say of itself what its outputs would be
-    kinds = {"output": pa.string() if decides.classes else pa.float64(), "answer": pa.float64()}
-    for old, new in NAMES.items():
-        columns[new] = pa.array(answers[old], kinds.get(old, pa.string()), from_pandas=True)
+    kinds = {"prediction": pa.string() if decides.classes else pa.float64(), "score": pa.float64()}
+    columns |= {name: pa.array(answers[name], kinds.get(name, pa.string()), from_pandas=True) for name in NAMES}
     columns["problem"] = pa.array(answers["detail"], pa.string())
     partial = path.with_suffix(".partial")
     parquet.write_table(pa.table(columns), partial)
@@ -249,8 +248,8 @@ def _together(
             told = zip(bad["row"], map(files.no_formula, bad["problem"]), strict=True)
             rejected.writerows([row, "", text] for row, text in told)
             invalid += len(bad)
-            others = [name for name in table.column_names if name not in ("row", *NAMES.values(), "problem")]
-            table = table.select([*(others or ["row"]), *NAMES.values()])
+            others = [name for name in table.column_names if name not in ("row", *NAMES, "problem")]
+            table = table.select([*(others or ["row"]), *NAMES])
             writer = writer or (parquet.ParquetWriter if columnar else arrow_csv.CSVWriter)(partial, table.schema)
             writer.write_table(table if columnar else _harmless(table))
     writer.close()

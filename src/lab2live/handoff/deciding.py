@@ -40,12 +40,12 @@ class Decided:
 
     Attributes
     ----------
-    answer
+    score
         The probability of the positive class, of the most probable one of several, or the number; NaN where the model
         did not answer.
-    output
+    prediction
         The class, as text, or the number that is to be acted on; `None` where a person decides.
-    source
+    served_by
         `model`, `rule`, `baseline` or `review`.
     reason
         The trigger; empty for the model where nothing speaks against it.
@@ -53,9 +53,9 @@ class Decided:
         What is wrong with the input: field and message of each.
     """
 
-    answer: np.ndarray
-    output: np.ndarray
-    source: np.ndarray
+    score: np.ndarray
+    prediction: np.ndarray
+    served_by: np.ndarray
     reason: np.ndarray
     problems: list[list[tuple[str, str]]]
 
@@ -133,8 +133,8 @@ class Deciding:
         Returns
         -------
         pandas.DataFrame
-            A row per case, in the same order and with the same index: `answer`, `output`, `source` and `reason` as in
-            `Decided`, and `detail`, which says what is wrong with the input.
+            A row per case, in the same order and with the same index: `score`, `prediction`, `served_by` and `reason`
+            as in `Decided`, and `detail`, which says what is wrong with the input.
         """
         import pandas as pd
 
@@ -142,9 +142,9 @@ class Deciding:
         detail = ["; ".join(f"{name}: {text}" for name, text in problems) for problems in found.problems]
         return pd.DataFrame(
             {
-                "answer": found.answer,
-                "output": found.output if self.classes else found.output.astype(float),
-                "source": found.source,
+                "score": found.score,
+                "prediction": found.prediction if self.classes else found.prediction.astype(float),
+                "served_by": found.served_by,
                 "reason": found.reason,
                 "detail": detail,
             },

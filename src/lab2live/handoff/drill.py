@@ -94,7 +94,7 @@ def exercise(folder: Path, rows: pd.DataFrame) -> list[Exercise]:
 
     def note(trigger: str, answer: Mapping[str, Any] | None, how: str) -> None:
         wanted = policy.get(trigger, NOT_SETTLED)
-        found = "" if answer is None else str(answer["source"])
+        found = "" if answer is None else str(answer["served_by"])
         if answer is not None and answer["reason"] != trigger:
             found = f"{found} ({answer['reason'] or 'no reason given'})"
         done.append(Exercise(trigger, TRIGGERS[trigger], wanted, found, how))

@@ -103,7 +103,7 @@ def referral_rate(decided: pd.DataFrame) -> dict[str, Any]:
     decided
         What the bundle does with the test set, see `Deciding.decide`.
     """
-    referred = decided["source"] == "review"
+    referred = decided["served_by"] == "review"
     low, high = (float(end) for end in wilson(np.array(referred.sum()), np.array(len(referred))))
     return {"value": float(referred.mean()), "low": low, "high": high, "level": 0.95, "unit": "share"}
 
@@ -148,7 +148,7 @@ def measure(
         Of the bootstrap.
     """
     problem = policy.problem
-    source, reason = decided["source"].to_numpy(), decided["reason"].to_numpy()
+    source, reason = decided["served_by"].to_numpy(), decided["reason"].to_numpy()
     steps_in = source != MODEL
     low, high = (float(end) for end in wilson(np.array(steps_in.sum()), np.array(len(known))))
     gain, lacking = _gain(charter, returns)
@@ -165,7 +165,7 @@ def measure(
     )
     if lacking or gain is None:
         return Cost(**{**vars(found), "lacking": lacking})
-    output = decided["output"].to_numpy()
+    output = decided["prediction"].to_numpy()
     live = _decisions(policy, classes, answers, source, output)
     review = (charter.business.value.review.cost_per_case or 0.0) * (source == "review")
     alone = worth(charter, problem, known, policy.decide(answers))

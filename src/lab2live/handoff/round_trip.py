@@ -82,5 +82,5 @@ def _served(folder: Path, work: Path, rows: pd.DataFrame) -> np.ndarray:
     cases = drill.real_cases(bundles.load(folder).form(), rows)
     with drill.serving(folder, work / "state") as ask:
         ask.settle()
-        found = [drill.answered(ask, case)["answer"] for case in cases]
+        found = [drill.answered(ask, case)["score"] for case in cases]
     return np.array([np.nan if score is None else score for score in found], dtype=float)

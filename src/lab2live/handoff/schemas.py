@@ -90,9 +90,9 @@ def answer_schema(contract: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "answer": {"type": ["number", "null"], "description": f"{about} Null where the model was not asked."},
-            "output": {**output, "description": "What to act on; null where a person decides."},
-            "source": {"enum": ["model", "rule", "baseline", "review"], "description": "Who answers."},
+            "score": {"type": ["number", "null"], "description": f"{about} Null where the model was not asked."},
+            "prediction": {**output, "description": "What to act on; null where a person decides."},
+            "served_by": {"enum": ["model", "rule", "baseline", "review"], "description": "Who answers."},
             "reason": {"type": "string", "description": "Why not the model, or what speaks against its answer."},
             "problems": {
                 "type": "array",
@@ -105,7 +105,7 @@ def answer_schema(contract: Mapping[str, Any]) -> dict[str, Any]:
             "review": {"type": ["integer", "null"], "description": "The number under which a person will decide."},
             "bundle": {"type": "string", "description": "Which bundle answered: the first letters of its hash."},
         },
-        "required": ["answer", "output", "source", "reason", "problems", "review", "bundle"],
+        "required": ["score", "prediction", "served_by", "reason", "problems", "review", "bundle"],
         "additionalProperties": False,
     }
 

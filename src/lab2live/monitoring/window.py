@@ -113,9 +113,9 @@ def of(
     """
     read, _ = check(decides.fields, rows, count)
     decided = decides.about(rows, count)
-    answers = decided.answer
+    answers = decided.score
     if len(decides.classes) > 2:
-        answers = _all_said(decides, read, rows, np.isfinite(decided.answer))
+        answers = _all_said(decides, read, rows, np.isfinite(decided.score))
     time = charter.prediction.time_column
     values = shape.as_compared(read, decides.fields, time)
     return Window(

@@ -103,16 +103,16 @@ class Service:
             Gets what the log says of it: who answered, and why not the model.
         """
         answers = await self.together.ask(cases)
-        waiting = [place for place, answer in enumerate(answers) if answer["source"] == "review"]
+        waiting = [place for place, answer in enumerate(answers) if answer["served_by"] == "review"]
         if waiting and self.reviews is not None:
             await run_in_threadpool(self._keep, self.reviews, cases, answers, waiting)
         by: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
         for answer in answers:
-            by[answer["source"]] += 1
+            by[answer["served_by"]] += 1
             if answer["reason"]:
                 reasons[answer["reason"]] += 1
-            self.metrics.case(answer["source"], answer["reason"])
+            self.metrics.case(answer["served_by"], answer["reason"])
         facts |= {"cases": len(answers), "by": by, "reasons": reasons, "integrity": self.live.intact}
         return answers
 
@@ -209,18 +209,18 @@ class Service:
 
 def _written(running: Running, found: Decided) -> list[dict[str, Any]]:
     """Write answers as JSON can hold them."""
-    told_apart = zip(found.answer.tolist(), found.output, found.source, found.reason, found.problems, strict=True)
+    told_apart = zip(found.score.tolist(), found.prediction, found.served_by, found.reason, found.problems, strict=True)
     return [
         {
-            "answer": None if answer != answer else answer,
-            "output": output,
-            "source": source,
+            "score": None if score != score else score,
+            "prediction": prediction,
+            "served_by": served_by,
             "reason": reason,
             "problems": [{"field": name, "message": text} for name, text in problems],
             "review": None,
             "bundle": running.name,
         }
-        for answer, output, source, reason, problems in told_apart
+        for score, prediction, served_by, reason, problems in told_apart
     ]
 
 

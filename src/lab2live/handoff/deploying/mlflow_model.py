@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOADER = "lab2live.handoff.deploying.mlflow_model"
 DATA, CODE, MODEL = "bundle", "code", "MLmodel"
 # What the columns of the answer are, see `Deciding.decide`; of a regression the output is a number.
-ANSWER = {"answer": "double", "output": "string", "source": "string", "reason": "string", "detail": "string"}
+ANSWER = {"score": "double", "prediction": "string", "served_by": "string", "reason": "string", "detail": "string"}
 
 
 class Answers:
@@ -111,6 +111,6 @@ def _signature(form: Mapping[str, Any], contract: Mapping[str, Any]) -> dict[str
         for field in form["fields"]
         if "derived" not in field
     ]
-    answer = ANSWER if contract["classes"] else {**ANSWER, "output": "double"}
+    answer = ANSWER if contract["classes"] else {**ANSWER, "prediction": "double"}
     outputs = [{"type": kind, "name": name, "required": True} for name, kind in answer.items()]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}
