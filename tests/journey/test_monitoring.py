@@ -141,7 +141,7 @@ def test_a_broken_batch_ends_with_2_and_says_what_to_mend(work: Path) -> None:
 
 def test_tickets_alone_end_with_0(work: Path) -> None:
     frame = drawn(500, 4, "2026-03-01").drop(columns="left")
-    frame.assign(since=frame["since"] - pd.Timedelta(days=130)).to_csv(work / "older.csv", index=False)
+    frame.assign(since=frame["since"] - pd.Timedelta(days=100)).to_csv(work / "older.csv", index=False)
     monitor("bundle", "older.csv", "--out", "older", cwd=work)
     content = read(work / "older")
     assert content["status"] == "ticket" and content["advice"]["id"] == "get_outcomes"
@@ -151,9 +151,9 @@ def test_tickets_alone_end_with_0(work: Path) -> None:
 def test_errors_say_what_to_do(work: Path) -> None:
     assert "no such file" in monitor("bundle", "typo.csv", cwd=work, expect=1).lower()
     (work / "words.txt").touch()
-    assert "CSV" in monitor("bundle", "words.txt", cwd=work, expect=1)
+    assert "holds no rows" in monitor("bundle", "words.txt", cwd=work, expect=1)
     drawn(100, 5)[["id"]].rename(columns={"id": "other"}).to_csv(work / "nothing.csv", index=False)
-    assert "none of the fields" in monitor("bundle", "nothing.csv", "--out", "nothing", cwd=work, expect=1)
+    assert "none of the columns" in monitor("bundle", "nothing.csv", "--out", "nothing", cwd=work, expect=1)
     bare = bundle.load(work / "bundle")
     files = {name: content for name, content in bare.contents.items() if name.startswith("explain/")}
     model = next((work / "bundle").glob("model.*"))

@@ -42,6 +42,7 @@ def day(text: str) -> pd.Timestamp:
 
 VALUES: dict[str, tuple[str, list[Any], str]] = {
     "levels called NA and None": ("id,x\n1,NA\n2,None\n3,b\n4,\n", ["NA", "None", "b", None], "text"),
+    "nothing but NA": ("id,x\n1,NA\n2,\n", [None, None], "text"),
     "numbers with NA among them": ("id,x\n1,NA\n2,1.5\n3,\n", [None, 1.5, None], "number"),
     "dotted dates": ("id,x\n1,31.12.2024\n2,1.2.2024\n", [day("2024-12-31"), day("2024-02-01")], "date"),
     "months": ("id,x\n1,2022-08\n2,2023-01\n", [day("2022-08-01"), day("2023-01-01")], "date"),

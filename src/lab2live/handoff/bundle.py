@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 CARD = "model_card.md"
-READINGS = "readings.json"
+READINGS = "explain/readings.json"
 EXPLAINER, FORM, EXPLAINED_MODEL = "explain/explainer.json", "explain/form.json", "explain/model.skops"
 VERSION = 4
 

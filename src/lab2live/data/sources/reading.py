@@ -206,13 +206,12 @@ def found(
             seen[name] |= {text for form in some for text in odd[name, form]}
         if len(settled) == len(seen):
             break
-    declared = tuple(dict.fromkeys(("", *nulls)))
-    return {
-        name: form
-        if (form := settled.get(name, ColumnReading("text"))).type != "text"
-        else replace(form, nulls=declared)
-        for name in seen
-    }
+    meant = tuple(dict.fromkeys(("", *nulls)))
+    for name, texts in seen.items():
+        form = settled.get(name, ColumnReading("text"))
+        # in a column of words NA is a word, unless nothing else stands there
+        settled[name] = replace(form, nulls=meant) if form.type == "text" and texts else replace(form, nulls=every)
+    return {name: settled[name] for name in seen}
 
 
 def strange(
