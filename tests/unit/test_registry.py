@@ -159,6 +159,9 @@ def test_a_mistake_in_a_check_is_one_message_with_file_and_fix_and_the_rest_stan
         ("'weekend'", "The id of an own check starts with `own.`."),
         ("'missing.critical'", "The id of an own check starts with `own.`."),
         ("'own.weekend_orders'", "Two own checks have one id."),
+        ("'own.other', min_rows='many'", "`own.other` is declared wrongly."),
+        ("'own.other', needs=5", "`own.other` is declared wrongly."),
+        ("'own.other', applies_to=[5]", "`own.other` is declared wrongly."),
         ("'own.costs', 'B3'", "answers a requirement that data cannot"),
     ],
 )

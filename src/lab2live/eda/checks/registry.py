@@ -96,8 +96,9 @@ def check(
     return mark
 
 
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _names(names: Any) -> tuple[Any, ...]:
+    # what is no name is told when the check is to run: the others of the module stand
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
 @dataclass
@@ -158,6 +159,10 @@ def _mistake(declared: Declared, where: str, known: Iterable[str]) -> UserError 
     if not isinstance(declared.id, str) or not declared.id.startswith(OWN):
         expected = f"{OWN}{str(declared.id).rpartition('.')[2]}"
         return _problem("The id of an own check starts with `own.`.", where, declared.id, expected)
+    names = [name for name in (*declared.needs, *(declared.applies_to or ())) if not isinstance(name, str)]
+    if names or not isinstance(declared.min_rows, int):
+        problem, found = f"The own check `{declared.id}` is declared wrongly.", [*names, declared.min_rows][0]
+        return _problem(problem, where, repr(found), "needs and applies_to: lists of names; min_rows: a whole number")
     if declared.id in known:
         return _problem("Two own checks have one id.", where, declared.id, "an id of its own for each")
     if declared.requirement not in (None, *REQUIREMENTS):
