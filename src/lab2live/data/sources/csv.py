@@ -180,7 +180,8 @@ def _copy(found: tuple[Dialect, ...]) -> Path:
 
     rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {one.sql}" for one in found)
     try:
-        copy = written([quoted(name) for name in found[0].columns], f"({rows})")
+        names = [quoted(name) for name in found[0].columns]
+        copy = written(names, f"({rows})", len(names))
     except engine.InvalidInputException as error:
         raise _undivided(str(error)) from None
     if any(one.text.quotes % 2 for one in found):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 MEMORY = "2GB"
 # Rows moved at once.
 BATCH = 50_000
-# Columns that the engine is asked about at once, and rows of a wider table that are kept together.
-AT_ONCE, FEW = 100, 2048
+# Columns that the engine is asked about at once; with more than `WIDE` it needs too much memory to write them, and rows of
+# such a table that are kept together.
+AT_ONCE, WIDE, FEW = 40, 300, 2048
 # Of the temporary tables in it.
 _NUMBERS = itertools.count()
 
@@ -33,7 +34,7 @@ def duckdb() -> Any:
     return connection
 
 
-def written(parts: Sequence[str], rows: str) -> Path:
+def written(parts: Sequence[str], rows: str, at_once: int = AT_ONCE) -> Path:
     """Write columns as Parquet: whoever asks twice would compute them twice.
 
     Parameters
@@ -42,16 +43,18 @@ def written(parts: Sequence[str], rows: str) -> Path:
         The columns as SQL.
     rows
         What they are selected from.
+    at_once
+        Columns that are computed in one question; each reads the rows again.
     """
     copy, engine = new_file(".parquet"), duckdb().con
-    if len(parts) <= AT_ONCE:
+    if len(parts) <= WIDE:
         engine.execute(f"COPY (SELECT {', '.join(parts)} FROM {rows}) TO '{copy}' (FORMAT parquet)")
         return copy
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
     # with very many, the engine plans for minutes, and needs too much memory to write them
-    asked = [", ".join(parts[start : start + AT_ONCE]) for start in range(0, len(parts), AT_ONCE)]
+    asked = [", ".join(parts[start : start + at_once]) for start in range(0, len(parts), at_once)]
     pieces = [engine.execute(f"SELECT {some} FROM {rows}").to_arrow_table() for some in asked]
     columns = {name: piece[name] for piece in pieces for name in piece.column_names}
     parquet.write_table(pa.table(columns), copy, row_group_size=FEW)
