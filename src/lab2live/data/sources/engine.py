@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 MEMORY = "2GB"
 # Rows moved at once.
 BATCH = 50_000
-# Columns that the engine is asked about at once; with more than `WIDE` it needs too much memory to write them, and rows of
-# such a table that are kept together.
+# Columns that the engine is asked about at once; with more than `WIDE` it needs too much memory to write them; and rows
+# of such a table that are kept together.
 AT_ONCE, WIDE, FEW = 40, 300, 2048
 # Of the temporary tables in it.
 _NUMBERS = itertools.count()
