@@ -36,10 +36,12 @@ def results(project: Path, stage: str) -> dict:
 def test_doctor_visits_a_regression_reach_a_verdict(bake, tmp_path):
     statsmodels.datasets.randhie.load_pandas().data.to_csv(tmp_path / "randhie.csv", index=False)
     project = bake(tmp_path, data_source="file", data_path="randhie.csv", target="mdvis", problem_type="regression")
-    verdict = journey(project)
+    # rows of one person stay together, and a sample of 2,500 rows has too few persons to show that a model is better
+    verdict = journey(project, "--keep-going", expect=2)
     found = status(verdict)
-    assert verdict["decision"] == "conditional"
+    assert verdict["decision"] == "no-go" and found["poc.beats_baseline"] == "fail"
     assert found["explainability.additivity"] == found["handoff.parity"] == found["handoff.reload"] == "pass"
+    assert found["handoff.round_trip"] == "pass"
     ladder = results(project, "poc")["ladder"]
     assert ladder["metric"] == "r2"
     assert ladder["gain"] > 0
